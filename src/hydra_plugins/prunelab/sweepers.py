@@ -1,0 +1,32 @@
+"""How Hydra hands a sweep over: each sweeper says which jobs there are, `prunelab.sweep` does the rest.
+
+Hydra imports this file at every start, so nothing heavy is imported here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+
+class GridSweeper(BasicSweeper):
+    """Every combination of the swept values (`a=1,2 b=3,4` is four jobs), the last key varying fastest."""
+
+    def __init__(self, params: dict[str, str] | None = None) -> None:
+        super().__init__(max_batch_size=None, params=params)
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """Run the sweep; exits with status 1 if it is refused or any of its jobs failed."""
+        from prunelab.sweep.grid import run_grid
+
+        assert self.hydra_context is not None
+        assert self.config is not None
+        assert self.launcher is not None
+        loader = self.hydra_context.config_loader
+        overrides = OverridesParser.create(config_loader=loader).parse_overrides(
+            [*self._parse_config(), *arguments]
+        )
+        combinations = self.split_arguments(overrides, None)[0]
+        return run_grid(self.config, loader, self.launcher, combinations)

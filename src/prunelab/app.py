@@ -1,0 +1,44 @@
+"""The commands' entry: what Hydra composed becomes a job, or a sweep of them.
+
+`prunelab [overrides]` runs one job (`prunelab.job`); with `-m`, or an experiment that is a sweep, Hydra hands over to
+the sweeper (`hydra_plugins.prunelab.sweepers`), which plans, records and reports the sweep (`prunelab.sweep`).
+Only what composing needs is imported here: torch, lightning and mlflow come with the first job.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from types import FrameType
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from prunelab.config import CONF, read
+from prunelab.errors import PrunelabError
+
+
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
+def compose_and_run(config: DictConfig) -> None:
+    """One job on its own. (In a sweep, the sweeper gives each job to `prunelab.sweep` instead.)"""
+    try:
+        job = read(config)
+        from prunelab.sweep.single import run_single
+
+        run_single(job, list(HydraConfig.get().overrides.task))
+    except PrunelabError as error:
+        raise SystemExit(f"prunelab: {error}") from error
+
+
+def main() -> None:
+    """The console command; SIGTERM ends it as Ctrl-C does, so that open runs are closed as KILLED."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        compose_and_run()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt(f"signal {number}")

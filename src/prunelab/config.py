@@ -1,0 +1,248 @@
+"""What a job may be: every key, its type, its bounds, and the words that refuse anything else.
+
+Hydra composes `conf/` and refuses unknown keys and options; what it composed becomes a `Job` here, and the rest of the
+package sees nothing but that. Defaults stand in the YAML files alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from prunelab.errors import ConfigError
+
+_CHECKOUT = Path(__file__).parents[2] / "conf"
+_PACKAGED = Path(__file__).parent / "conf"
+CONF = _CHECKOUT if _CHECKOUT.is_dir() else _PACKAGED
+"""The folder of the YAML groups: the checkout's, or the one that the wheel carries."""
+
+
+class Granularity(str, Enum):
+    """What one unit is that pruning removes."""
+
+    WEIGHT = "weight"
+    NEURON = "neuron"
+
+
+class Scope(str, Enum):
+    """Which units are ranked together."""
+
+    GLOBAL = "global"
+
+
+class Precision(str, Enum):
+    """The arithmetic of training; `bf16` is mixed: weights and their updates stay float32."""
+
+    FLOAT32 = "float32"
+    BF16 = "bf16"
+
+
+def _bounded(kind: type, accepted: str, **bounds: float) -> Any:
+    return Annotated[kind, Field(strict=True, description=accepted, **bounds)]  # type: ignore[arg-type]
+
+
+Count = _bounded(int, "a whole number, at least 1", ge=1)
+CountOrZero = _bounded(int, "a whole number, at least 0", ge=0)
+Positive = _bounded(float, "a number above 0", gt=0)
+NonNegative = _bounded(float, "a number, at least 0", ge=0)
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Data(_Section):
+    """A data set: `loader` names the function that returns it (see `prunelab.data.dataset`)."""
+
+    name: str
+    loader: str
+    folder: Path
+    validation: Count
+    split_seed: CountOrZero
+
+
+class Model(_Section):
+    """A network: `network` names its class; the remaining keys are that class's own arguments."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
+
+    name: str
+    network: str
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What the class is called with, beside the numbers of inputs and classes that the data set gives."""
+        return dict(self.model_extra or {})
+
+
+class Training(_Section):
+    """How a network is trained."""
+
+    epochs: Count
+    batch_size: Count
+    optimizer: Annotated[str, Field(pattern="^(adam|adamw|sgd)$", description="adam, adamw or sgd")]
+    learning_rate: Positive
+    weight_decay: NonNegative
+    precision: Precision
+    monitor: Annotated[
+        str, Field(pattern="^val/(accuracy|loss)$", description="val/accuracy or val/loss")
+    ]
+    patience: Count | None
+
+
+class Trainer(_Section):
+    """Where and with what a network is trained; nothing here should change a result."""
+
+    accelerator: Annotated[str, Field(pattern="^(cpu|gpu)$", description="cpu or gpu")]
+    threads: Count | None
+    progress: bool
+
+
+class Method(_Section):
+    """A pruning method: granularity x score x scope."""
+
+    name: str
+    granularity: Granularity
+    score: str
+    scope: Scope
+
+
+class Recovery(_Section):
+    """What is done to a pruned network before it is evaluated."""
+
+    name: str
+
+
+class Tracking(_Section):
+    """The MLflow store."""
+
+    uri: Annotated[
+        str,
+        Field(
+            pattern=r"^(sqlite:////[^/]|https?://.)",
+            description="sqlite:////absolute/path.db or http://host:port",
+        ),
+    ]
+    artifacts: Path | None
+    experiment_name: str | None
+    locks: Path
+
+
+class Paths(_Section):
+    """Folders that other keys are built from."""
+
+    root: Path
+    data: Path
+    store: Path
+
+
+class Job(_Section):
+    """One job: one method at one percentage on one trained network."""
+
+    data: Data
+    model: Model
+    training: Training
+    trainer: Trainer
+    method: Method
+    recovery: Recovery
+    tracking: Tracking
+    percentage: Annotated[
+        float,
+        Field(
+            strict=True,
+            ge=0,
+            le=100,
+            description="a number from 0 to 100, the share of rankable units to remove",
+        ),
+    ]
+    seed: Annotated[int, Field(strict=True, ge=0, lt=2**32, description="a whole number from 0 to 2**32 - 1")]
+    name: str
+    resume: str | None
+    paths: Paths
+
+    @property
+    def run_name(self) -> str:
+        """The job's name in the store: `weight-50`."""
+        return f"{self.method.name}-{self.percentage:g}"
+
+    @property
+    def experiment_name(self) -> str:
+        """The MLflow experiment the job is recorded in."""
+        return self.tracking.experiment_name or f"{self.data.name.replace('_', '-')}-pruning"
+
+    @property
+    def hash(self) -> str:
+        """What the job computes, as a SHA-256: two jobs that agree in it give the same result."""
+        return fingerprint(
+            {
+                "data": self.data.model_dump(mode="json", exclude={"folder"}),
+                "model": self.model.model_dump(mode="json"),
+                "training": self.training.model_dump(mode="json"),
+                "method": self.method.model_dump(mode="json"),
+                "recovery": self.recovery.model_dump(mode="json"),
+                "percentage": self.percentage,
+                "seed": self.seed,
+            }
+        )
+
+
+def fingerprint(value: Any) -> str:
+    """SHA-256 (64 hexadecimal digits) of a JSON-like value, independent of the order of its keys."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def read(config: DictConfig) -> Job:
+    """The job that a composed configuration describes.
+
+    Raises:
+        ConfigError: naming each key that was refused, its value, and what it accepts.
+    """
+    try:
+        own = OmegaConf.masked_copy(config, [str(key) for key in config if key not in ("hydra", "experiment")])
+        plain = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"the configuration does not resolve: {error}") from error
+    try:
+        return Job.model_validate(plain)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_complaint(e) for e in error.errors())) from None
+
+
+def _complaint(error: Any) -> str:
+    path = [str(part) for part in error["loc"]]
+    key = ".".join(path)
+    if error["type"] == "extra_forbidden":
+        return f"{key}: no such key"
+    if error["type"] == "missing":
+        return f"{key}: missing"
+    accepted = _accepted(path)
+    words = f"it accepts {accepted}" if accepted else error["msg"]
+    return f"{key}={error['input']} is refused: {words}"
+
+
+def _accepted(path: list[str]) -> str | None:
+    """What the key at `path` accepts, in words: the description that stands beside its type, or an enum's values."""
+    model: Any = Job
+    for depth, name in enumerate(path):
+        field = getattr(model, "model_fields", {}).get(name)
+        if field is None:
+            return None
+        model = field.annotation
+        if depth == len(path) - 1 or not hasattr(model, "model_fields"):
+            if field.description:
+                return str(field.description)
+            if isinstance(model, type) and issubclass(model, Enum):
+                return " or ".join(str(member.value) for member in model)
+            for part in getattr(model, "__args__", ()):
+                words = [getattr(m, "description", None) for m in getattr(part, "__metadata__", ())]
+                if any(words):
+                    optional = " or null" if type(None) in model.__args__ else ""
+                    return f"{next(w for w in words if w)}{optional}"
+    return None

@@ -1,0 +1,64 @@
+"""The names under which runs, metrics and artifacts stand in the store: each written once, here."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Kind(str, Enum):
+    """The tag `kind`: what a run is."""
+
+    BASELINE = "baseline"
+    SWEEP = "sweep"
+    JOB = "job"
+    CURVE = "curve"
+
+
+TEST_ACCURACY = "test/accuracy"
+TEST_LOSS = "test/loss"
+VAL_ACCURACY = "val/accuracy"
+VAL_LOSS = "val/loss"
+TRAIN_ACCURACY = "train/accuracy"
+TRAIN_LOSS = "train/loss"
+BASELINE_ACCURACY = "baseline/test_accuracy"
+BASELINE_LOSS = "baseline/test_loss"
+BEST_EPOCH = "best_epoch"
+BEST_VAL_ACCURACY = "best/val_accuracy"
+BEST_VAL_LOSS = "best/val_loss"
+BASELINE_VAL_ACCURACY = "baseline/val_accuracy"
+ACCURACY_DROP = "accuracy_drop"
+PERCENTAGE = "percentage"
+WEIGHTS_TOTAL = "weights/total"
+WEIGHTS_REMAINING = "weights/remaining"
+NEURONS_TOTAL = "neurons/total"
+NEURONS_REMAINING = "neurons/remaining"
+REMAINING = "remaining/"  # + layer_1, layer_2, ...
+COMPRESSION_RATIO = "compression_ratio"
+THEORETICAL_SPEEDUP = "theoretical_speedup"
+CURVE_ACCURACY = "curve/test_accuracy"
+CURVE_LOSS = "curve/test_loss"
+
+KIND = "kind"
+BASELINE_KEY = "baseline_key"
+BASELINE_RUN = "baseline_run_id"
+SWEEP_ID = "sweep_id"
+CONFIG_HASH = "config_hash"
+CHECKPOINT_SHA256 = "checkpoint_sha256"
+OVERRIDES = "overrides"
+GIT_COMMIT = "git_commit"
+GIT_DIRTY = "git_dirty"
+PARENT = "mlflow.parentRunId"
+NOTE = "mlflow.note.content"
+
+CHECKPOINT = "checkpoint/best.ckpt"
+CONFIG_FILE = "config.yaml"
+ENVIRONMENT_FILE = "environment.json"
+TRACEBACK_FILE = "traceback.txt"
+RESULTS_FILE = "results.csv"
+PLAN_FILE = "plan.json"
+FIGURES = "figures"
+
+
+def layer(number: int) -> str:
+    """The metric that counts what remains in hidden layer `number`, from 1."""
+    return f"{REMAINING}layer_{number}"

@@ -1,0 +1,1 @@
+"""The networks that are pruned: ordinary modules with `nn.Linear` layers."""

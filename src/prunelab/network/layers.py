@@ -1,0 +1,32 @@
+"""What of a network can be pruned: decided here, once."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from torch import nn
+
+from prunelab.errors import ConfigError
+
+
+def linear_layers(network: nn.Module) -> list[nn.Linear]:
+    """The linear layers in the order in which data passes them; the last one gives the logits and is never pruned.
+
+    Raises:
+        ConfigError: if the network has no hidden layer, or layers that do not follow one another.
+    """
+    layers = [module for module in network.modules() if isinstance(module, nn.Linear)]
+    if len(layers) < 2:
+        raise ConfigError("the network has no hidden linear layer: there is nothing to prune")
+    for before, after in pairwise(layers):
+        if before.out_features != after.in_features:
+            raise ConfigError(
+                f"a linear layer with {before.out_features} outputs is followed by one with {after.in_features} inputs: "
+                "only chains of linear layers can be pruned"
+            )
+    return layers
+
+
+def hidden_layers(network: nn.Module) -> list[nn.Linear]:
+    """The layers whose weights and neurons are rankable: all but the last."""
+    return linear_layers(network)[:-1]

@@ -1,0 +1,67 @@
+"""The multilayer perceptron of the report, with every choice it makes open.
+
+A network is any `nn.Module` whose `nn.Linear` layers stand in the order in which data passes them, constructed with
+`features` and `classes` and what else its `conf/model/<name>.yaml` gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from torch import Tensor, nn
+
+from prunelab.errors import ConfigError
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,
+    "gelu": nn.GELU,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+}
+
+INITIALISATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "glorot_uniform": nn.init.xavier_uniform_,  # Glorot and Bengio 2010; the default of Keras
+    "glorot_normal": nn.init.xavier_normal_,
+    "he_uniform": lambda weight: nn.init.kaiming_uniform_(weight, nonlinearity="relu"),  # He et al. 2015
+    "he_normal": lambda weight: nn.init.kaiming_normal_(weight, nonlinearity="relu"),
+    "torch": lambda weight: nn.init.kaiming_uniform_(weight, a=5**0.5),  # what nn.Linear does by itself
+}
+
+
+class MLP(nn.Sequential):
+    """Linear layers with an activation between them: [n, features] -> logits [n, classes].
+
+    Raises:
+        ConfigError: for an activation, an initialisation or a layer size that does not exist.
+    """
+
+    def __init__(
+        self,
+        features: int,
+        classes: int,
+        hidden: Sequence[int],
+        bias: bool,
+        activation: str,
+        initialisation: str,
+    ) -> None:
+        _accept("model.activation", activation, ACTIVATIONS)
+        _accept("model.initialisation", initialisation, INITIALISATIONS)
+        if isinstance(hidden, str) or not hidden or any(type(n) is not int or n < 1 for n in hidden):
+            raise ConfigError(f"model.hidden={hidden} is refused: it accepts a list of whole numbers, each at least 1")
+        if type(bias) is not bool:
+            raise ConfigError(f"model.bias={bias} is refused: it accepts true or false")
+        sizes = [features, *hidden, classes]
+        layers: list[nn.Module] = []
+        for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True):
+            linear = nn.Linear(inputs, outputs, bias=bias)
+            INITIALISATIONS[initialisation](linear.weight)
+            if bias:
+                nn.init.zeros_(linear.bias)
+            layers += [linear, ACTIVATIONS[activation]()]
+        super().__init__(*layers[:-1])
+
+
+def _accept(key: str, value: str, accepted: dict[str, Callable[..., object]]) -> None:
+    if value not in accepted:
+        raise ConfigError(f"{key}={value} is refused: it accepts {', '.join(accepted)}")

@@ -1,0 +1,23 @@
+"""Functions and classes that a YAML file names by their dotted path."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from prunelab.errors import ConfigError
+
+
+def imported(path: str, key: str) -> Any:
+    """What the dotted `path` leads to.
+
+    Raises:
+        ConfigError: naming the config `key`, if the path leads nowhere.
+    """
+    module, _, name = path.rpartition(".")
+    try:
+        return getattr(import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(
+            f"{key}={path} is refused: it accepts the dotted path of something that Python can import ({error})"
+        ) from error

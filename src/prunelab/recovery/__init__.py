@@ -1,0 +1,1 @@
+"""What a pruned network is given before it is evaluated."""

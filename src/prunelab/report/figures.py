@@ -1,0 +1,134 @@
+"""The figures of a sweep, drawn with matplotlib; nothing here writes a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from prunelab import names
+from prunelab.report.results import Results, over_seeds
+
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#44AA99", "#999933")
+"""Okabe and Ito's and Tol's colours, told apart by colour-blind readers too."""
+MARKERS = "osD^vPX<>"
+BASELINE_COLOUR = "#444444"
+SIZE = (7.2, 4.4)
+
+
+def draw(results: Results) -> dict[str, Figure]:
+    """Every figure of a sweep, by name."""
+    table = over_seeds(results.rows)
+    figures = {
+        "accuracy": against_percentage(results, table, names.TEST_ACCURACY, names.BASELINE_ACCURACY),
+        "loss": against_percentage(results, table, names.TEST_LOSS, names.BASELINE_LOSS),
+        "survivors": survivors(results, table),
+    }
+    if results.curves:
+        figures["learning_curves"] = learning_curves(results.curves)
+    return figures
+
+
+def colours(series: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """(colour, marker) of each series; the report's two methods have the same ones in every figure of every sweep."""
+    order = ["weight", "neuron", *sorted(name for name in set(series) if name not in ("weight", "neuron"))]
+    return {
+        name: (PALETTE[position % len(PALETTE)], MARKERS[position % len(MARKERS)])
+        for position, name in enumerate(order)
+    }
+
+
+def against_percentage(results: Results, table: pd.DataFrame, metric: str, baseline: str) -> Figure:
+    """A metric of every series against the percentage removed, the unpruned network dashed (the report's figure 8)."""
+    figure, axes = _figure()
+    look = colours(table["series"])
+    for series, part in table.groupby("series", sort=False):
+        colour, marker = look[str(series)]
+        axes.plot(part[names.PERCENTAGE], part[metric], color=colour, marker=marker, markersize=4.5, label=series)
+        if (part["n"] > 1).any():
+            low, high = part[metric] - part[f"sd {metric}"], part[metric] + part[f"sd {metric}"]
+            axes.fill_between(part[names.PERCENTAGE], low, high, color=colour, alpha=0.18, linewidth=0)
+    level = results.rows[baseline].mean()
+    axes.axhline(level, color=BASELINE_COLOUR, linestyle="--", linewidth=1.2, label=f"unpruned ({level:.4f})")
+    what = "accuracy" if metric == names.TEST_ACCURACY else "loss (mean cross-entropy, nats)"
+    axes.set(xlabel="removed (% of the method's units)", ylabel=f"test {what}", title=f"Test {what.partition(' (')[0]}")
+    axes.set_xlim(-2, 102)
+    axes.legend(frameon=False)
+    return figure
+
+
+def survivors(results: Results, table: pd.DataFrame) -> Figure:
+    """For each series, the share of each hidden layer's units that stays, against the percentage removed."""
+    every = list(dict.fromkeys(table["series"]))
+    columns = min(len(every), 3)
+    rows = -(-len(every) // columns)
+    figure = Figure(figsize=(0.6 + 3.7 * columns, 0.4 + 3.4 * rows), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    for axes in grid.flat[len(every) :]:
+        axes.set_visible(False)
+    for axes, series in zip(grid.flat, every, strict=False):
+        part = table[table["series"] == series]
+        for position, layer in enumerate(results.hidden_layers):
+            whole = _units(part, layer)
+            axes.plot(
+                part[names.PERCENTAGE],
+                100 * part[layer] / whole,
+                color=PALETTE[position % len(PALETTE)],
+                marker=MARKERS[position % len(MARKERS)],
+                markersize=3.5,
+                label=f"hidden layer {layer.rpartition('_')[2]} ({whole:,.0f})",
+            )
+        axes.set(title=series, xlabel="removed overall (%)")
+        _plain(axes)
+        axes.legend(frameon=False, fontsize=8)
+    for axes in grid[:, 0]:
+        axes.set_ylabel("remaining in the layer (%)")
+    return figure
+
+
+def learning_curves(curves: dict[str, dict[str, dict[int, float]]]) -> Figure:
+    """Accuracy and loss per epoch, training and validation, of every baseline (the report's figure 4)."""
+    figure = Figure(figsize=(9, 3.8), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    for axes, metrics, label in (
+        (left, (names.TRAIN_ACCURACY, names.VAL_ACCURACY), "accuracy"),
+        (right, (names.TRAIN_LOSS, names.VAL_LOSS), "loss (mean cross-entropy, nats)"),
+    ):
+        for metric, colour, stage in zip(metrics, PALETTE, ("train", "validation"), strict=False):
+            for number, history in enumerate(curves.values()):
+                points = history.get(metric, {})
+                axes.plot(
+                    [epoch + 1 for epoch in points],
+                    list(points.values()),
+                    color=colour,
+                    marker="o" if len(curves) == 1 else None,
+                    markersize=4,
+                    alpha=1.0 if len(curves) == 1 else 0.6,
+                    label=stage if number == 0 else None,
+                )
+        axes.set(xlabel="epoch", ylabel=label)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        _plain(axes)
+        axes.legend(frameon=False)
+    figure.suptitle("Training of the unpruned network" + ("" if len(curves) == 1 else f" ({len(curves)} trainings)"))
+    return figure
+
+
+def _units(part: pd.DataFrame, layer: str) -> float:
+    """How many units the layer has unpruned: what remains at the smallest percentage, scaled up if that is not 0."""
+    first = part.sort_values(names.PERCENTAGE).iloc[0]
+    return float(first[layer])
+
+
+def _figure() -> tuple[Figure, Axes]:
+    figure = Figure(figsize=SIZE, layout="constrained")
+    axes = figure.subplots()
+    _plain(axes)
+    return figure, axes
+
+
+def _plain(axes: Axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.25, linewidth=0.6)

@@ -1,0 +1,61 @@
+"""What a sweep found, in sentences computed from its rows."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from prunelab import names
+from prunelab.report.results import Results, over_seeds, with_series
+
+TOLERANCE = 0.01
+
+
+def findings(results: Results) -> list[str]:
+    """For each series: how far it can go, where it falls, and which layer empties first."""
+    table = over_seeds(results.rows)
+    baseline, loss = results.rows[names.BASELINE_ACCURACY].mean(), results.rows[names.BASELINE_LOSS].mean()
+    sentences = [f"The unpruned network: test accuracy {baseline:.4f}, loss {loss:.4f}."]
+    labelled = with_series(results.rows)
+    for series in dict.fromkeys(table["series"]):
+        part = table[table["series"] == series]
+        words = [_reach(part), _fall(part), _emptied(labelled[labelled["series"] == series], results.hidden_layers)]
+        sentences.append(f"{series}: " + "; ".join(word for word in words if word) + ".")
+    return sentences
+
+
+def reach(part: pd.DataFrame, tolerance: float = TOLERANCE) -> pd.Series | None:
+    """The row of the largest percentage up to which one series never leaves `tolerance` of the baseline on validation."""
+    within = part[names.BASELINE_VAL_ACCURACY] - part[names.VAL_ACCURACY] <= tolerance
+    held = part[within.cummin()]
+    return None if held.empty else held.iloc[-1]
+
+
+def _reach(part: pd.DataFrame) -> str:
+    row = reach(part)
+    if row is None:
+        return f"never within {TOLERANCE * 100:g} point of the baseline on validation"
+    return (
+        f"within {TOLERANCE * 100:g} point of the baseline up to {row[names.PERCENTAGE]:g}% (chosen on validation; "
+        f"test accuracy {row[names.TEST_ACCURACY]:.4f} there, {row[names.COMPRESSION_RATIO]:.1f}x fewer parameters)"
+    )
+
+
+def _fall(part: pd.DataFrame) -> str:
+    drop = -part[names.TEST_ACCURACY].diff()
+    if len(part) < 2 or drop.max() <= TOLERANCE:
+        return ""
+    after = drop.idxmax()
+    before = part.index[part.index.get_loc(after) - 1]
+    return (
+        f"falls most between {part.loc[before, names.PERCENTAGE]:g}% and {part.loc[after, names.PERCENTAGE]:g}%, "
+        f"from {part.loc[before, names.TEST_ACCURACY]:.4f} to {part.loc[after, names.TEST_ACCURACY]:.4f}"
+    )
+
+
+def _emptied(rows: pd.DataFrame, layers: list[str]) -> str:
+    for percentage, at in rows.sort_values(names.PERCENTAGE).groupby(names.PERCENTAGE):
+        empty = [layer.rpartition("_")[2] for layer in layers if (at[layer] == 0).any()]
+        if empty:
+            which = f"hidden layer {empty[0]} is" if len(empty) == 1 else f"hidden layers {', '.join(empty)} are"
+            return f"{which} emptied first, at {percentage:g}%"
+    return "no hidden layer is emptied"

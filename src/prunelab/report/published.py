@@ -1,0 +1,45 @@
+"""The rows that the report prints, beside ours.
+
+The report does not label its rows with percentages and prints some without the accuracy. Both lists begin with the
+unpruned network. The neuron list then has nine rows for its nine percentages; the weight list has ten, one more than
+the report names percentages, and fits its text ("near 0.87 at 50%") only if it begins at 10%. That reading is ours.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+import pandas as pd
+
+from prunelab import names
+
+PERCENTAGES = {
+    "weight": [0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 99],
+    "neuron": [0, 20, 30, 40, 50, 60, 70, 80, 90, 99],
+}
+ACCURACY = "published accuracy"
+LOSS = "published loss"
+
+
+def published() -> pd.DataFrame:
+    """Columns `series`, `percentage`, `published accuracy`, `published loss`; missing where the report prints none."""
+    with (files("prunelab.report") / "published.csv").open() as file:
+        printed = pd.read_csv(file)
+    return pd.DataFrame(
+        {
+            "series": printed["method"],
+            names.PERCENTAGE: [
+                float(PERCENTAGES[method][row])
+                for method, row in zip(printed["method"], printed["row"], strict=True)
+            ],
+            ACCURACY: printed["test_accuracy"],
+            LOSS: printed["test_loss"],
+        }
+    )
+
+
+def beside(table: pd.DataFrame) -> pd.DataFrame | None:
+    """Our rows for which the report prints something, with what it prints; None if there are none."""
+    ours = table[["series", names.PERCENTAGE, names.TEST_ACCURACY, names.TEST_LOSS]]
+    both = ours.merge(published(), on=["series", names.PERCENTAGE], how="inner")
+    return None if both.empty else both

@@ -1,0 +1,64 @@
+"""The rows of a sweep, and their means over seeds.
+
+A `series` is one line in a figure: a method, with its recovery and whatever else the sweep varies beside percentage
+and seed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from prunelab import names
+
+VARIABLE = ("data", "model", "epochs", "batch_size", "learning_rate", "precision")
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What finished of a sweep.
+
+    `rows` has one row per job: its parameters (texts), its metrics (numbers) under their names in the store, and
+    `run_id`. `curves` has, for each baseline of it, each metric's value per epoch.
+    """
+
+    name: str
+    rows: pd.DataFrame
+    curves: dict[str, dict[str, dict[int, float]]]
+
+    @property
+    def hidden_layers(self) -> list[str]:
+        """The metrics that count what remains per hidden layer, in order."""
+        columns = [c for c in self.rows.columns if c.startswith(names.REMAINING)]
+        return sorted(columns, key=lambda column: int(column.rpartition("_")[2]))
+
+
+def with_series(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with a column `series`: what the line in a figure is called."""
+    varied = [column for column in VARIABLE if rows[column].nunique() > 1]
+
+    def label(row: pd.Series) -> str:
+        words = [str(row["method"])]
+        if row["recovery"] != "none":
+            words.append(str(row["recovery"]))
+        return " + ".join(words) + "".join(f", {column} {row[column]}" for column in varied)
+
+    return rows.assign(series=rows.apply(label, axis=1))
+
+
+def over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
+    """Mean of every metric for each series and percentage, with `n` seeds and columns `sd <metric>` (0 for one seed).
+
+    Sorted by series in the order in which they first appear, then by percentage.
+    """
+    labelled = with_series(rows)
+    metrics = [c for c in labelled.select_dtypes("number").columns if c != names.PERCENTAGE]
+    grouped = labelled.groupby(["series", names.PERCENTAGE], sort=False)
+    mean = grouped[metrics].mean()
+    sd = grouped[metrics].std().fillna(0).add_prefix("sd ")
+    table = pd.concat([mean, sd, grouped.size().rename("n")], axis=1).reset_index()
+    order = {name: position for position, name in enumerate(dict.fromkeys(labelled["series"]))}
+    return table.sort_values(
+        ["series", names.PERCENTAGE], key=lambda column: column.map(order) if column.name == "series" else column
+    ).reset_index(drop=True)

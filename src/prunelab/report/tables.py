@@ -1,0 +1,63 @@
+"""The rows of a sweep as a table: on the terminal, as Markdown, as CSV."""
+
+from __future__ import annotations
+
+import pandas as pd
+from rich.table import Table
+
+from prunelab import names
+from prunelab.report.published import ACCURACY, LOSS
+
+COLUMNS = {
+    "series": ("method", "{}"),
+    names.PERCENTAGE: ("%", "{:g}"),
+    names.TEST_ACCURACY: ("accuracy", "{:.4f}"),
+    names.TEST_LOSS: ("loss", "{:.4f}"),
+    names.ACCURACY_DROP: ("drop", "{:+.4f}"),
+    names.WEIGHTS_REMAINING: ("weights left", "{:,.0f}"),
+    names.NEURONS_REMAINING: ("neurons left", "{:,.0f}"),
+    names.COMPRESSION_RATIO: ("smaller by", "{:.2f}x"),
+    ACCURACY: ("report's accuracy", "{:.4f}"),
+    LOSS: ("report's loss", "{:.4f}"),
+    "n": ("n", "{:.0f}"),
+}
+"""Each column that a person sees: its heading and how a value of it is written."""
+
+
+def as_rich(table: pd.DataFrame, title: str) -> Table:
+    """For the terminal."""
+    headings, lines = _written(table)
+    drawn = Table(title=title, title_justify="left")
+    for position, heading in enumerate(headings):
+        drawn.add_column(heading, justify="left" if position == 0 else "right")
+    previous = None
+    for line in lines:
+        if previous is not None and line[0] != previous:
+            drawn.add_section()
+        previous = line[0]
+        drawn.add_row(*line)
+    return drawn
+
+
+def as_markdown(table: pd.DataFrame) -> str:
+    """For the description of a run."""
+    headings, lines = _written(table)
+    rule = ["---"] + ["---:"] * (len(headings) - 1)
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in [headings, rule, *lines])
+
+
+def _written(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
+    shown = [column for column in COLUMNS if column in table.columns]
+    if "n" in shown and (table["n"] == 1).all():
+        shown.remove("n")
+    headings = [COLUMNS[column][0] for column in shown]
+    return headings, [[_cell(row, column) for column in shown] for _, row in table.iterrows()]
+
+
+def _cell(row: pd.Series, column: str) -> str:
+    if pd.isna(row[column]):
+        return ""
+    text = COLUMNS[column][1].format(row[column])
+    if column == names.TEST_ACCURACY and row.get("n", 1) > 1:
+        text += f" ± {row[f'sd {column}']:.4f}"
+    return text

@@ -1,0 +1,1 @@
+"""From many configurations to one recorded, resumable, reported sweep."""

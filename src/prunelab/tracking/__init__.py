@@ -1,0 +1,9 @@
+"""The MLflow store: the only place of this package that knows MLflow, and the only memory that a sweep has.
+
+Telemetry is off unless the user turns it on, so the switch is set before MLflow is first imported.
+"""
+
+import os
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("DO_NOT_TRACK", "true")

@@ -1,0 +1,99 @@
+"""What a result was obtained with: commit, versions, machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+import subprocess
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import psutil
+import torch
+
+PACKAGES = (
+    "prunelab",
+    "torch",
+    "torchvision",
+    "pytorch-lightning",
+    "torchmetrics",
+    "hydra-core",
+    "mlflow",
+    "numpy",
+    "scikit-learn",
+)
+
+
+@cache
+def git_state() -> tuple[str, bool] | None:
+    """(commit, whether the tree differs from it) of the checkout this code runs from; None for an installed package."""
+    folder = Path(__file__).parent
+    try:
+        commit = _git(folder, "rev-parse", "HEAD")
+        return commit, bool(_git(folder, "status", "--porcelain"))
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Version of each package that can change a result."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def machine() -> dict[str, str | int]:
+    """The kind of machine, without its name: processor, cores, memory, operating system, torch's threads."""
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count() or 1,
+        "memory_gib": round(psutil.virtual_memory().total / 2**30),
+        "system": f"{platform.system()} {platform.machine()}",
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
+        "torch_threads": torch.get_num_threads(),
+    }
+
+
+@cache
+def process() -> dict[str, str]:
+    """Tags that tell later whether the process that owns a run is still there."""
+    own = psutil.Process()
+    return {
+        "process.host": socket.gethostname(),
+        "process.pid": str(own.pid),
+        "process.started": f"{own.create_time():.2f}",
+    }
+
+
+def is_gone(tags: dict[str, str]) -> bool:
+    """Whether the process that `process()` described is known to have ended; another machine's never is."""
+    if tags.get("process.host") != socket.gethostname():
+        return False
+    try:
+        other = psutil.Process(int(tags["process.pid"]))
+        return abs(other.create_time() - float(tags["process.started"])) > 1.0
+    except (psutil.NoSuchProcess, KeyError, ValueError):
+        return True
+
+
+@cache
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    return subprocess.run(
+        ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True, timeout=10
+    ).stdout.strip()

@@ -1,0 +1,1 @@
+"""Training with Lightning, and the baselines that all jobs of a sweep share."""

@@ -1,0 +1,122 @@
+"""One training: a Lightning Trainer that keeps the best epoch on validation."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytorch_lightning as lightning
+import torch
+from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint, ProgressBar
+from torch import nn
+
+from prunelab.config import Precision, Trainer, Training
+from prunelab.data.dataset import DataModule, Dataset
+from prunelab.training.classifier import Classifier
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytorch_lightning.loggers import Logger
+
+PRECISIONS = {Precision.FLOAT32: "32-true", Precision.BF16: "bf16-mixed"}
+PREFIX = "network."
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """What a training left: the checkpoint of its best epoch (counted from 0), and that epoch's number."""
+
+    checkpoint: Path
+    best_epoch: int
+
+
+def fit(
+    network: nn.Module,
+    dataset: Dataset,
+    training: Training,
+    trainer: Trainer,
+    seed: int,
+    folder: Path,
+    loggers: Sequence[Logger] = (),
+    callbacks: Sequence[Callback] = (),
+) -> Fit:
+    """Train `network` in place and leave it as it was after its best epoch on validation.
+
+    The checkpoint, `folder/best.ckpt`, holds the weights alone and loads with `weights_only=True`.
+
+    Raises:
+        TrainingError: if a loss is not a number.
+    """
+    best = ModelCheckpoint(
+        dirpath=folder,
+        filename="best",
+        monitor=training.monitor,
+        mode=_mode(training),
+        save_weights_only=True,
+        enable_version_counter=False,
+        every_n_epochs=1,
+        save_on_train_epoch_end=True,
+    )
+    extra: list[Callback] = [best, *callbacks]
+    if training.patience is not None:
+        extra.append(EarlyStopping(training.monitor, mode=_mode(training), patience=training.patience))
+    torch.manual_seed(seed)
+    with _quiet():
+        lightning.Trainer(
+            accelerator=trainer.accelerator,
+            devices=1,
+            precision=PRECISIONS[training.precision],  # type: ignore[arg-type]
+            max_epochs=training.epochs,
+            deterministic=True,
+            logger=list(loggers),
+            callbacks=extra,
+            enable_model_summary=False,
+            enable_progress_bar=any(isinstance(callback, ProgressBar) for callback in extra),
+            num_sanity_val_steps=0,
+        ).fit(
+            Classifier(network, training, len(dataset.classes)),
+            datamodule=DataModule(dataset, training.batch_size, seed),
+        )
+    path = Path(best.best_model_path)
+    load_weights(network, path)
+    return Fit(path, int(torch.load(path, weights_only=True)["epoch"]))
+
+
+def load_weights(network: nn.Module, checkpoint: Path) -> None:
+    """Put the weights of a checkpoint that `fit` wrote into `network`, and the network into evaluation mode.
+
+    Raises:
+        Exception: of many kinds, if the file is damaged or of another network; nothing in it is ever executed.
+    """
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
+    network.load_state_dict(
+        {name.removeprefix(PREFIX): value for name, value in state.items() if name.startswith(PREFIX)}
+    )
+    network.eval()
+
+
+def _mode(training: Training) -> str:
+    return "max" if training.monitor == "val/accuracy" else "min"
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Lightning's advertisements, and its advice on data loaders that does not apply to tensors in memory."""
+    log = logging.getLogger("pytorch_lightning")
+    level = log.level
+    log.setLevel(logging.WARNING)
+    os.environ.setdefault("POSSIBLE_USER_WARNINGS", "off")
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="pytorch_lightning")
+            warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+            yield
+    finally:
+        log.setLevel(level)
