@@ -44,14 +44,10 @@ class Precision(str, Enum):
     BF16 = "bf16"
 
 
-def _bounded(kind: type, accepted: str, **bounds: float) -> Any:
-    return Annotated[kind, Field(strict=True, description=accepted, **bounds)]  # type: ignore[arg-type]
-
-
-Count = _bounded(int, "a whole number, at least 1", ge=1)
-CountOrZero = _bounded(int, "a whole number, at least 0", ge=0)
-Positive = _bounded(float, "a number above 0", gt=0)
-NonNegative = _bounded(float, "a number, at least 0", ge=0)
+Count = Annotated[int, Field(strict=True, ge=1, description="a whole number, at least 1")]
+CountOrZero = Annotated[int, Field(strict=True, ge=0, description="a whole number, at least 0")]
+Positive = Annotated[float, Field(strict=True, gt=0, description="a number above 0")]
+NonNegative = Annotated[float, Field(strict=True, ge=0, description="a number, at least 0")]
 
 
 class _Section(BaseModel):
@@ -91,9 +87,7 @@ class Training(_Section):
     learning_rate: Positive
     weight_decay: NonNegative
     precision: Precision
-    monitor: Annotated[
-        str, Field(pattern="^val/(accuracy|loss)$", description="val/accuracy or val/loss")
-    ]
+    monitor: Annotated[str, Field(pattern="^val/(accuracy|loss)$", description="val/accuracy or val/loss")]
     patience: Count | None
 
 

@@ -51,7 +51,10 @@ def run(job: Job, overrides: list[str], sweep_id: str | None = None, threads: in
         record.tags({names.BASELINE_KEY: dense.key, names.BASELINE_RUN: dense.run_id})
 
         pruned = recover(prune(dense.network, job.method, job.percentage), job)
-        test, validation = evaluate(pruned.network, dataset.test), evaluate(pruned.network, dataset.validation)
+        test, validation = (
+            evaluate(pruned.network, dataset.test),
+            evaluate(pruned.network, dataset.validation),
+        )
 
         record.metrics(_quality(test, validation, dense))
         record.metrics(_sizes(dense_size(dense.network, job.method.granularity), remaining_size(pruned)))
@@ -110,7 +113,11 @@ def _quality(test: Quality, validation: Quality, dense: Baseline) -> dict[str, f
 
 
 def _sizes(dense: Size, remaining: Size) -> dict[str, float]:
-    per_layer = {names.layer(number): units for number, units in enumerate(remaining.layers, start=1)}
+    per_layer = {
+        names.layer(prefix, number): units
+        for prefix, size in ((names.UNITS, dense), (names.REMAINING, remaining))
+        for number, units in enumerate(size.layers, start=1)
+    }
     return {
         names.WEIGHTS_TOTAL: dense.weights,
         names.WEIGHTS_REMAINING: remaining.weights,

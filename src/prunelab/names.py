@@ -33,6 +33,7 @@ WEIGHTS_REMAINING = "weights/remaining"
 NEURONS_TOTAL = "neurons/total"
 NEURONS_REMAINING = "neurons/remaining"
 REMAINING = "remaining/"  # + layer_1, layer_2, ...
+UNITS = "units/"  # the same, before pruning
 COMPRESSION_RATIO = "compression_ratio"
 THEORETICAL_SPEEDUP = "theoretical_speedup"
 CURVE_ACCURACY = "curve/test_accuracy"
@@ -59,6 +60,6 @@ PLAN_FILE = "plan.json"
 FIGURES = "figures"
 
 
-def layer(number: int) -> str:
-    """The metric that counts what remains in hidden layer `number`, from 1."""
-    return f"{REMAINING}layer_{number}"
+def layer(prefix: str, number: int) -> str:
+    """The metric that counts units of hidden layer `number`, from 1: `remaining/layer_1`, `units/layer_1`."""
+    return f"{prefix}layer_{number}"

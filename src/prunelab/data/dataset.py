@@ -33,7 +33,7 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Three splits that share no image. `shape` is (rows, columns) of an image; `digest` the SHA-256 of the raw data."""
+    """Three splits that share no image. `shape`: (rows, columns) of an image; `digest`: SHA-256 of the raw data."""
 
     name: str
     source: str

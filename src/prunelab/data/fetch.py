@@ -112,10 +112,12 @@ def _sha256(path: Path) -> str:
 def _accept(found: Path, name: str, folder: Path) -> None:
     """Decompress `name` from the folder `found`, verify it, and move it into `folder` in one step."""
     plain, packed = found / name, found / f"{name}.gz"
-    opened = plain.open("rb") if plain.is_file() else gzip.open(packed, "rb")
     handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{name}-")
     try:
-        with opened as source, os.fdopen(handle, "wb") as target:
+        with (
+            os.fdopen(handle, "wb") as target,
+            plain.open("rb") if plain.is_file() else gzip.open(packed, "rb") as source,
+        ):
             shutil.copyfileobj(source, target, 1 << 20)
         if _sha256(Path(temporary)) != FILES[name]:
             raise DataError(f"{name} does not have the published SHA-256")
@@ -154,7 +156,7 @@ def _torchvision(workspace: Path) -> Path:
 
 
 def _debian_fetched(workspace: Path) -> Path:
-    """`apt-get download` into the workspace with lists of its own, so that neither root nor an up-to-date apt is needed."""
+    """`apt-get download` with lists of its own, so that neither root nor an up-to-date apt is needed."""
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
         raise DataError("this machine has no apt-get and dpkg-deb")
     for folder in ("lists/partial", "cache/archives/partial"):

@@ -31,7 +31,7 @@ def evaluate(network: nn.Module, split: Split) -> Quality:
     network.eval()
     correct, loss = 0, 0.0
     for images, labels in zip(
-        split.images.split(EVALUATION_BATCH), split.labels.split(EVALUATION_BATCH), strict=True
+        torch.split(split.images, EVALUATION_BATCH), torch.split(split.labels, EVALUATION_BATCH), strict=True
     ):
         logits = network(images)
         correct += int((logits.argmax(1) == labels).sum())

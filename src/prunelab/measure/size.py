@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from prunelab.config import Granularity
 from prunelab.network.layers import hidden_layers, linear_layers
 from prunelab.pruning.masks import live_neurons
-from prunelab.pruning.prune import Granularity, Pruned
+from prunelab.pruning.prune import Pruned
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def remaining_size(pruned: Pruned) -> Size:
 
 
 def ratio(dense: int, remaining: int) -> float:
-    """dense / remaining, with at least one remaining counted so that nothing left gives a number."""
+    """Dense / remaining, with at least one remaining counted so that nothing left gives a number."""
     return dense / max(remaining, 1)
 
 

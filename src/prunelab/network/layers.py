@@ -21,8 +21,8 @@ def linear_layers(network: nn.Module) -> list[nn.Linear]:
     for before, after in pairwise(layers):
         if before.out_features != after.in_features:
             raise ConfigError(
-                f"a linear layer with {before.out_features} outputs is followed by one with {after.in_features} inputs: "
-                "only chains of linear layers can be pruned"
+                f"a linear layer with {before.out_features} outputs is followed by one with {after.in_features} "
+                "inputs: only chains of linear layers can be pruned"
             )
     return layers
 

@@ -6,7 +6,8 @@ A network is any `nn.Module` whose `nn.Linear` layers stand in the order in whic
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 
 from torch import Tensor, nn
 
@@ -47,13 +48,13 @@ class MLP(nn.Sequential):
     ) -> None:
         _accept("model.activation", activation, ACTIVATIONS)
         _accept("model.initialisation", initialisation, INITIALISATIONS)
-        if isinstance(hidden, str) or not hidden or any(type(n) is not int or n < 1 for n in hidden):
+        if not hidden or any(type(n) is not int or n < 1 for n in hidden):
             raise ConfigError(f"model.hidden={hidden} is refused: it accepts a list of whole numbers, each at least 1")
         if type(bias) is not bool:
             raise ConfigError(f"model.bias={bias} is refused: it accepts true or false")
         sizes = [features, *hidden, classes]
         layers: list[nn.Module] = []
-        for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True):
+        for inputs, outputs in pairwise(sizes):
             linear = nn.Linear(inputs, outputs, bias=bias)
             INITIALISATIONS[initialisation](linear.weight)
             if bias:
@@ -62,6 +63,6 @@ class MLP(nn.Sequential):
         super().__init__(*layers[:-1])
 
 
-def _accept(key: str, value: str, accepted: dict[str, Callable[..., object]]) -> None:
+def _accept(key: str, value: str, accepted: Mapping[str, object]) -> None:
     if value not in accepted:
         raise ConfigError(f"{key}={value} is refused: it accepts {', '.join(accepted)}")

@@ -33,10 +33,7 @@ def layer_masks(network: nn.Module, kept: Sequence[Tensor], granularity: Granula
         return [*hidden, _everything(layers[-1])]
     outputs = [*kept, _everything(layers[-1]).bias]
     inputs = [torch.ones(layers[0].in_features, dtype=torch.bool, device=kept[0].device), *kept]
-    return [
-        LayerMask(row.unsqueeze(1) & column.unsqueeze(0), row)
-        for row, column in zip(outputs, inputs, strict=True)
-    ]
+    return [LayerMask(row.unsqueeze(1) & column.unsqueeze(0), row) for row, column in zip(outputs, inputs, strict=True)]
 
 
 def masked(network: nn.Module, masks: Sequence[LayerMask]) -> nn.Module:

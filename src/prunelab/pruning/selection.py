@@ -31,7 +31,7 @@ def select(scores: Sequence[Tensor], percentage: float, scope: Scope) -> list[Te
         raise PrunelabError(f"method.scope={scope.value} is not known to selection")
     flat = torch.cat([score.flatten() for score in scores])
     kept = ~lowest(flat, removed_count(percentage, flat.numel()))
-    parts = kept.split([score.numel() for score in scores])
+    parts = torch.split(kept, [score.numel() for score in scores])
     return [part.reshape(score.shape) for part, score in zip(parts, scores, strict=True)]
 
 

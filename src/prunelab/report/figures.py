@@ -53,7 +53,11 @@ def against_percentage(results: Results, table: pd.DataFrame, metric: str, basel
     level = results.rows[baseline].mean()
     axes.axhline(level, color=BASELINE_COLOUR, linestyle="--", linewidth=1.2, label=f"unpruned ({level:.4f})")
     what = "accuracy" if metric == names.TEST_ACCURACY else "loss (mean cross-entropy, nats)"
-    axes.set(xlabel="removed (% of the method's units)", ylabel=f"test {what}", title=f"Test {what.partition(' (')[0]}")
+    axes.set(
+        xlabel="removed (% of the method's units)",
+        ylabel=f"test {what}",
+        title=f"Test {what.partition(' (')[0]}",
+    )
     axes.set_xlim(-2, 102)
     axes.legend(frameon=False)
     return figure
@@ -71,7 +75,7 @@ def survivors(results: Results, table: pd.DataFrame) -> Figure:
     for axes, series in zip(grid.flat, every, strict=False):
         part = table[table["series"] == series]
         for position, layer in enumerate(results.hidden_layers):
-            whole = _units(part, layer)
+            whole = part[layer.replace(names.REMAINING, names.UNITS)].iloc[0]
             axes.plot(
                 part[names.PERCENTAGE],
                 100 * part[layer] / whole,
@@ -114,12 +118,6 @@ def learning_curves(curves: dict[str, dict[str, dict[int, float]]]) -> Figure:
         axes.legend(frameon=False)
     figure.suptitle("Training of the unpruned network" + ("" if len(curves) == 1 else f" ({len(curves)} trainings)"))
     return figure
-
-
-def _units(part: pd.DataFrame, layer: str) -> float:
-    """How many units the layer has unpruned: what remains at the smallest percentage, scaled up if that is not 0."""
-    first = part.sort_values(names.PERCENTAGE).iloc[0]
-    return float(first[layer])
 
 
 def _figure() -> tuple[Figure, Axes]:

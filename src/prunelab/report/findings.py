@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pandas as pd
 
 from prunelab import names
@@ -18,13 +20,17 @@ def findings(results: Results) -> list[str]:
     labelled = with_series(results.rows)
     for series in dict.fromkeys(table["series"]):
         part = table[table["series"] == series]
-        words = [_reach(part), _fall(part), _emptied(labelled[labelled["series"] == series], results.hidden_layers)]
+        words = [
+            _reach(part),
+            _fall(part),
+            _emptied(labelled[labelled["series"] == series], results.hidden_layers),
+        ]
         sentences.append(f"{series}: " + "; ".join(word for word in words if word) + ".")
     return sentences
 
 
 def reach(part: pd.DataFrame, tolerance: float = TOLERANCE) -> pd.Series | None:
-    """The row of the largest percentage up to which one series never leaves `tolerance` of the baseline on validation."""
+    """The row of the largest percentage up to which a series stays within `tolerance` of the baseline on validation."""
     within = part[names.BASELINE_VAL_ACCURACY] - part[names.VAL_ACCURACY] <= tolerance
     held = part[within.cummin()]
     return None if held.empty else held.iloc[-1]
@@ -41,15 +47,12 @@ def _reach(part: pd.DataFrame) -> str:
 
 
 def _fall(part: pd.DataFrame) -> str:
-    drop = -part[names.TEST_ACCURACY].diff()
-    if len(part) < 2 or drop.max() <= TOLERANCE:
+    points = list(zip(part[names.PERCENTAGE], part[names.TEST_ACCURACY], strict=True))
+    steps = [(before[1] - after[1], before, after) for before, after in pairwise(points)]
+    if not steps or max(steps)[0] <= TOLERANCE:
         return ""
-    after = drop.idxmax()
-    before = part.index[part.index.get_loc(after) - 1]
-    return (
-        f"falls most between {part.loc[before, names.PERCENTAGE]:g}% and {part.loc[after, names.PERCENTAGE]:g}%, "
-        f"from {part.loc[before, names.TEST_ACCURACY]:.4f} to {part.loc[after, names.TEST_ACCURACY]:.4f}"
-    )
+    _, before, after = max(steps)
+    return f"falls most between {before[0]:g}% and {after[0]:g}%, from {before[1]:.4f} to {after[1]:.4f}"
 
 
 def _emptied(rows: pd.DataFrame, layers: list[str]) -> str:

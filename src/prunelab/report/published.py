@@ -29,8 +29,7 @@ def published() -> pd.DataFrame:
         {
             "series": printed["method"],
             names.PERCENTAGE: [
-                float(PERCENTAGES[method][row])
-                for method, row in zip(printed["method"], printed["row"], strict=True)
+                float(PERCENTAGES[method][row]) for method, row in zip(printed["method"], printed["row"], strict=True)
             ],
             ACCURACY: printed["test_accuracy"],
             LOSS: printed["test_loss"],

@@ -60,5 +60,6 @@ def over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
     table = pd.concat([mean, sd, grouped.size().rename("n")], axis=1).reset_index()
     order = {name: position for position, name in enumerate(dict.fromkeys(labelled["series"]))}
     return table.sort_values(
-        ["series", names.PERCENTAGE], key=lambda column: column.map(order) if column.name == "series" else column
+        ["series", names.PERCENTAGE],
+        key=lambda column: column.map(order) if column.name == "series" else column,
     ).reset_index(drop=True)

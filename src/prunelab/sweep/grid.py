@@ -18,9 +18,7 @@ from prunelab.sweep.plan import plan
 from prunelab.sweep.worker import run_in_sweep
 
 
-def run_grid(
-    config: DictConfig, loader: ConfigLoader, launcher: Any, combinations: Sequence[Sequence[str]]
-) -> Any:
+def run_grid(config: DictConfig, loader: ConfigLoader, launcher: Any, combinations: Sequence[Sequence[str]]) -> Any:
     """Plan, record and run the jobs that `combinations` of overrides describe.
 
     Raises:

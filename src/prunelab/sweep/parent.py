@@ -1,4 +1,4 @@
-"""The run that owns a sweep: opened before its first job, closed whatever happens, with the results of what finished."""
+"""The run that owns a sweep: opened before its first job, closed whatever happens, with what finished published."""
 
 from __future__ import annotations
 

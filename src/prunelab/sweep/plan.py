@@ -27,9 +27,7 @@ class Plan:
     @property
     def record(self) -> list[dict[str, object]]:
         """The plan as it is kept with the sweep run."""
-        return [
-            {"name": p.job.run_name, "config_hash": p.job.hash, "overrides": list(p.overrides)} for p in self.jobs
-        ]
+        return [{"name": p.job.run_name, "config_hash": p.job.hash, "overrides": list(p.overrides)} for p in self.jobs]
 
 
 def plan(combinations: Sequence[Sequence[str]], compose: Callable[[Sequence[str]], Job]) -> Plan:

@@ -47,9 +47,7 @@ def publish(store: Store, run: Recorder) -> None:
         console.print(sentence, highlight=False, markup=False)
 
 
-def _description(
-    results: Results, table: pd.DataFrame, comparison: pd.DataFrame | None, sentences: list[str]
-) -> str:
+def _description(results: Results, table: pd.DataFrame, comparison: pd.DataFrame | None, sentences: list[str]) -> str:
     parts = ["\n".join(f"- {sentence}" for sentence in sentences), as_markdown(table)]
     if comparison is not None:
         parts += ["Beside the published report (its percentages are our reading):", as_markdown(comparison)]

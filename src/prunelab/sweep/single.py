@@ -16,7 +16,9 @@ def run_single(job: Job, overrides: list[str]) -> None:
         PrunelabError: for whatever a person can mend.
     """
     if job.resume is not None:
-        raise ConfigError(f"resume={job.resume} is refused: a single job has nothing to resume; it goes with a sweep (-m)")
+        raise ConfigError(
+            f"resume={job.resume} is refused: a single job has nothing to resume; it goes with a sweep (-m)"
+        )
     check(job)
     result = run(job, overrides)
     Console().print(

@@ -22,7 +22,7 @@ class SweepContext:
 
 
 def run_in_sweep(context: SweepContext, config: DictConfig) -> Result:
-    """Run the job and report it; an exception is reported and passed on to the launcher, which goes on with the others."""
+    """Run the job and report it; an exception is passed on to the launcher, which goes on with the other jobs."""
     job = read(config)
     progress = context.progress
     if progress is not None:

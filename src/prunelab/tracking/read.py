@@ -25,9 +25,7 @@ def read_sweep(store: Store, sweep_id: str) -> Results:
         raise StoreError(f"sweep {sweep.info.run_name} ({sweep_id}) has no finished job: there is nothing to report")
     rows = pd.DataFrame([_row(run) for run in reversed(finished)])
     baselines = dict.fromkeys(run.data.tags[names.BASELINE_RUN] for run in reversed(finished))
-    curves = {
-        run_id: {metric: store.history(run_id, metric) for metric in CURVE_METRICS} for run_id in baselines
-    }
+    curves = {run_id: {metric: store.history(run_id, metric) for metric in CURVE_METRICS} for run_id in baselines}
     return Results(sweep.info.run_name, rows, curves)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 import time
 import traceback
@@ -14,8 +15,8 @@ from urllib.parse import unquote, urlparse
 
 import mlflow
 from filelock import FileLock
-from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.entities import Dataset as MlflowDataset
+from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.entities import Run as MlflowRun
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
@@ -79,7 +80,11 @@ class Recorder:
         """Write what has gathered."""
         while self._metrics or self._params or self._tags:
             self.client.log_batch(self.id, self._metrics[:BATCH], self._params[:90], self._tags[:90])
-            self._metrics, self._params, self._tags = self._metrics[BATCH:], self._params[90:], self._tags[90:]
+            self._metrics, self._params, self._tags = (
+                self._metrics[BATCH:],
+                self._params[90:],
+                self._tags[90:],
+            )
 
 
 class Store:
@@ -91,11 +96,16 @@ class Store:
         self.client = MlflowClient(tracking_uri=tracking.uri)
         self.experiment_id = self._experiment()
 
+    @property
+    def address(self) -> str:
+        """Where the store is, without a password."""
+        return redacted(self.tracking.uri)
+
     @contextmanager
     def run(
         self, kind: Kind, name: str, parent: str | None = None, tags: Mapping[str, object] | None = None
     ) -> Iterator[Recorder]:
-        """A new run, RUNNING until the block ends: FINISHED, or FAILED with its traceback, or KILLED when interrupted."""
+        """A new run, RUNNING until the block ends: then FINISHED, FAILED with its traceback, or KILLED."""
         recorder = self.start(kind, name, parent, tags)
         try:
             yield recorder
@@ -217,9 +227,14 @@ def open_store(tracking: Tracking, experiment_name: str) -> Store:
         with FileLock(tracking.locks / "store.lock"):
             return Store(tracking, experiment_name)
     except OSError as error:
-        raise StoreError(f"tracking.uri={tracking.uri}: the store cannot be written: {error}") from error
+        raise StoreError(f"tracking.uri={redacted(tracking.uri)}: the store cannot be written: {error}") from error
     except MlflowException as error:
-        raise StoreError(f"tracking.uri={tracking.uri}: the store cannot be opened: {error}") from error
+        raise StoreError(f"tracking.uri={redacted(tracking.uri)}: the store cannot be opened: {error}") from error
+
+
+def redacted(uri: str) -> str:
+    """An address without its password."""
+    return re.sub(r"(://[^/:@]*):[^/@]*@", r"\1:***@", uri)
 
 
 def sqlite_file(uri: str) -> Path | None:
@@ -233,4 +248,3 @@ def _writable(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder):
         pass
-

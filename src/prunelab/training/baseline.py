@@ -128,9 +128,7 @@ def _train(job: Job, dataset: Dataset, store: Store, key: str) -> Baseline:
         )
         logger = EpochLogger(run)
         callbacks: list[Callback] = [progress_of(job.trainer, job.training.epochs)]
-        fitted = fit(
-            network, dataset, job.training, job.trainer, job.seed, Path(folder), [logger], callbacks
-        )
+        fitted = fit(network, dataset, job.training, job.trainer, job.seed, Path(folder), [logger], callbacks)
         test, validation = evaluate(network, dataset.test), evaluate(network, dataset.validation)
         run.metrics(
             {

@@ -25,7 +25,7 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
 
 
 class Classifier(LightningModule):
-    """Trains `network` ([n, features] -> logits [n, classes]); logs once per epoch, so that no step waits for a number."""
+    """Trains `network` ([n, features] -> logits [n, classes]); logs once per epoch, so no step waits for a number."""
 
     def __init__(self, network: nn.Module, training: Training, classes: int) -> None:
         super().__init__()
@@ -46,19 +46,16 @@ class Classifier(LightningModule):
         """Counted into the epoch's validation metrics."""
         self._step(batch, self.val_metrics)
 
-    def on_train_epoch_end(self) -> None:
-        """Log the epoch; refuse to go on with a loss that is not a number."""
-        self._log(self.train_metrics, "train")
-
     def on_validation_epoch_end(self) -> None:
-        """Log the epoch's validation."""
+        """Log the epoch, both its stages (its last training step is done); refuse a loss that is not a number."""
+        self._log(self.train_metrics, "train")
         self._log(self.val_metrics, "val")
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """The optimiser that the config names."""
         config = self.training_config
         return OPTIMIZERS[config.optimizer](
-            self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+            self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
         )
 
     def _step(self, batch: tuple[Tensor, Tensor], metrics: MetricCollection) -> Tensor:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import warnings
 from collections.abc import Sequence
 from contextlib import contextmanager
@@ -68,6 +67,8 @@ def fit(
     if training.patience is not None:
         extra.append(EarlyStopping(training.monitor, mode=_mode(training), patience=training.patience))
     torch.manual_seed(seed)
+    # Lightning's deterministic mode would otherwise fill all new memory first; nothing here reads unwritten memory.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     with _quiet():
         lightning.Trainer(
             accelerator=trainer.accelerator,
@@ -112,7 +113,6 @@ def _quiet() -> Iterator[None]:
     log = logging.getLogger("pytorch_lightning")
     level = log.level
     log.setLevel(logging.WARNING)
-    os.environ.setdefault("POSSIBLE_USER_WARNINGS", "off")
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="pytorch_lightning")

@@ -32,8 +32,9 @@ class EpochLines(Callback):
         self.started = time.perf_counter()
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        """Validation has been done by now."""
+        """Validation has been done and logged by now."""
         done = trainer.current_epoch + 1
         each = (time.perf_counter() - self.started) / done
-        values = ", ".join(f"{name} {float(trainer.callback_metrics[name]):.4f}" for name in sorted(trainer.callback_metrics))
+        metrics = trainer.callback_metrics
+        values = ", ".join(f"{name} {float(metrics[name]):.4f}" for name in sorted(metrics))
         self.console.print(f"epoch {done}/{self.epochs}: {values} ({each * (self.epochs - done):.0f} s left)")

@@ -1,0 +1,43 @@
+# Two commands do everything on a fresh machine with Python 3.11 and make: `make sweep` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: help setup sweep ui test bench lint format clean
+
+help:  ## this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' \
+	  || { echo "prunelab needs Python 3.10 to 3.13; name one with: make PYTHON=python3.11 ..."; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "installing into .venv (torch is large: this takes a few minutes, once)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+setup: $(READY)  ## create .venv and install, once
+
+sweep: $(READY)  ## the published report, end to end
+	$(BIN)/prunelab experiment=report
+
+ui: $(READY)  ## the MLflow UI on 127.0.0.1, opened on the comparison
+	$(BIN)/prunelab-ui
+
+test: $(READY)  ## the whole test suite
+	$(BIN)/python -m pytest
+
+bench: $(READY)  ## benchmarks, as ratios
+	$(BIN)/python -m benchmarks
+
+lint: $(READY)  ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(READY)  ## let ruff rewrite the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:  ## remove .venv and caches; data and the store stay
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache

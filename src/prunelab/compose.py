@@ -1,0 +1,31 @@
+"""A job's configuration outside a Hydra run: for the commands that only need to know where the store is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from hydra import compose, initialize_config_dir
+from hydra.errors import HydraException
+
+from prunelab.config import CONF, Job, read
+from prunelab.errors import ConfigError
+
+
+def compose_job(overrides: Sequence[str]) -> Job:
+    """The job that these overrides describe, its paths below the current folder.
+
+    Raises:
+        ConfigError: for overrides that `conf/` does not accept.
+    """
+    try:
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            return read(compose("config", [f"paths.root={Path.cwd()}", *overrides]))
+    except HydraException as error:
+        raise ConfigError(str(error)) from error
+
+
+def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """(overrides, the rest) of a command line: an override has an `=`."""
+    overrides = [argument for argument in arguments if "=" in argument]
+    return overrides, [argument for argument in arguments if "=" not in argument]

@@ -1,0 +1,125 @@
+"""A project of one's own for every test: a folder with a real SQLite store, and the command line run in it.
+
+Creating MLflow's schema takes seconds, so it is done once per session and its file copied.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import subprocess
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hydra.core.global_hydra import GlobalHydra
+from mlflow.entities import Run
+from mlflow.tracking import MlflowClient
+
+from prunelab.app import main
+
+SMALL = ("data=digits", "model=mlp_small", "training.epochs=2", "trainer.progress=false")
+"""A training of a fifth of a second."""
+
+
+@dataclass
+class Outcome:
+    """What a command left on the terminal."""
+
+    status: int
+    output: str
+
+
+@dataclass
+class Project:
+    """A folder in which prunelab is run."""
+
+    folder: Path
+
+    def prunelab(self, *arguments: str) -> Outcome:
+        """Run the command in this process."""
+        return in_process("prunelab", main, self.folder, *arguments)
+
+    def in_a_process(self, *arguments: str, **environment: str) -> Outcome:
+        """Run the command as a person does, in a process of its own."""
+        done = subprocess.run(
+            [sys.executable, "-m", "prunelab", *arguments],
+            cwd=self.folder,
+            env={**os.environ, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+        return Outcome(done.returncode, done.stdout)
+
+    @property
+    def database(self) -> Path:
+        return self.folder / "mlruns" / "mlflow.db"
+
+    @property
+    def client(self) -> MlflowClient:
+        return MlflowClient(f"sqlite:///{self.database}")
+
+    def runs(self, kind: str) -> list[Run]:
+        """All runs of a kind in all experiments, oldest first."""
+        client = self.client
+        experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+        found = client.search_runs(experiments, f"tags.kind = '{kind}'", order_by=["attributes.start_time ASC"])
+        return list(found)
+
+    def artifact(self, run: Run, path: str) -> Path:
+        return Path(self.client.download_artifacts(run.info.run_id, path))
+
+
+def in_process(name: str, command: object, folder: Path, *arguments: str) -> Outcome:
+    """Run a console command's function in `folder` with these arguments, and catch what it prints and exits with."""
+    output = io.StringIO()
+    before, argv = Path.cwd(), sys.argv
+    os.chdir(folder)
+    sys.argv = [name, *arguments]
+    GlobalHydra.instance().clear()
+    status: object = 0
+    try:
+        with redirect_stdout(output), redirect_stderr(output):
+            command()  # type: ignore[operator]
+    except SystemExit as exit_:
+        status = exit_.code
+        if isinstance(status, str):
+            print(status, file=output)
+            status = 1
+    finally:
+        os.chdir(before)
+        sys.argv = argv
+    return Outcome(int(status or 0), output.getvalue())  # type: ignore[call-overload]
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database file with MLflow's schema and nothing else."""
+    path = tmp_path_factory.mktemp("schema") / "mlflow.db"
+    MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
+
+
+@pytest.fixture
+def project(tmp_path: Path, empty_store: Path) -> Project:
+    """A fresh project with an empty store."""
+    return new_project(tmp_path, empty_store)
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> tuple[Project, Outcome]:
+    """A project in which one small sweep was run, and what the sweep printed; for tests that only look at it."""
+    project = new_project(tmp_path_factory.mktemp("swept"), empty_store)
+    return project, project.prunelab("-m", *SMALL, "method=weight,neuron", "percentage=0,50,99")
+
+
+def new_project(folder: Path, empty_store: Path) -> Project:
+    (folder / "mlruns").mkdir()
+    shutil.copy(empty_store, folder / "mlruns" / "mlflow.db")
+    return Project(folder)

@@ -1,0 +1,62 @@
+"""Exactly floor(percentage x units / 100) units go, ties by position; masks nest as the percentage grows."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from prunelab.config import Scope
+from prunelab.errors import PrunelabError
+from prunelab.pruning.selection import lowest, removed_count, select
+
+percentages = st.one_of(st.integers(0, 100).map(float), st.floats(0, 100))
+# Few distinct values, so that ties are the rule.
+layers = st.lists(
+    st.lists(st.sampled_from([0.0, 0.5, 1.0, 2.0]), min_size=1, max_size=30).map(torch.tensor), min_size=1, max_size=4
+)
+
+
+@given(layers, percentages)
+def test_exactly_the_floor_is_removed_also_with_ties(scores: list[Tensor], percentage: float) -> None:
+    units = sum(score.numel() for score in scores)
+    kept = select(scores, percentage, Scope.GLOBAL)
+    assert units - sum(int(mask.sum()) for mask in kept) == Fraction(repr(percentage)) * units // 100
+
+
+@given(layers, percentages, percentages)
+def test_masks_nest_as_the_percentage_grows(scores: list[Tensor], one: float, other: float) -> None:
+    fewer, more = (select(scores, percentage, Scope.GLOBAL) for percentage in sorted((one, other)))
+    for before, after in zip(fewer, more, strict=True):
+        assert not (after & ~before).any()
+
+
+@given(st.lists(st.floats(width=32, allow_nan=False), min_size=1, max_size=50), st.data())
+def test_the_lowest_are_those_a_stable_sort_puts_first(values: list[float], data: st.DataObject) -> None:
+    scores = torch.tensor(values)
+    count = data.draw(st.integers(0, len(values)))
+    expected = torch.zeros(len(values), dtype=torch.bool)
+    expected[scores.sort(stable=True).indices[:count]] = True
+    assert torch.equal(lowest(scores, count), expected)
+
+
+@pytest.mark.parametrize("percentage", [20, 30, 40, 50, 60, 70, 80, 90, 99, 0, 100])
+def test_the_counts_of_the_report_are_exact(percentage: int) -> None:
+    for units in (2_384_000, 2_700):
+        assert removed_count(float(percentage), units) == percentage * units // 100
+
+
+def test_a_percentage_counts_as_the_decimal_it_was_written_as() -> None:
+    assert removed_count(0.1, 1000) == 1
+    assert removed_count(28.999999999999996, 100) == 28
+    assert removed_count(29.0, 100) == 29
+    assert removed_count(0.29, 10_000) == 29
+
+
+def test_scores_that_are_not_numbers_are_refused() -> None:
+    with pytest.raises(PrunelabError, match="not a number"):
+        select([torch.tensor([1.0, float("nan")])], 50, Scope.GLOBAL)

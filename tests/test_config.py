@@ -1,0 +1,92 @@
+"""Bad input is refused in one message that names the key and what it accepts, and leaves nothing in the store."""
+
+from __future__ import annotations
+
+import pytest
+
+from prunelab.compose import compose_job
+from prunelab.config import CONF
+from prunelab.errors import ConfigError
+from tests.conftest import SMALL, Project
+
+REFUSED = {
+    "percentage=-1": ("percentage=-1", "0 to 100"),
+    "percentage=101": ("percentage=101", "0 to 100"),
+    "percentage=nan": ("percentage=nan", "0 to 100"),
+    "percentage=abc": ("percentage=abc", "0 to 100"),
+    "percentage=true": ("percentage=True", "0 to 100"),
+    "method=nonsense": ("method/nonsense", "neuron"),
+    "experiment=nonsense": ("experiment/nonsense", "report"),
+    "nonsense=1": ("nonsense", ""),
+    "+nonsense=1": ("nonsense: no such key", ""),
+    "training.nonsense=1": ("nonsense", ""),
+    "training.epochs=-1": ("training.epochs=-1", "at least 1"),
+    "training.batch_size=0": ("training.batch_size=0", "at least 1"),
+    "training.learning_rate=0": ("training.learning_rate=0", "above 0"),
+    "training.precision=float8": ("training.precision=float8", "float32 or bf16"),
+    "training.optimizer=lion": ("training.optimizer=lion", "adam"),
+    "training.patience=0": ("training.patience=0", "at least 1"),
+    "seed=-1": ("seed=-1", "0 to"),
+    "method.score=nonsense": ("method.score", "nonsense"),
+    "method.scope=nonsense": ("method.scope=nonsense", "global"),
+    "model.activation=nonsense": ("model.activation=nonsense", "relu"),
+    "model.hidden=[]": ("model.hidden", "at least 1"),
+    "+model.nonsense=1": ("model=mlp_small", "nonsense"),
+    "data.validation=5000": ("data.validation=5000", "1 to"),
+    "tracking.uri=mysql://x": ("tracking.uri=mysql://x", "sqlite:////"),
+    "tracking.uri=sqlite:////dev/null/mlflow.db": ("/dev/null", "cannot be written"),
+    "resume=last": ("resume=last", "sweep"),
+}
+
+
+@pytest.mark.parametrize("override", REFUSED)
+def test_bad_input_is_refused_with_one_message_and_nothing_written(override: str, project: Project) -> None:
+    before = project.database.read_bytes()
+    outcome = project.prunelab(*SMALL, override)
+    assert outcome.status == 1
+    for words in REFUSED[override]:
+        assert words in outcome.output
+    assert "Traceback" not in outcome.output
+    assert project.database.read_bytes() == before
+
+
+@pytest.mark.parametrize("values", ["percentage=10,101", "percentage=20,abc", "method=weight,nonsense"])
+def test_a_sweep_with_one_bad_value_is_refused_before_its_first_job(values: str, project: Project) -> None:
+    before = project.database.read_bytes()
+    outcome = project.prunelab("-m", *SMALL, values)
+    assert outcome.status == 1
+    assert "accuracy" not in outcome.output
+    assert project.database.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        f"{group.name}={file.stem}"
+        for group in sorted(CONF.iterdir())
+        if group.is_dir() and group.name not in ("experiment", "hydra")
+        for file in sorted(group.glob("*.yaml"))
+    ],
+)
+def test_every_option_of_every_group_composes_into_a_valid_job(option: str) -> None:
+    compose_job([option])
+
+
+def test_every_experiment_says_its_command_what_to_expect_and_how_long_it_takes() -> None:
+    for file in (CONF / "experiment").glob("*.yaml"):
+        head = file.read_text()
+        assert f"experiment={file.stem}" in head
+        assert "Expect:" in head
+        assert "Time:" in head
+
+
+def test_a_job_is_identified_by_what_it_computes_and_by_nothing_else() -> None:
+    job = compose_job(["percentage=20"])
+    assert job.hash == compose_job(["percentage=20", "trainer.threads=1", "name=other", "tracking.experiment_name=x"]).hash
+    for change in ("percentage=21", "seed=1", "method=neuron", "training.epochs=9", "data.split_seed=1"):
+        assert job.hash != compose_job(["percentage=20", change]).hash
+
+
+def test_a_missing_group_is_refused_by_name() -> None:
+    with pytest.raises(ConfigError, match="nonsense"):
+        compose_job(["nonsense=weight"])
