@@ -13,6 +13,7 @@ import sys
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote, urlparse
 
 import pytest
 from hydra.core.global_hydra import GlobalHydra
@@ -20,6 +21,7 @@ from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from prunelab.app import main
+from prunelab.training import baseline
 
 SMALL = ("data=digits", "model=mlp_small", "training.epochs=2", "trainer.progress=false")
 """A training of a fifth of a second."""
@@ -73,16 +75,17 @@ class Project:
         return list(found)
 
     def artifact(self, run: Run, path: str) -> Path:
-        return Path(self.client.download_artifacts(run.info.run_id, path))
+        return Path(unquote(urlparse(run.info.artifact_uri).path)) / path
 
 
 def in_process(name: str, command: object, folder: Path, *arguments: str) -> Outcome:
-    """Run a console command's function in `folder` with these arguments, and catch what it prints and exits with."""
+    """Run a console command's function in `folder` with these arguments, remembering nothing of earlier ones."""
     output = io.StringIO()
     before, argv = Path.cwd(), sys.argv
     os.chdir(folder)
     sys.argv = [name, *arguments]
     GlobalHydra.instance().clear()
+    baseline.forget()
     status: object = 0
     try:
         with redirect_stdout(output), redirect_stderr(output):

@@ -82,7 +82,9 @@ def test_every_experiment_says_its_command_what_to_expect_and_how_long_it_takes(
 
 def test_a_job_is_identified_by_what_it_computes_and_by_nothing_else() -> None:
     job = compose_job(["percentage=20"])
-    assert job.hash == compose_job(["percentage=20", "trainer.threads=1", "name=other", "tracking.experiment_name=x"]).hash
+    assert (
+        job.hash == compose_job(["percentage=20", "trainer.threads=1", "name=other", "tracking.experiment_name=x"]).hash
+    )
     for change in ("percentage=21", "seed=1", "method=neuron", "training.epochs=9", "data.split_seed=1"):
         assert job.hash != compose_job(["percentage=20", change]).hash
 

@@ -57,9 +57,7 @@ def test_nothing_removed_changes_nothing(method: Method, network: nn.Module) -> 
 
 def test_what_was_removed_is_zero_and_what_stays_is_as_it_was(method: Method, network: nn.Module) -> None:
     pruned = prune(network, method, 60.0)
-    for before, after, mask in zip(
-        linear_layers(network), linear_layers(pruned.network), pruned.masks, strict=True
-    ):
+    for before, after, mask in zip(linear_layers(network), linear_layers(pruned.network), pruned.masks, strict=True):
         assert torch.equal(after.weight, before.weight * mask.weight)
         if before.bias is not None:
             assert torch.equal(after.bias, before.bias * mask.bias)

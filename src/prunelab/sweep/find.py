@@ -27,4 +27,6 @@ def find_sweep(store: Store, wanted: str) -> MlflowRun:
             return sweep
     known = [name for sweep in sweeps for name in (sweep.info.run_name, sweep.info.run_id)]
     nearest = get_close_matches(wanted, known, n=3, cutoff=0.3) or known[:1]
-    raise StoreError(f"there is no sweep {wanted!r} in experiment {store.experiment_name}; nearest: {', '.join(nearest)}")
+    raise StoreError(
+        f"there is no sweep {wanted!r} in experiment {store.experiment_name}; nearest: {', '.join(nearest)}"
+    )

@@ -171,9 +171,15 @@ class Store:
             StoreError: if the run has no such artifact.
         """
         try:
-            return Path(self.client.download_artifacts(run_id, path))
+            folder = urlparse(self.client.get_run(run_id).info.artifact_uri)
+            if folder.scheme not in ("", "file"):
+                return Path(self.client.download_artifacts(run_id, path))
         except (MlflowException, OSError) as error:
             raise StoreError(f"run {run_id} has no readable artifact {path}: {error}") from error
+        local = Path(unquote(folder.path)) / path
+        if not local.exists():
+            raise StoreError(f"run {run_id} has no artifact {path}: {local} does not exist")
+        return local
 
     def history(self, run_id: str, metric: str) -> dict[int, float]:
         """A metric's value at each step."""

@@ -76,6 +76,11 @@ def baseline(job: Job, dataset: Dataset, store: Store) -> Baseline:
     return _loaded[place]
 
 
+def forget() -> None:
+    """Drop the networks that this process holds; the store keeps them."""
+    _loaded.clear()
+
+
 def is_stored(job: Job, dataset: Dataset, store: Store) -> bool:
     """Whether a finished baseline for this job is in the store."""
     return bool(store.find(Kind.BASELINE, "FINISHED", baseline_key=baseline_key(job, dataset)))

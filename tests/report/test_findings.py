@@ -1,0 +1,66 @@
+"""Findings are computed from the rows: how far a method goes, where it falls, which layer empties first."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from prunelab import names
+from prunelab.report.findings import findings
+from prunelab.report.published import ACCURACY, LOSS, beside, published
+from prunelab.report.results import Results, over_seeds
+
+FIXED = {"recovery": "none", "data": "d", "model": "m", "epochs": "1", "batch_size": "1", "learning_rate": "1"}
+
+
+def row(
+    method: str, percentage: float, accuracy: float, *, val: float | None = None, seed: int = 0, left: int = 5
+) -> dict:
+    return {
+        **FIXED,
+        **{"precision": "float32", "seed": str(seed), "method": method, names.PERCENTAGE: percentage},
+        **{names.TEST_ACCURACY: accuracy, names.TEST_LOSS: 1 - accuracy, names.VAL_ACCURACY: val or accuracy},
+        **{names.BASELINE_ACCURACY: 0.9, names.BASELINE_LOSS: 0.3, names.BASELINE_VAL_ACCURACY: 0.9},
+        **{names.COMPRESSION_RATIO: 2.0, names.layer(names.REMAINING, 1): 9, names.layer(names.REMAINING, 2): left},
+    }
+
+
+def results(*rows: dict) -> Results:
+    return Results("sweep", pd.DataFrame(rows), {})
+
+
+def test_findings_say_how_far_where_it_falls_and_what_empties() -> None:
+    said = findings(results(row("a", 0, 0.9), row("a", 20, 0.895), row("a", 40, 0.88), row("a", 60, 0.1, left=0)))
+    assert said[0] == "The unpruned network: test accuracy 0.9000, loss 0.3000."
+    assert "within 1 point of the baseline up to 20%" in said[1]
+    assert "falls most between 40% and 60%, from 0.8800 to 0.1000" in said[1]
+    assert "hidden layer 2 is emptied first, at 60%" in said[1]
+
+
+def test_the_percentage_is_chosen_on_validation_not_on_test() -> None:
+    said = findings(results(row("a", 0, 0.9), row("a", 20, 0.9, val=0.88), row("a", 40, 0.9, val=0.9)))
+    assert "up to 0% (chosen on validation" in said[1]
+
+
+def test_seeds_are_averaged_with_their_standard_deviation_and_number() -> None:
+    table = over_seeds(results(row("a", 20, 0.8), row("a", 20, 0.9, seed=1), row("b", 20, 0.7)).rows)
+    first, second = table.to_dict("records")
+    assert first[names.TEST_ACCURACY] == pytest.approx(0.85)
+    assert first[f"sd {names.TEST_ACCURACY}"] == pytest.approx(0.0707, abs=1e-4)
+    assert (first["n"], second["n"]) == (2, 1)
+
+
+def test_a_recovery_makes_a_series_of_its_own() -> None:
+    recovered = row("a", 20, 0.9) | {"recovery": "finetune"}
+    assert list(over_seeds(results(row("a", 20, 0.8), recovered).rows)["series"]) == ["a", "a + finetune"]
+
+
+def test_the_published_rows_are_the_reports() -> None:
+    printed = published().set_index(["series", names.PERCENTAGE])
+    assert printed.loc[("weight", 0), ACCURACY] == printed.loc[("neuron", 0), ACCURACY] == 0.8851
+    assert printed.loc[("weight", 50), ACCURACY] == 0.8748
+    assert printed.loc[("weight", 99), LOSS] == 2.3011
+    assert printed.loc[("neuron", 99), ACCURACY] == 0.1
+    both = beside(over_seeds(results(row("weight", 50, 0.88), row("other", 50, 0.8)).rows))
+    assert both is not None
+    assert list(both["series"]) == ["weight"]
