@@ -124,9 +124,8 @@ def test_the_report_experiment_is_a_sweep_by_itself(project: Project) -> None:
     assert outcome.status == 0
     jobs = project.runs("job")
     assert len(jobs) == 20
-    assert {job.data.params["percentage"] for job in jobs} == set(
-        ["0", "20", "30", "40", "50", "60", "70", "80", "90", "99"]
-    )
+    percentages = {int(job.data.params["percentage"]) for job in jobs}
+    assert percentages == {0, 20, 30, 40, 50, 60, 70, 80, 90, 99}
     assert project.runs("sweep")[0].info.run_name.startswith("report 20")
 
 
