@@ -18,7 +18,7 @@ from torch.nn import functional
 from torchvision.datasets import FashionMNIST
 
 PERCENTAGES = (0, 20, 30, 40, 50, 60, 70, 80, 90, 99)
-EPOCHS, BATCH, RATE = 10, 128, 0.001
+EPOCHS, BATCH, RATE = 10, 128, 0.0007
 SIZES = (784, 1000, 1000, 500, 200, 10)
 
 Images = tuple[torch.Tensor, torch.Tensor]
