@@ -174,17 +174,20 @@ class Job(_Section):
     @property
     def hash(self) -> str:
         """What the job computes, as a SHA-256: two jobs that agree in it give the same result."""
-        return fingerprint(
-            {
-                "data": self.data.model_dump(mode="json", exclude={"folder"}),
-                "model": self.model.model_dump(mode="json"),
-                "training": self.training.model_dump(mode="json"),
-                "method": self.method.model_dump(mode="json"),
-                "recovery": self.recovery.model_dump(mode="json"),
-                "percentage": self.percentage,
-                "seed": self.seed,
-            }
-        )
+        return fingerprint(self.determinants)
+
+    @property
+    def determinants(self) -> dict[str, Any]:
+        """The part of the configuration that decides what the job computes: not where, how fast, or under what name."""
+        return {
+            "data": self.data.model_dump(mode="json", exclude={"folder"}),
+            "model": self.model.model_dump(mode="json"),
+            "training": self.training.model_dump(mode="json"),
+            "method": self.method.model_dump(mode="json"),
+            "recovery": self.recovery.model_dump(mode="json"),
+            "percentage": self.percentage,
+            "seed": self.seed,
+        }
 
 
 def fingerprint(value: Any) -> str:

@@ -36,6 +36,9 @@ REMAINING = "remaining/"  # + layer_1, layer_2, ...
 UNITS = "units/"  # the same, before pruning
 COMPRESSION_RATIO = "compression_ratio"
 THEORETICAL_SPEEDUP = "theoretical_speedup"
+JOBS_FINISHED = "jobs/finished"
+JOBS_FAILED = "jobs/failed"
+JOBS_NOT_RUN = "jobs/not_run"
 CURVE_ACCURACY = "curve/test_accuracy"
 CURVE_LOSS = "curve/test_loss"
 
@@ -43,6 +46,7 @@ KIND = "kind"
 BASELINE_KEY = "baseline_key"
 BASELINE_RUN = "baseline_run_id"
 SWEEP_ID = "sweep_id"
+SWEEP_NAME = "sweep_name"
 CONFIG_HASH = "config_hash"
 CHECKPOINT_SHA256 = "checkpoint_sha256"
 OVERRIDES = "overrides"

@@ -6,20 +6,22 @@ from difflib import get_close_matches
 
 from mlflow.entities import Run as MlflowRun
 
+from prunelab import names
 from prunelab.errors import StoreError
 from prunelab.names import Kind
 from prunelab.tracking.store import Store
 
 
-def find_sweep(store: Store, wanted: str) -> MlflowRun:
-    """The sweep with this run id or name; `last` is the newest.
+def find_sweep(store: Store, wanted: str, called: str | None = None) -> MlflowRun:
+    """The sweep with this run id or name; `last` is the newest, of those `called` so where that is given.
 
     Raises:
         StoreError: if there is none, offering the nearest names.
     """
-    sweeps = store.find(Kind.SWEEP)
+    sweeps = store.find(Kind.SWEEP, **({names.SWEEP_NAME: called} if called else {}))
     if not sweeps:
-        raise StoreError(f"there is no sweep in experiment {store.experiment_name} of {store.address}")
+        which = f"no sweep called {called}" if called else "no sweep"
+        raise StoreError(f"there is {which} in experiment {store.experiment_name} of {store.address}")
     if wanted == "last":
         return sweeps[0]
     for sweep in sweeps:

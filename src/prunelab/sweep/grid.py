@@ -18,11 +18,13 @@ from prunelab.sweep.plan import plan
 from prunelab.sweep.worker import run_in_sweep
 
 
-def run_grid(config: DictConfig, loader: ConfigLoader, launcher: Any, combinations: Sequence[Sequence[str]]) -> Any:
-    """Plan, record and run the jobs that `combinations` of overrides describe.
+def run_grid(
+    config: DictConfig, loader: ConfigLoader, launcher: Launcher, combinations: Sequence[Sequence[str]]
+) -> list[Any]:
+    """Plan, record and run the jobs that `combinations` of overrides describe; what the launcher returned for each.
 
     Raises:
-        SystemExit: with a message, if the sweep is refused; with status 1, if a job failed.
+        SystemExit: with a message, if the sweep is refused or a job did not finish.
     """
 
     def compose(overrides: Sequence[str]) -> Job:
@@ -30,11 +32,11 @@ def run_grid(config: DictConfig, loader: ConfigLoader, launcher: Any, combinatio
         HydraConfig.instance().set_config(composed)
         return read(composed)
 
-    assert isinstance(launcher, Launcher)
     try:
         planned = plan(combinations, compose)
-        with open_sweep(planned) as sweep:
+        with open_sweep(planned, config.hydra.launcher) as sweep:
+            jobs = [list(job.overrides) for job in sweep.remaining.jobs]
             launcher.task_function = partial(run_in_sweep, sweep.context)  # type: ignore[attr-defined]
-            return launcher.launch([list(job.overrides) for job in planned.jobs], initial_job_idx=0)
+            return list(launcher.launch(jobs, initial_job_idx=0)) if jobs else []
     except PrunelabError as error:
         raise SystemExit(f"prunelab: {error}") from error

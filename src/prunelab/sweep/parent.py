@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import json
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
+from omegaconf import DictConfig
 from rich.console import Console
 
 from prunelab import names
 from prunelab.errors import PrunelabError
 from prunelab.job import dataset_of
 from prunelab.names import Kind
+from prunelab.sweep.launchers import in_this_process, threads_per_job
 from prunelab.sweep.plan import Plan
-from prunelab.sweep.progress import Progress
+from prunelab.sweep.progress import Progress, Watcher
 from prunelab.sweep.publish import publish
+from prunelab.sweep.resume import close_orphans, done, resumed
 from prunelab.sweep.worker import SweepContext
+from prunelab.tracking.environment import process
 from prunelab.tracking.store import Recorder, Store, open_store
 from prunelab.training.baseline import baseline_key, is_stored
 
@@ -28,53 +34,101 @@ class SweepFailed(PrunelabError):
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """An open sweep."""
+    """An open sweep: `remaining` is what of the plan is still to do."""
 
-    store: Store
-    run: Recorder
+    remaining: Plan
     context: SweepContext
 
 
 @contextmanager
-def open_sweep(plan: Plan) -> Iterator[Sweep]:
-    """Announce the plan, record it as a run, and close that run at the end: FINISHED only if every job is.
+def open_sweep(plan: Plan, launcher: DictConfig) -> Iterator[Sweep]:
+    """Announce the plan, record it as a run, or reopen the one to resume, and close that run at the end.
+
+    It ends FINISHED only if every job of the plan is; FAILED if one is not; KILLED if interrupted.
 
     Raises:
+        PrunelabError: if the sweep to resume cannot be.
         SweepFailed: at the end, if a job did not finish.
     """
     first = plan.jobs[0].job
     store = open_store(first.tracking, first.experiment_name)
-    _announce(plan, store)
-    started = datetime.now().strftime("%Y-%m-%d %H:%M:%S")
-    run = store.start(Kind.SWEEP, f"{plan.name} {started}")
-    run.files({names.PLAN_FILE: json.dumps(plan.record, indent=1)})
+    run, remaining = _start(store, plan, first.resume)
+    progress = Progress(remaining.labels)
+    serial = in_this_process(launcher)
+    watcher = None if serial or not remaining.jobs else Watcher(store, run.id, progress)
+    if watcher is not None:
+        watcher.start()
+    status = "FAILED"
     try:
-        yield Sweep(store, run, SweepContext(run.id, None, Progress(len(plan.jobs))))
-    except BaseException:
-        _close(plan, store, run, interrupted=True)
+        yield Sweep(remaining, SweepContext(run.id, threads_per_job(launcher), progress if serial else None))
+        status = "FINISHED"
+    except (KeyboardInterrupt, SystemExit):
+        status = "KILLED"
         raise
-    failed = _close(plan, store, run, interrupted=False)
-    if failed:
-        raise SweepFailed(f"{failed} of {len(plan.jobs)} jobs did not finish; see their runs for the reasons")
+    finally:
+        with _undisturbed():
+            if watcher is not None:
+                watcher.stop()
+            missing = _close(store, plan, run, status)
+    if missing:
+        raise SweepFailed(f"{missing} of {len(plan.jobs)} jobs did not finish; their runs in the store say why")
 
 
-def _announce(plan: Plan, store: Store) -> None:
+def _start(store: Store, plan: Plan, resume: str | None) -> tuple[Recorder, Plan]:
+    """The sweep's run and what is to do in it, after saying so."""
+    if resume is None:
+        _announce(store, plan, plan.name)
+        started = datetime.now().strftime("%Y-%m-%d %H:%M:%S")
+        run = store.start(Kind.SWEEP, f"{plan.name} {started}", tags={names.SWEEP_NAME: plan.name})
+        run.files({names.PLAN_FILE: json.dumps(plan.record, indent=1)})
+        return run, plan
+    sweep = resumed(store, plan, resume)
+    remaining = plan.without(done(store, sweep.info.run_id))
+    finished = len(plan.jobs) - len(remaining.jobs)
+    _announce(store, remaining, f"resuming {sweep.info.run_name}: {finished} of {len(plan.jobs)} jobs are done; to do")
+    store.client.update_run(sweep.info.run_id, status="RUNNING")
+    run = Recorder(store.client, sweep.info.run_id)
+    run.tags(process())
+    run.flush()
+    return run, remaining
+
+
+def _announce(store: Store, plan: Plan, what: str) -> None:
     """Say how much there is to do before it begins."""
     baselines = {baseline_key(p.job, dataset_of(p.job.data)): p.job for p in plan.jobs}
     there = sum(is_stored(job, dataset_of(job.data), store) for job in baselines.values())
     Console().print(
-        f"{plan.name}: {len(plan.jobs)} jobs; baselines: {len(baselines) - there} to train, {there} there already",
+        f"{what}: {len(plan.jobs)} jobs; baselines: {len(baselines) - there} to train, {there} there already",
         highlight=False,
+        soft_wrap=True,
     )
 
 
-def _close(plan: Plan, store: Store, run: Recorder, interrupted: bool) -> int:
-    """Publish what finished and end the run; returns how many jobs did not finish."""
-    children = store.children(run.id)
-    finished = [child for child in children if child.info.status == "FINISHED"]
-    failed = len(plan.jobs) - len(finished)
-    run.metrics({"jobs/finished": len(finished), "jobs/failed": failed})
+def _close(store: Store, plan: Plan, run: Recorder, status: str) -> int:
+    """Publish what finished and end the run; returns how many jobs of the plan did not finish."""
+    close_orphans(store, run.id)
+    latest = {child.data.tags[names.CONFIG_HASH]: child.info.status for child in reversed(store.children(run.id))}
+    finished = len(done(store, run.id))
+    failed = sum(state == "FAILED" for state in latest.values())
+    missing = len(plan.jobs) - finished
+    run.metrics({names.JOBS_FINISHED: finished, names.JOBS_FAILED: failed, names.JOBS_NOT_RUN: missing - failed})
+    if missing and status == "FINISHED":
+        status = "FAILED"
     if finished:
         publish(store, run)
-    store.end(run, "KILLED" if interrupted else "FAILED" if failed else "FINISHED")
-    return failed
+    store.end(run, status)
+    return missing
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """A second Ctrl-C does not interrupt the closing."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from prunelab.config import Job, fingerprint
 from prunelab.job import check
@@ -25,13 +27,43 @@ class Plan:
     jobs: tuple[PlannedJob, ...]
 
     @property
-    def record(self) -> list[dict[str, object]]:
-        """The plan as it is kept with the sweep run."""
-        return [{"name": p.job.run_name, "config_hash": p.job.hash, "overrides": list(p.overrides)} for p in self.jobs]
+    def labels(self) -> dict[str, str]:
+        """What each job is called on the terminal, by its config hash: its name, and what else it takes to tell it."""
+        count = Counter(planned.job.run_name for planned in self.jobs)
+        common = set.intersection(*(set(planned.overrides) for planned in self.jobs)) if self.jobs else set()
+        labels = {}
+        for planned in self.jobs:
+            words = [planned.job.run_name]
+            if count[words[0]] > 1:
+                words += [
+                    o for o in planned.overrides if o not in common and not o.startswith(("method=", "percentage="))
+                ]
+            labels[planned.job.hash] = " ".join(words)
+        return labels
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The plan as it is kept with the sweep run: every job, and all that decides what it computes."""
+        return {
+            "name": self.name,
+            "jobs": [
+                {
+                    "name": planned.job.run_name,
+                    "config_hash": planned.job.hash,
+                    "overrides": list(planned.overrides),
+                    "determinants": planned.job.determinants,
+                }
+                for planned in self.jobs
+            ],
+        }
+
+    def without(self, config_hashes: set[str]) -> Plan:
+        """The plan less the jobs that are done."""
+        return Plan(self.name, tuple(planned for planned in self.jobs if planned.job.hash not in config_hashes))
 
 
 def plan(combinations: Sequence[Sequence[str]], compose: Callable[[Sequence[str]], Job]) -> Plan:
-    """Compose and check every job.
+    """Compose and check every job; a job that another one repeats is left out.
 
     Raises:
         PrunelabError: for the first job that could not run; nothing has been done by then.
@@ -40,10 +72,9 @@ def plan(combinations: Sequence[Sequence[str]], compose: Callable[[Sequence[str]
     checked: set[str] = set()
     for overrides in combinations:
         job = compose(overrides)
-        planned = PlannedJob(tuple(overrides), job)
-        if planned.job.hash in jobs:
+        if job.hash in jobs:
             continue
-        jobs[planned.job.hash] = planned
+        jobs[job.hash] = PlannedJob(tuple(overrides), job)
         sections = fingerprint([job.data, job.model, job.method, job.recovery])
         if sections not in checked:
             check(job)

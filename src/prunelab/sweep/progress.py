@@ -1,45 +1,96 @@
-"""A line on the terminal for each job that ends."""
+"""A line on the terminal for each job that ends, whichever process it ran in."""
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from mlflow.entities import Run as MlflowRun
 from rich.console import Console
 
-from prunelab.measure.quality import Quality
+from prunelab import names
+from prunelab.tracking.store import Store
+
+POLL_SECONDS = 1.0
+ENDED = ("FINISHED", "FAILED", "KILLED")
 
 
 @dataclass(slots=True)
 class Progress:
-    """Counts the jobs of a sweep that have ended, and from their pace the time left."""
+    """Counts the jobs of a sweep that have ended, and from their pace the time left. `labels`: config hash to words."""
 
-    total: int
+    labels: Mapping[str, str]
     ended: int = 0
     started: float = field(default_factory=time.perf_counter)
-    job_started: float = field(default_factory=time.perf_counter)
 
-    def starts(self, name: str) -> None:
-        """A job begins now."""
-        self.job_started = time.perf_counter()
+    def starts(self, config_hash: str) -> None:
+        """A job begins now, in this process."""
+        console = Console(stderr=True)
+        if console.is_terminal:
+            label = self.labels[config_hash]
+            console.print(f"job {self.ended + 1} of {len(self.labels)}: {label}", highlight=False, end="\r")
 
-    def finished(self, name: str, test: Quality) -> None:
+    def finished(self, config_hash: str, accuracy: float, loss: float, seconds: float) -> None:
         """A job came out well."""
-        self._line(name, f"accuracy {test.accuracy:.4f}   loss {test.loss:7.4f}")
+        self._line(config_hash, f"accuracy {accuracy:.4f}   loss {loss:7.4f}", seconds)
 
-    def failed(self, name: str, error: BaseException) -> None:
+    def failed(self, config_hash: str, reason: str, seconds: float) -> None:
         """A job did not."""
-        self._line(name, f"FAILED: {type(error).__name__}: {error}")
+        self._line(config_hash, reason, seconds)
 
-    def _line(self, name: str, outcome: str) -> None:
+    def _line(self, config_hash: str, outcome: str, seconds: float) -> None:
         self.ended += 1
-        now = time.perf_counter()
-        left = (now - self.started) / self.ended * (self.total - self.ended)
-        width = len(str(self.total))
-        remaining = f", {left:.0f} s left" if self.ended < self.total else ""
+        total = len(self.labels)
+        left = (time.perf_counter() - self.started) / self.ended * (total - self.ended)
+        remaining = f", {_duration(left)} left" if self.ended < total else ""
+        width = max(len(label) for label in self.labels.values())
         Console().print(
-            f"[{self.ended:>{width}}/{self.total}] {name:<20} {outcome}   ({now - self.job_started:.1f} s{remaining})",
+            f"[{self.ended:>{len(str(total))}}/{total}] {self.labels[config_hash]:<{width}}   {outcome}"
+            f"   ({seconds:.1f} s{remaining})",
             highlight=False,
             markup=False,
             soft_wrap=True,
         )
+
+
+class Watcher(threading.Thread):
+    """Follows in the store the jobs that run in other processes, and reports each as it ends."""
+
+    def __init__(self, store: Store, sweep_id: str, progress: Progress) -> None:
+        super().__init__(daemon=True)
+        self._store, self._sweep_id, self._progress = store, sweep_id, progress
+        self._seen = {run.info.run_id for run in store.children(sweep_id) if run.info.status in ENDED}
+        self._done = threading.Event()
+
+    def run(self) -> None:
+        """Look every second until told to stop; a store that does not answer is asked again."""
+        while not self._done.wait(POLL_SECONDS):
+            self._look()
+
+    def stop(self) -> None:
+        """Report what is still unreported, and end."""
+        self._done.set()
+        self.join()
+        self._look()
+
+    def _look(self) -> None:
+        for run in reversed(self._store.children(self._sweep_id)):
+            if run.info.status in ENDED and run.info.run_id not in self._seen:
+                self._seen.add(run.info.run_id)
+                self._report(run)
+
+    def _report(self, run: MlflowRun) -> None:
+        seconds = ((run.info.end_time or run.info.start_time) - run.info.start_time) / 1000
+        config_hash, metrics = run.data.tags[names.CONFIG_HASH], run.data.metrics
+        if run.info.status == "FINISHED":
+            self._progress.finished(config_hash, metrics[names.TEST_ACCURACY], metrics[names.TEST_LOSS], seconds)
+        else:
+            note = run.data.tags.get(names.NOTE, "").replace("**", "")
+            self._progress.failed(config_hash, note or run.info.status, seconds)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -3,7 +3,9 @@
 Telemetry is off unless the user turns it on, so the switch is set before MLflow is first imported.
 """
 
+import logging
 import os
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "true")
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)

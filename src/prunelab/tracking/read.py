@@ -20,13 +20,18 @@ def read_sweep(store: Store, sweep_id: str) -> Results:
         StoreError: if nothing did.
     """
     sweep = store.client.get_run(sweep_id)
-    finished = [run for run in store.children(sweep_id) if run.info.status == "FINISHED"]
+    newest = {run.data.tags[names.CONFIG_HASH]: run for run in reversed(store.children(sweep_id)) if _finished(run)}
+    finished = list(newest.values())
     if not finished:
         raise StoreError(f"sweep {sweep.info.run_name} ({sweep_id}) has no finished job: there is nothing to report")
-    rows = pd.DataFrame([_row(run) for run in reversed(finished)])
-    baselines = dict.fromkeys(run.data.tags[names.BASELINE_RUN] for run in reversed(finished))
+    rows = pd.DataFrame([_row(run) for run in finished])
+    baselines = dict.fromkeys(run.data.tags[names.BASELINE_RUN] for run in finished)
     curves = {run_id: {metric: store.history(run_id, metric) for metric in CURVE_METRICS} for run_id in baselines}
     return Results(sweep.info.run_name, rows, curves)
+
+
+def _finished(run: MlflowRun) -> bool:
+    return bool(run.info.status == "FINISHED")
 
 
 def _row(run: MlflowRun) -> dict[str, object]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 import mlflow
+import requests
 from filelock import FileLock
 from mlflow.entities import Dataset as MlflowDataset
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag
@@ -29,6 +30,7 @@ from prunelab.tracking.environment import git_state, process
 
 PAGE = 1000
 BATCH = 900
+CONNECT_SECONDS = 5.0
 
 
 class Recorder:
@@ -48,11 +50,11 @@ class Recorder:
 
     def params(self, values: Mapping[str, object]) -> None:
         """Settings; they cannot be changed once written."""
-        self._params += [Param(name, str(value)) for name, value in values.items()]
+        self._params += [Param(name, redacted(str(value))) for name, value in values.items()]
 
     def tags(self, values: Mapping[str, object]) -> None:
         """Tags; a later value replaces an earlier one."""
-        self._tags += [RunTag(name, str(value)) for name, value in values.items()]
+        self._tags += [RunTag(name, redacted(str(value))) for name, value in values.items()]
 
     def description(self, markdown: str) -> None:
         """The text that the UI shows at the head of the run."""
@@ -67,7 +69,7 @@ class Recorder:
                 if isinstance(content, Path):
                     content = content.read_bytes()
                 if isinstance(content, str):
-                    content = content.encode()
+                    content = redacted(content).encode()
                 target.write_bytes(content)
             self.client.log_artifacts(self.id, folder)
 
@@ -135,7 +137,7 @@ class Store:
         if parent is not None:
             every[names.PARENT] = parent
         created = self.client.create_run(
-            self.experiment_id, run_name=name, tags={key: str(value) for key, value in every.items()}
+            self.experiment_id, run_name=name, tags={key: redacted(str(value)) for key, value in every.items()}
         )
         return Recorder(self.client, created.info.run_id)
 
@@ -226,7 +228,9 @@ def open_store(tracking: Tracking, experiment_name: str) -> Store:
     mlflow.set_tracking_uri(tracking.uri)
     database = sqlite_file(tracking.uri)
     try:
-        if database is not None:
+        if database is None:
+            _reach(tracking.uri)
+        else:
             _writable(database.parent)
         for folder in filter(None, (tracking.artifacts, tracking.locks)):
             _writable(folder)
@@ -238,9 +242,9 @@ def open_store(tracking: Tracking, experiment_name: str) -> Store:
         raise StoreError(f"tracking.uri={redacted(tracking.uri)}: the store cannot be opened: {error}") from error
 
 
-def redacted(uri: str) -> str:
-    """An address without its password."""
-    return re.sub(r"(://[^/:@]*):[^/@]*@", r"\1:***@", uri)
+def redacted(text: str) -> str:
+    """A text without the passwords of the addresses in it; whatever goes into the store passes here."""
+    return re.sub(r"(://[^\s/:@]*):[^\s/@]*@", r"\1:***@", text)
 
 
 def sqlite_file(uri: str) -> Path | None:
@@ -248,6 +252,22 @@ def sqlite_file(uri: str) -> Path | None:
     if not uri.startswith("sqlite:"):
         return None
     return Path(unquote(urlparse(uri).path)[1:])
+
+
+def _reach(uri: str) -> None:
+    """Ask a server whether it is there, once and briefly, before MLflow's own patience begins.
+
+    Raises:
+        StoreError: if it does not answer.
+    """
+    try:
+        answer = requests.get(f"{uri.rstrip('/')}/health", timeout=CONNECT_SECONDS)
+        answer.raise_for_status()
+    except requests.RequestException as error:
+        raise StoreError(
+            f"tracking.uri={redacted(uri)}: no MLflow server answers there ({redacted(str(error))}); start one "
+            "(make server), or use the local store (tracking=local)"
+        ) from None
 
 
 def _writable(folder: Path) -> None:

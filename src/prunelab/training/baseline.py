@@ -15,7 +15,7 @@ from torch import nn
 from prunelab import names
 from prunelab.config import Job, fingerprint
 from prunelab.data.dataset import Dataset
-from prunelab.errors import StoreError
+from prunelab.errors import StoreError, TrainingError
 from prunelab.measure.quality import Quality, evaluate
 from prunelab.names import Kind
 from prunelab.network.build import build
@@ -42,6 +42,7 @@ class Baseline:
 
 
 _loaded: dict[tuple[str, str], Baseline] = {}
+_failed: dict[tuple[str, str], TrainingError] = {}
 
 
 def baseline_key(job: Job, dataset: Dataset) -> str:
@@ -60,18 +61,25 @@ def baseline_key(job: Job, dataset: Dataset) -> str:
 def baseline(job: Job, dataset: Dataset, store: Store) -> Baseline:
     """The trained network that `job` prunes: from this process, from the store, or trained now.
 
-    Of several processes that want the same one, the first trains and the others wait for it.
+    Of several processes that want the same one, the first trains and the others wait for it. A training that went wrong
+    in this process is not tried again by its later jobs.
 
     Raises:
         TrainingError: if the training goes wrong.
     """
     key = baseline_key(job, dataset)
     place = (store.tracking.uri, key)
+    if place in _failed:
+        raise _failed[place]
     if place not in _loaded:
         found = _stored(job, dataset, store, key)
         if found is None:
             with store.lock(f"baseline-{key[:16]}"):
-                found = _stored(job, dataset, store, key) or _train(job, dataset, store, key)
+                try:
+                    found = _stored(job, dataset, store, key) or _train(job, dataset, store, key)
+                except TrainingError as error:
+                    _failed[place] = error
+                    raise
         _loaded[place] = found
     return _loaded[place]
 
@@ -79,6 +87,7 @@ def baseline(job: Job, dataset: Dataset, store: Store) -> Baseline:
 def forget() -> None:
     """Drop the networks that this process holds; the store keeps them."""
     _loaded.clear()
+    _failed.clear()
 
 
 def is_stored(job: Job, dataset: Dataset, store: Store) -> bool:

@@ -1,0 +1,105 @@
+"""`resume=` runs what is not finished, and nothing else, and refuses to mix sweeps."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from mlflow.entities import Run
+from tests.conftest import SMALL, Project
+
+SWEEP = ("-m", *SMALL, "method=weight,neuron", "percentage=0,50,90")
+
+
+def interrupt_after(project: Project, jobs: int) -> None:
+    """A sweep as a SIGKILL would have left it: the later jobs gone, the last one and the parent RUNNING."""
+    project.prunelab(*SWEEP)
+    client = project.client
+    (sweep,) = project.runs("sweep")
+    gone = {"process.pid": "999999999"}
+    for run in project.runs("job")[jobs + 1 :]:
+        client.delete_run(run.info.run_id)
+    for run in (project.runs("job")[jobs], sweep):
+        client.update_run(run.info.run_id, status="RUNNING")
+        for key, value in gone.items():
+            client.set_tag(run.info.run_id, key, value)
+
+
+def finished(project: Project) -> list[Run]:
+    return [run for run in project.runs("job") if run.info.status == "FINISHED"]
+
+
+@pytest.mark.parametrize("wanted", ["last", "id", "name"])
+def test_only_what_is_not_finished_is_run(wanted: str, project: Project) -> None:
+    interrupt_after(project, 3)
+    (sweep,) = project.runs("sweep")
+    name = {"last": "last", "id": sweep.info.run_id, "name": f"'{sweep.info.run_name}'"}[wanted]
+    before = {run.info.run_id for run in finished(project)}
+    outcome = project.prunelab(*SWEEP, f"resume={name}")
+    assert outcome.status == 0, outcome.output
+    assert "3 of 6 jobs are done" in outcome.output
+    assert "[3/3]" in outcome.output
+    assert len(finished(project)) == 6
+    assert before <= {run.info.run_id for run in finished(project)}
+    (sweep,) = project.runs("sweep")
+    assert sweep.info.status == "FINISHED"
+    assert len(project.runs("curve")) == 2
+    assert len(project.artifact(sweep, "results.csv").read_text().splitlines()) == 7
+    killed = [run for run in project.runs("job") if run.info.status == "KILLED"]
+    assert len(killed) == 1
+    assert "process was gone" in killed[0].data.tags["mlflow.note.content"]
+
+
+def test_a_finished_sweep_has_nothing_to_resume(project: Project) -> None:
+    project.prunelab(*SWEEP)
+    outcome = project.prunelab(*SWEEP, "resume=last")
+    assert outcome.status == 0
+    assert "6 of 6 jobs are done; to do: 0 jobs" in outcome.output
+    assert len(project.runs("job")) == 6
+
+
+def test_a_failed_job_is_run_again(project: Project) -> None:
+    # The checkpoint folder cannot be read for a while: the job fails, and succeeds when resumed.
+    command = ("-m", *SMALL, "percentage=0,50")
+    project.prunelab(*command)
+    job = project.runs("job")[1]
+    project.client.update_run(job.info.run_id, status="FAILED")
+    outcome = project.prunelab(*command, "resume=last")
+    assert outcome.status == 0
+    statuses = [run.info.status for run in project.runs("job")]
+    assert statuses == ["FINISHED", "FAILED", "FINISHED"]
+    assert project.runs("sweep")[0].data.metrics["jobs/finished"] == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("training.epochs=3", "training.epochs: recorded 2, now 3"),
+        ("percentage=0,50,80", "percentage: recorded 0.0, 50.0, 90.0, now 0.0, 50.0, 80.0"),
+        ("method=weight", "method.name: recorded neuron, weight, now weight"),
+    ],
+)
+def test_another_configuration_is_refused_and_the_difference_shown(change: str, said: str, project: Project) -> None:
+    project.prunelab(*SWEEP)
+    before = project.database.read_bytes()
+    outcome = project.prunelab(*SWEEP, change, "resume=last")
+    assert outcome.status == 1
+    assert said in outcome.output
+    assert project.database.read_bytes() == before
+
+
+def test_a_sweep_that_is_still_at_work_is_left_alone(project: Project) -> None:
+    project.prunelab(*SWEEP)
+    (sweep,) = project.runs("sweep")
+    project.client.update_run(sweep.info.run_id, status="RUNNING")
+    outcome = project.prunelab(*SWEEP, "resume=last")
+    assert outcome.status == 1
+    assert f"still running (process {os.getpid()}" in outcome.output
+
+
+@pytest.mark.parametrize("wanted", ["last", "nonsense"])
+def test_there_must_be_something_to_resume(wanted: str, project: Project, tmp_path: Path) -> None:
+    outcome = project.prunelab(*SWEEP, f"resume={wanted}")
+    assert outcome.status == 1
+    assert "no sweep" in outcome.output
