@@ -2,8 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+PORT ?= 5000
 
-.PHONY: help setup sweep ui test bench lint format clean
+.PHONY: help setup sweep ui server test soak bench lint format clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -24,8 +25,16 @@ sweep: $(READY)  ## the published report, end to end
 ui: $(READY)  ## the MLflow UI on 127.0.0.1, opened on the comparison
 	$(BIN)/prunelab-ui
 
+server: $(READY)  ## an MLflow server for a team: make server DATABASE=postgresql://user@host/name
+	@test -n "$(DATABASE)" || { echo "usage: make server DATABASE=postgresql://user@host/name [PORT=5000]"; exit 2; }
+	MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server \
+	  --backend-store-uri "$(DATABASE)" --artifacts-destination mlruns/artifacts --host 127.0.0.1 --port $(PORT)
+
 test: $(READY)  ## the whole test suite
 	$(BIN)/python -m pytest
+
+soak: $(READY)  ## the long versions: 20 starts of 8 workers on a fresh store, 20 kills at random moments
+	PRUNELAB_ROUNDS=20 $(BIN)/python -m pytest tests/sweep/test_parallel.py tests/sweep/test_interruption.py
 
 bench: $(READY)  ## benchmarks, as ratios
 	$(BIN)/python -m benchmarks

@@ -13,6 +13,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 from tests.conftest import SMALL, Project
 
 from prunelab.sweep.launchers import threads_per_job
@@ -114,4 +115,4 @@ def test_threads_are_shared_between_the_jobs_that_run_at_once(
     launcher: dict, threads: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
-    assert threads_per_job(launcher) == threads  # type: ignore[arg-type]
+    assert threads_per_job(OmegaConf.create(launcher)) == threads

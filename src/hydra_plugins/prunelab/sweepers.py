@@ -8,7 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
 
 
 class GridSweeper(BasicSweeper):
@@ -16,6 +19,19 @@ class GridSweeper(BasicSweeper):
 
     def __init__(self, params: dict[str, str] | None = None) -> None:
         super().__init__(max_batch_size=None, params=params)
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Make the launcher; one whose plugin is not installed is refused by the name of the extra that brings it."""
+        HydraConfig.instance().set_config(config)  # a launcher's own settings may refer to it
+        try:
+            super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
+        except (RuntimeError, ImportError) as error:
+            chosen = config.hydra.runtime.choices["hydra/launcher"]
+            extra = str(chosen).partition("_")[0]
+            raise SystemExit(
+                f"prunelab: hydra/launcher={chosen} is refused: its plugin is not installed "
+                f"(pip install 'prunelab[{extra}]'): {error}"
+            ) from error
 
     def sweep(self, arguments: list[str]) -> Any:
         """Run the sweep; exits with status 1 if it is refused or any of its jobs failed."""

@@ -8,14 +8,16 @@ from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig
+from rich.console import Console
 
 from prunelab.config import Job, read
 from prunelab.errors import PrunelabError
 from prunelab.sweep.parent import open_sweep
 from prunelab.sweep.plan import plan
-from prunelab.sweep.worker import run_in_sweep
+from prunelab.sweep.worker import ROOT, JobFailed, run_in_sweep
 
 
 def run_grid(
@@ -35,8 +37,30 @@ def run_grid(
     try:
         planned = plan(combinations, compose)
         with open_sweep(planned, config.hydra.launcher) as sweep:
-            jobs = [list(job.overrides) for job in sweep.remaining.jobs]
+            jobs = [[*planned_job.overrides, _root(planned_job.job)] for planned_job in sweep.remaining.jobs]
             launcher.task_function = partial(run_in_sweep, sweep.context)  # type: ignore[attr-defined]
-            return list(launcher.launch(jobs, initial_job_idx=0)) if jobs else []
+            returns = list(launcher.launch(jobs, initial_job_idx=0)) if jobs else []
+            _complain(returns)
+            return returns
     except PrunelabError as error:
         raise SystemExit(f"prunelab: {error}") from error
+
+
+def _root(job: Job) -> str:
+    """The override that gives every worker the root that this process has; Hydra would take the worker's own."""
+    quoted = str(job.paths.root).replace("\\", "\\\\").replace("'", "\\'")
+    return f"{ROOT}'{quoted}'"
+
+
+def _complain(returns: Sequence[JobReturn]) -> None:
+    """Say why jobs failed that never came as far as having a run in the store to say it."""
+    reasons = []
+    for job in returns:
+        try:
+            _ = job.return_value
+        except JobFailed:
+            continue
+        except Exception as error:
+            reasons.append(f"{type(error).__name__}: {error}")
+    for reason in dict.fromkeys(reasons):
+        Console(stderr=True).print(f"a job could not be started: {reason}", markup=False, highlight=False)

@@ -29,7 +29,7 @@ def resumed(store: Store, plan: Plan, wanted: str) -> MlflowRun:
             f"sweep {sweep.info.run_name} is still running (process {sweep.data.tags.get('process.pid')} on "
             f"{sweep.data.tags.get('process.host')}): there is nothing to resume"
         )
-    recorded = json.loads(store.artifact(sweep.info.run_id, names.PLAN_FILE).read_text())
+    recorded = json.loads(store.read(sweep.info.run_id, names.PLAN_FILE))
     difference = differences(recorded, plan.record)
     if difference:
         raise ConfigError(

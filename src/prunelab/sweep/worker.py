@@ -12,6 +12,12 @@ from prunelab.config import read
 from prunelab.job import Result, run
 from prunelab.sweep.progress import Progress
 
+ROOT = "paths.root="
+
+
+class JobFailed(Exception):
+    """A job failed, and its run in the store says why. Travels from any worker as a plain text."""
+
 
 @dataclass(frozen=True, slots=True)
 class SweepContext:
@@ -33,11 +39,12 @@ def run_in_sweep(context: SweepContext, config: DictConfig) -> Result:
     if progress is not None:
         progress.starts(job.hash)
     try:
-        result = run(job, list(HydraConfig.get().overrides.task), context.sweep_id, context.threads)
+        overrides = [override for override in HydraConfig.get().overrides.task if not override.startswith(ROOT)]
+        result = run(job, overrides, context.sweep_id, context.threads)
     except Exception as error:
         if progress is not None:
             progress.failed(job.hash, f"Failed: {type(error).__name__}: {error}", time.perf_counter() - started)
-        raise
+        raise JobFailed(f"{job.run_name}: {type(error).__name__}: {error}") from None
     if progress is not None:
         progress.finished(job.hash, result.test.accuracy, result.test.loss, time.perf_counter() - started)
     return result

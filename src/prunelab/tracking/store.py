@@ -166,22 +166,20 @@ class Store:
         """The jobs of a sweep, newest first."""
         return self.find(Kind.JOB, **{names.PARENT: sweep_id})
 
-    def artifact(self, run_id: str, path: str) -> Path:
-        """A local copy, or the file itself where the store is local.
+    def read(self, run_id: str, path: str) -> bytes:
+        """The content of an artifact: from its file where the store is local, else downloaded.
 
         Raises:
             StoreError: if the run has no such artifact.
         """
         try:
             folder = urlparse(self.client.get_run(run_id).info.artifact_uri)
-            if folder.scheme not in ("", "file"):
-                return Path(self.client.download_artifacts(run_id, path))
+            if folder.scheme in ("", "file"):
+                return (Path(unquote(folder.path)) / path).read_bytes()
+            with tempfile.TemporaryDirectory() as place:
+                return Path(self.client.download_artifacts(run_id, path, place)).read_bytes()
         except (MlflowException, OSError) as error:
             raise StoreError(f"run {run_id} has no readable artifact {path}: {error}") from error
-        local = Path(unquote(folder.path)) / path
-        if not local.exists():
-            raise StoreError(f"run {run_id} has no artifact {path}: {local} does not exist")
-        return local
 
     def history(self, run_id: str, metric: str) -> dict[int, float]:
         """A metric's value at each step."""
@@ -225,6 +223,7 @@ def open_store(tracking: Tracking, experiment_name: str) -> Store:
         StoreError: if it cannot be written or reached.
     """
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     mlflow.set_tracking_uri(tracking.uri)
     database = sqlite_file(tracking.uri)
     try:

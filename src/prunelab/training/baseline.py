@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,10 +101,10 @@ def _stored(job: Job, dataset: Dataset, store: Store, key: str) -> Baseline | No
     for run in store.find(Kind.BASELINE, "FINISHED", baseline_key=key):
         network = _untrained(job, dataset)
         try:
-            checkpoint = store.artifact(run.info.run_id, names.CHECKPOINT)
-            if _sha256(checkpoint) != run.data.tags.get(names.CHECKPOINT_SHA256):
+            checkpoint = store.read(run.info.run_id, names.CHECKPOINT)
+            if hashlib.sha256(checkpoint).hexdigest() != run.data.tags.get(names.CHECKPOINT_SHA256):
                 raise StoreError("it does not have the recorded SHA-256")
-            load_weights(network, checkpoint)
+            load_weights(network, io.BytesIO(checkpoint))
         except Exception as error:
             Console(stderr=True).print(
                 f"baseline {run.info.run_name}: its checkpoint is damaged or missing ({error}); training it again",
@@ -153,7 +154,7 @@ def _train(job: Job, dataset: Dataset, store: Store, key: str) -> Baseline:
                 names.BEST_VAL_LOSS: validation.loss,
             }
         )
-        run.tags({names.CHECKPOINT_SHA256: _sha256(fitted.checkpoint)})
+        run.tags({names.CHECKPOINT_SHA256: hashlib.sha256(fitted.checkpoint.read_bytes()).hexdigest()})
         run.files({names.CHECKPOINT: fitted.checkpoint, **provenance(yaml.safe_dump(job.model_dump(mode="json")))})
         run.dataset(dataset.name, dataset.digest, dataset.source)
     console.print(f"baseline: test accuracy {test.accuracy:.4f}, loss {test.loss:.4f}")
@@ -162,7 +163,3 @@ def _train(job: Job, dataset: Dataset, store: Store, key: str) -> Baseline:
 
 def _untrained(job: Job, dataset: Dataset) -> nn.Module:
     return build(job.model, dataset.features, len(dataset.classes), job.seed)
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import pytorch_lightning as lightning
 import torch
@@ -90,7 +90,7 @@ def fit(
     return Fit(path, int(torch.load(path, weights_only=True)["epoch"]))
 
 
-def load_weights(network: nn.Module, checkpoint: Path) -> None:
+def load_weights(network: nn.Module, checkpoint: Path | BinaryIO) -> None:
     """Put the weights of a checkpoint that `fit` wrote into `network`, and the network into evaluation mode.
 
     Raises:
