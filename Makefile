@@ -31,7 +31,7 @@ server: $(READY)  ## an MLflow server for a team: make server DATABASE=postgresq
 	  --backend-store-uri "$(DATABASE)" --artifacts-destination mlruns/artifacts --host 127.0.0.1 --port $(PORT)
 
 test: $(READY)  ## the whole test suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 soak: $(READY)  ## the long versions: 20 starts of 8 workers on a fresh store, 20 kills at random moments
 	PRUNELAB_ROUNDS=20 $(BIN)/python -m pytest tests/sweep/test_parallel.py tests/sweep/test_interruption.py

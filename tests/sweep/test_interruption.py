@@ -20,6 +20,7 @@ from tests.conftest import SMALL, Project, in_process, new_project
 from prunelab.app import main
 
 SWEEP = ("-m", *SMALL, "method=weight,neuron", "percentage=0,20,40,60,80,99", "seed=0,1")
+LONG = ("-m", *SMALL, "percentage=range(0,100)")
 ROUNDS = int(os.environ.get("PRUNELAB_ROUNDS", "3"))
 SECONDS = 6.0
 """About as long as the sweep takes, so that moments fall in all of it: training, jobs, report."""
@@ -92,7 +93,7 @@ def test_after_a_sigkill_at_any_moment_resuming_gives_the_whole_table_to_the_las
 def test_an_interrupted_sweep_is_closed_as_killed_with_what_finished_reported(
     number: signal.Signals, project: Project
 ) -> None:
-    process = start(project, *SWEEP)
+    process = start(project, *LONG)
     deadline = time.monotonic() + 60
     while sum(run.info.status == "FINISHED" for run in project.runs("job")) < 3 and time.monotonic() < deadline:
         time.sleep(0.1)

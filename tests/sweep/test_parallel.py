@@ -47,7 +47,7 @@ def test_eight_workers_on_a_fresh_store(tmp_path: Path) -> None:
 def test_parallel_jobs_give_the_same_numbers_as_serial_ones(project: Project) -> None:
     sweep = ("-m", *SMALL, "method=weight,neuron", "percentage=0,50", "trainer.threads=1")
     project.prunelab(*sweep, "tracking.experiment_name=serial")
-    project.prunelab(*sweep, "tracking.experiment_name=parallel", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+    project.prunelab(*sweep, "tracking.experiment_name=parallel", "hydra/launcher=joblib", "hydra.launcher.n_jobs=8")
     serial, parallel = (
         {
             run.info.run_name: run.data.metrics

@@ -68,7 +68,7 @@ def test_a_parallel_sweep_on_a_server_is_recorded_and_read_back(address: str, tm
     project = Project(tmp_path)
     outcome = project.prunelab(
         *("-m", *SMALL, *server, "method=weight,neuron", "percentage=0,50"),
-        *("hydra/launcher=joblib", "hydra.launcher.n_jobs=2"),
+        *("hydra/launcher=joblib", "hydra.launcher.n_jobs=8"),
     )
     assert outcome.status == 0, outcome.output
     client = MlflowClient(address)
