@@ -35,6 +35,15 @@ class Scope(str, Enum):
     """Which units are ranked together."""
 
     GLOBAL = "global"
+    GLOBAL_NORMALISED = "global_normalised"
+    LAYER = "layer"
+
+
+class Schedule(str, Enum):
+    """The learning rate over a training: as it is, or down to zero in a straight line."""
+
+    CONSTANT = "constant"
+    LINEAR = "linear"
 
 
 class Precision(str, Enum):
@@ -85,6 +94,7 @@ class Training(_Section):
     batch_size: Count
     optimizer: Annotated[str, Field(pattern="^(adam|adamw|sgd)$", description="adam, adamw or sgd")]
     learning_rate: Positive
+    schedule: Schedule
     weight_decay: NonNegative
     precision: Precision
     monitor: Annotated[str, Field(pattern="^val/(accuracy|loss)$", description="val/accuracy or val/loss")]
@@ -106,12 +116,27 @@ class Method(_Section):
     granularity: Granularity
     score: str
     scope: Scope
+    min_keep: CountOrZero
+
+
+class Calibration(_Section):
+    """Training images that scores and recoveries look at."""
+
+    images: Count
 
 
 class Recovery(_Section):
-    """What is done to a pruned network before it is evaluated."""
+    """What is done to a pruned network before it is evaluated; `module` has it, and says what its other keys may be."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
 
     name: str
+    module: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The keys that are the recovery's own."""
+        return dict(self.model_extra or {})
 
 
 class Tracking(_Section):
@@ -146,6 +171,7 @@ class Job(_Section):
     trainer: Trainer
     method: Method
     recovery: Recovery
+    calibration: Calibration
     tracking: Tracking
     percentage: Annotated[
         float,
@@ -185,6 +211,7 @@ class Job(_Section):
             "training": self.training.model_dump(mode="json"),
             "method": self.method.model_dump(mode="json"),
             "recovery": self.recovery.model_dump(mode="json"),
+            "calibration": self.calibration.model_dump(mode="json"),
             "percentage": self.percentage,
             "seed": self.seed,
         }
@@ -209,24 +236,28 @@ def read(config: DictConfig) -> Job:
     try:
         return Job.model_validate(plain)
     except ValidationError as error:
-        raise ConfigError("\n".join(_complaint(e) for e in error.errors())) from None
+        raise ConfigError(refusals(error, Job)) from None
 
 
-def _complaint(error: Any) -> str:
+def refusals(error: ValidationError, model: type[BaseModel], prefix: str = "") -> str:
+    """What a model refused, a line for each key: its name, its value, and what it accepts."""
+    return "\n".join(_complaint(e, model, prefix) for e in error.errors())
+
+
+def _complaint(error: Any, model: type[BaseModel], prefix: str) -> str:
     path = [str(part) for part in error["loc"]]
-    key = ".".join(path)
+    key = prefix + ".".join(path)
     if error["type"] == "extra_forbidden":
         return f"{key}: no such key"
     if error["type"] == "missing":
         return f"{key}: missing"
-    accepted = _accepted(path)
+    accepted = _accepted(model, path)
     words = f"it accepts {accepted}" if accepted else error["msg"]
     return f"{key}={error['input']} is refused: {words}"
 
 
-def _accepted(path: list[str]) -> str | None:
+def _accepted(model: Any, path: list[str]) -> str | None:
     """What the key at `path` accepts, in words: the description that stands beside its type, or an enum's values."""
-    model: Any = Job
     for depth, name in enumerate(path):
         field = getattr(model, "model_fields", {}).get(name)
         if field is None:

@@ -17,8 +17,9 @@ from prunelab.measure.size import Size, dense_size, ratio, remaining_size
 from prunelab.names import Kind
 from prunelab.network.build import build
 from prunelab.network.layers import linear_layers
+from prunelab.pruning.calibration import calibration
 from prunelab.pruning.prune import prune, score_of
-from prunelab.recovery.recover import recover, recovery_of
+from prunelab.recovery.recover import Task, recover, recovery_of
 from prunelab.tracking.record import provenance
 from prunelab.tracking.store import open_store
 from prunelab.training.baseline import Baseline, baseline
@@ -50,7 +51,9 @@ def run(job: Job, overrides: list[str], sweep_id: str | None = None, threads: in
         record.params({"baseline_key": dense.key})
         record.tags({names.BASELINE_KEY: dense.key, names.BASELINE_RUN: dense.run_id})
 
-        pruned = recover(prune(dense.network, job.method, job.percentage), job)
+        images = calibration(dataset.train, job.calibration.images, job.seed)
+        pruned = prune(dense.network, job.method, job.percentage, images)
+        pruned = recover(pruned, Task(job, dataset, images, dense.network))
         test, validation = (
             evaluate(pruned.network, dataset.test),
             evaluate(pruned.network, dataset.validation),

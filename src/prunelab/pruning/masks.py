@@ -39,12 +39,17 @@ def layer_masks(network: nn.Module, kept: Sequence[Tensor], granularity: Granula
 def masked(network: nn.Module, masks: Sequence[LayerMask]) -> nn.Module:
     """A copy of the network in which what does not stay is zero; the network itself is left as it is."""
     pruned = copy.deepcopy(network)
-    with torch.no_grad():
-        for layer, mask in zip(linear_layers(pruned), masks, strict=True):
-            layer.weight.mul_(mask.weight)
-            if layer.bias is not None:
-                layer.bias.mul_(mask.bias)
+    apply(linear_layers(pruned), masks)
     return pruned
+
+
+@torch.no_grad()
+def apply(layers: Sequence[nn.Linear], masks: Sequence[LayerMask]) -> None:
+    """Set to zero, in place, what does not stay."""
+    for layer, mask in zip(layers, masks, strict=True):
+        layer.weight.mul_(mask.weight)
+        if layer.bias is not None:
+            layer.bias.mul_(mask.bias)
 
 
 def live_neurons(masks: Sequence[LayerMask]) -> list[Tensor]:

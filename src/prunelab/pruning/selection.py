@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 import torch
@@ -18,35 +18,62 @@ def removed_count(percentage: float, units: int) -> int:
     return math.floor(Fraction(repr(percentage)) * units / 100)
 
 
-def select(scores: Sequence[Tensor], percentage: float, scope: Scope) -> list[Tensor]:
+def select(scores: Sequence[Tensor], percentage: float, scope: Scope, min_keep: int = 0) -> list[Tensor]:
     """True for each unit that stays, in the shapes of `scores`.
 
-    Exactly `removed_count` units go, those of the lowest score; of equal scores, those that stand first (layers in
-    order, then rows, then columns).
+    Exactly `removed_count` units go, those of the lowest score in their scope; of equal scores, those that stand first
+    (layers in order, then rows, then columns). The best `min_keep` units of each layer go only when no others are left.
 
     Raises:
         PrunelabError: if a score is not a number.
     """
-    if scope is not Scope.GLOBAL:
-        raise PrunelabError(f"method.scope={scope.value} is not known to selection")
-    flat = torch.cat([score.flatten() for score in scores])
-    kept = ~lowest(flat, removed_count(percentage, flat.numel()))
+    flat = [score.flatten() for score in scores]
+    if any(torch.isnan(score).any() for score in flat):
+        raise PrunelabError("a score is not a number: the units cannot be ranked")
+    ranked = torch.cat([SCOPES[scope](score) for score in flat])
+    count = removed_count(percentage, ranked.numel())
+    kept = ~(lowest(ranked, count) if min_keep == 0 else _sparing(ranked, count, flat, min_keep))
     parts = torch.split(kept, [score.numel() for score in scores])
     return [part.reshape(score.shape) for part, score in zip(parts, scores, strict=True)]
 
 
 def lowest(scores: Tensor, count: int) -> Tensor:
-    """True for the `count` lowest of `scores` ([n]), ties by position. Linear in n: no sort.
-
-    Raises:
-        PrunelabError: if a score is not a number.
-    """
-    if torch.isnan(scores).any():
-        raise PrunelabError("a score is not a number: the units cannot be ranked")
+    """True for the `count` lowest of `scores` ([n], no NaN), ties by position. Linear in n: no sort."""
     if count == 0:
         return torch.zeros_like(scores, dtype=torch.bool)
     threshold = scores.kthvalue(count).values
     chosen = scores < threshold
     ties = (scores == threshold).nonzero().squeeze(1)
     chosen[ties[: count - int(chosen.sum())]] = True
+    return chosen
+
+
+def by_rank(score: Tensor) -> Tensor:
+    """A unit's place in its own layer, in (0, 1): ranking these takes the same share of every layer, and nests."""
+    places = torch.empty(score.numel(), dtype=torch.float64, device=score.device)
+    places[score.sort(stable=True).indices] = torch.arange(score.numel(), dtype=torch.float64, device=score.device)
+    return (places + 0.5) / score.numel()
+
+
+def by_mean(score: Tensor) -> Tensor:
+    """A unit's score over the mean score of its layer, so that layers of different scale compare."""
+    return score / score.mean().clamp_min(torch.finfo(score.dtype).tiny)
+
+
+SCOPES: dict[Scope, Callable[[Tensor], Tensor]] = {
+    Scope.GLOBAL: lambda score: score,
+    Scope.GLOBAL_NORMALISED: by_mean,
+    Scope.LAYER: by_rank,
+}
+"""What of a layer's scores ([n]) is ranked across layers."""
+
+
+def _sparing(ranked: Tensor, count: int, flat: Sequence[Tensor], min_keep: int) -> Tensor:
+    """As `lowest`, but the best `min_keep` of each layer last."""
+    protected = torch.cat([~lowest(score, max(0, score.numel() - min_keep)) for score in flat])
+    free, spared = (~protected).nonzero().squeeze(1), protected.nonzero().squeeze(1)
+    chosen = torch.zeros_like(protected)
+    chosen[free[lowest(ranked[free], min(count, len(free)))]] = True
+    if count > len(free):
+        chosen[spared[lowest(ranked[spared], count - len(free))]] = True
     return chosen

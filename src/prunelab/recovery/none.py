@@ -1,11 +1,12 @@
-"""No recovery."""
+"""No recovery: the pruned network as it is."""
 
 from __future__ import annotations
 
-from prunelab.config import Job
 from prunelab.pruning.prune import Pruned
+from prunelab.recovery.recover import Options as Options
+from prunelab.recovery.recover import Task
 
 
-def recover(pruned: Pruned, job: Job) -> Pruned:
-    """The pruned network as it is."""
+def recover(pruned: Pruned, task: Task, options: Options) -> Pruned:
+    """Nothing is done."""
     return pruned

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from pytorch_lightning import LightningModule
+from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.nn import functional
 from torchmetrics import MeanMetric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy
 
-from prunelab.config import Training
+from prunelab.config import Schedule, Training
 from prunelab.errors import TrainingError
 
-Parameters = Iterable[nn.Parameter]
+SELECTION = "selection"
+"""What the best checkpoint is chosen by: the monitored metric, in epochs that may be chosen."""
+WORST = {"val/accuracy": -1.0, "val/loss": 1e30}
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,  # Kingma and Ba 2015
@@ -24,12 +28,34 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Distillation:
+    """A share of the loss is the distance to a teacher's outputs at a temperature (Hinton, Vinyals and Dean 2015)."""
+
+    teacher: nn.Module
+    share: float
+    temperature: float
+
+    def loss(self, images: Tensor, logits: Tensor) -> Tensor:
+        """T^2 KL(teacher || student) at temperature T, in nats."""
+        with torch.no_grad():
+            wanted = functional.log_softmax(self.teacher(images) / self.temperature, dim=1)
+        ours = functional.log_softmax(logits / self.temperature, dim=1)
+        distance = functional.kl_div(ours, wanted, reduction="batchmean", log_target=True)
+        return self.temperature**2 * distance
+
+
 class Classifier(LightningModule):
     """Trains `network` ([n, features] -> logits [n, classes]); logs once per epoch, so no step waits for a number."""
 
-    def __init__(self, network: nn.Module, training: Training, classes: int) -> None:
+    def __init__(
+        self, network: nn.Module, training: Training, classes: int, distillation: Distillation | None = None
+    ) -> None:
         super().__init__()
         self.network = network
+        self.distillation = distillation
+        self.selectable = True
+        """Whether the current epoch may be the best one."""
         self.training_config = training
         self.train_metrics, self.val_metrics = _metrics(classes), _metrics(classes)
 
@@ -39,8 +65,12 @@ class Classifier(LightningModule):
         return logits
 
     def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
-        """Mean cross-entropy of the batch, in nats."""
-        return self._step(batch, self.train_metrics)
+        """Mean cross-entropy of the batch, in nats; with distillation, partly the distance to the teacher."""
+        logits, loss = self._step(batch, self.train_metrics)
+        if self.distillation is not None:
+            share = self.distillation.share
+            loss = (1 - share) * loss + share * self.distillation.loss(batch[0], logits)
+        return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], index: int) -> None:
         """Counted into the epoch's validation metrics."""
@@ -50,21 +80,28 @@ class Classifier(LightningModule):
         """Log the epoch, both its stages (its last training step is done); refuse a loss that is not a number."""
         self._log(self.train_metrics, "train")
         self._log(self.val_metrics, "val")
+        monitored = self.trainer.callback_metrics[self.training_config.monitor]
+        self.log(SELECTION, monitored if self.selectable else WORST[self.training_config.monitor], logger=False)
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        """The optimiser that the config names."""
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """The optimiser and schedule that the config names."""
         config = self.training_config
-        return OPTIMIZERS[config.optimizer](
+        optimizer = OPTIMIZERS[config.optimizer](
             self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
         )
+        if config.schedule is Schedule.CONSTANT:
+            return optimizer
+        steps = int(self.trainer.estimated_stepping_batches)
+        schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 1.0 / steps, steps)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def _step(self, batch: tuple[Tensor, Tensor], metrics: MetricCollection) -> Tensor:
+    def _step(self, batch: tuple[Tensor, Tensor], metrics: MetricCollection) -> tuple[Tensor, Tensor]:
         images, labels = batch
         logits = self(images)
         loss = functional.cross_entropy(logits, labels)
         metrics["loss"].update(loss.detach(), weight=len(labels))
         metrics["accuracy"].update(logits.detach(), labels)
-        return loss
+        return logits, loss
 
     def _log(self, metrics: MetricCollection, stage: str) -> None:
         values: dict[str, Any] = metrics.compute()

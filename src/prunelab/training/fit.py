@@ -17,7 +17,7 @@ from torch import nn
 
 from prunelab.config import Precision, Trainer, Training
 from prunelab.data.dataset import DataModule, Dataset
-from prunelab.training.classifier import Classifier
+from prunelab.training.classifier import SELECTION, Classifier, Distillation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,6 +45,7 @@ def fit(
     folder: Path,
     loggers: Sequence[Logger] = (),
     callbacks: Sequence[Callback] = (),
+    distillation: Distillation | None = None,
 ) -> Fit:
     """Train `network` in place and leave it as it was after its best epoch on validation.
 
@@ -56,7 +57,7 @@ def fit(
     best = ModelCheckpoint(
         dirpath=folder,
         filename="best",
-        monitor=training.monitor,
+        monitor=SELECTION,
         mode=_mode(training),
         save_weights_only=True,
         enable_version_counter=False,
@@ -82,7 +83,7 @@ def fit(
             enable_progress_bar=any(isinstance(callback, ProgressBar) for callback in extra),
             num_sanity_val_steps=0,
         ).fit(
-            Classifier(network, training, len(dataset.classes)),
+            Classifier(network, training, len(dataset.classes), distillation),
             datamodule=DataModule(dataset, training.batch_size, seed),
         )
     path = Path(best.best_model_path)

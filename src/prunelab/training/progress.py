@@ -36,5 +36,5 @@ class EpochLines(Callback):
         done = trainer.current_epoch + 1
         each = (time.perf_counter() - self.started) / done
         metrics = trainer.callback_metrics
-        values = ", ".join(f"{name} {float(metrics[name]):.4f}" for name in sorted(metrics))
+        values = ", ".join(f"{name} {float(metrics[name]):.4f}" for name in sorted(metrics) if "/" in name)
         self.console.print(f"epoch {done}/{self.epochs}: {values} ({each * (self.epochs - done):.0f} s left)")

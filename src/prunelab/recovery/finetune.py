@@ -1,0 +1,79 @@
+"""Fine-tuning: a few more epochs in which what was removed stays zero; the best epoch on validation is kept.
+
+With `distillation`, the loss is partly the distance to the dense network's own outputs (Hinton, Vinyals and Dean 2015).
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+from pytorch_lightning.callbacks import Callback
+from torch import nn
+
+from prunelab.config import Count, Granularity, Positive, Schedule, Training
+from prunelab.pruning.compaction import compact, expand
+from prunelab.pruning.prune import Pruned
+from prunelab.recovery.recover import Options as NoOptions
+from prunelab.recovery.recover import Task
+from prunelab.training.classifier import Distillation
+from prunelab.training.fit import fit
+from prunelab.training.masked import KeepZeros
+
+Share = Annotated[float, Field(strict=True, ge=0, le=1, description="a number from 0 to 1")]
+
+
+class Options(NoOptions):
+    """`distillation`: share of the loss that is the distance to the dense network's outputs at `temperature`."""
+
+    epochs: Count
+    learning_rate: Positive
+    schedule: Schedule
+    distillation: Share
+    temperature: Positive
+
+    @property
+    def trains(self) -> bool:
+        """It does."""
+        return True
+
+    def training(self, training: Training) -> Training:
+        """The job's own training, with this recovery's epochs, rate and schedule."""
+        return training.model_copy(
+            update={
+                "epochs": self.epochs,
+                "learning_rate": self.learning_rate,
+                "schedule": self.schedule,
+                "patience": None,
+            }
+        )
+
+
+def recover(pruned: Pruned, task: Task, options: Options) -> Pruned:
+    """Neurons that are gone need no masks: the physically smaller network is trained, which is faster."""
+    if pruned.granularity is Granularity.NEURON:
+        smaller = compact(pruned.network, pruned.kept)
+        train(smaller, task, options)
+        return pruned.with_network(expand(smaller, pruned.network, pruned.kept))
+    pruned = pruned.with_network(pruned.network)
+    train(pruned.network, task, options, [KeepZeros(pruned.masks)])
+    return pruned
+
+
+def train(network: nn.Module, task: Task, options: Options, callbacks: Sequence[Callback] = ()) -> None:
+    """Train the network in place and leave it as after its best epoch."""
+    teacher = Distillation(task.dense, options.distillation, options.temperature) if options.distillation > 0 else None
+    with tempfile.TemporaryDirectory() as folder:
+        fit(
+            network,
+            task.dataset,
+            options.training(task.job.training),
+            task.job.trainer,
+            task.job.seed,
+            Path(folder),
+            callbacks=callbacks,
+            distillation=teacher,
+        )
