@@ -139,6 +139,23 @@ class Recovery(_Section):
         return dict(self.model_extra or {})
 
 
+class Until(_Section):
+    """Conditions under which pruning goes on (experiment=until); null: no such condition."""
+
+    max_accuracy_drop: NonNegative | None
+    min_speedup: Positive | None
+    max_parameters: CountOrZero | None
+    resolution: Annotated[
+        float, Field(strict=True, ge=0.01, le=50, description="a number from 0.01 to 50, percentage points")
+    ]
+
+
+class Search(_Section):
+    """What a search may give up (experiment=search)."""
+
+    tolerance: NonNegative
+
+
 class Tracking(_Section):
     """The MLflow store."""
 
@@ -185,6 +202,8 @@ class Job(_Section):
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**32, description="a whole number from 0 to 2**32 - 1")]
     name: str
     resume: str | None
+    until: Until | None
+    search: Search | None
     paths: Paths
 
     @property

@@ -27,11 +27,15 @@ from prunelab.training.baseline import Baseline, baseline
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a finished job has to say in a line."""
+    """What a finished job has to say to a sweep that decides by it. `parameters` remain; `speedup` is theoretical."""
 
     run_id: str
     name: str
     test: Quality
+    validation: Quality
+    baseline_validation: float
+    parameters: int
+    speedup: float
 
 
 def run(job: Job, overrides: list[str], sweep_id: str | None = None, threads: int | None = None) -> Result:
@@ -59,11 +63,20 @@ def run(job: Job, overrides: list[str], sweep_id: str | None = None, threads: in
             evaluate(pruned.network, dataset.validation),
         )
 
+        before, after = dense_size(dense.network, job.method.granularity), remaining_size(pruned)
         record.metrics(_quality(test, validation, dense))
-        record.metrics(_sizes(dense_size(dense.network, job.method.granularity), remaining_size(pruned)))
+        record.metrics(_sizes(before, after))
         record.dataset(dataset.name, dataset.digest, dataset.source)
         record.files(provenance(yaml.safe_dump(job.model_dump(mode="json"), sort_keys=False)))
-    return Result(record.id, job.run_name, test)
+    return Result(
+        run_id=record.id,
+        name=job.run_name,
+        test=test,
+        validation=validation,
+        baseline_validation=dense.validation.accuracy,
+        parameters=after.parameters,
+        speedup=ratio(before.multiply_adds, after.multiply_adds),
+    )
 
 
 def check(job: Job) -> None:

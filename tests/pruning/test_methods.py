@@ -12,10 +12,19 @@ from prunelab.compose import compose_job
 from prunelab.config import CONF, Granularity, Method
 from prunelab.network.layers import hidden_layers, linear_layers
 from prunelab.network.mlp import MLP
-from prunelab.pruning.prune import Pruned, prune
+from prunelab.pruning.calibration import Calibration
+from prunelab.pruning.prune import Pruned
+from prunelab.pruning.prune import prune as prune_on
 
 METHODS = sorted(file.stem for file in (CONF / "method").glob("*.yaml"))
 UNITS = {Granularity.WEIGHT: 12 * 8 + 8 * 6, Granularity.NEURON: 8 + 6}
+
+
+IMAGES = Calibration(torch.rand(60, 12, generator=torch.Generator().manual_seed(1)), torch.arange(60) % 4, seed=5)
+
+
+def prune(network: nn.Module, method: Method, percentage: float) -> Pruned:
+    return prune_on(network, method, percentage, IMAGES)
 
 
 @pytest.fixture(params=METHODS)
@@ -84,6 +93,16 @@ def test_the_same_twice_is_the_same(method: Method, network: nn.Module) -> None:
     one, two = prune(network, method, 40.0), prune(network, method, 40.0)
     for first, second in zip(one.kept, two.kept, strict=True):
         assert torch.equal(first, second)
+
+
+def test_a_floor_keeps_every_layer_alive(method: Method, network: nn.Module) -> None:
+    pruned = prune(network, method.model_copy(update={"min_keep": 2}), 80.0)
+    assert removed(pruned) == 80 * UNITS[method.granularity] // 100
+    assert all(int(kept.sum()) >= 2 for kept in pruned.kept)
+
+
+def test_the_random_baseline_is_there_for_both_granularities() -> None:
+    assert {"weight_random", "neuron_random", "weight", "neuron"} <= set(METHODS)
 
 
 def test_a_removed_neuron_contributes_nothing_even_with_a_bias_and_an_activation_that_is_not_zero_at_zero() -> None:

@@ -14,6 +14,9 @@ from prunelab.config import Scope
 from prunelab.errors import PrunelabError
 from prunelab.pruning.selection import lowest, removed_count, select
 
+scopes = st.sampled_from(list(Scope))
+floors = st.integers(0, 4)
+
 percentages = st.one_of(st.integers(0, 100).map(float), st.floats(0, 100))
 # Few distinct values, so that ties are the rule.
 layers = st.lists(
@@ -21,16 +24,20 @@ layers = st.lists(
 )
 
 
-@given(layers, percentages)
-def test_exactly_the_floor_is_removed_also_with_ties(scores: list[Tensor], percentage: float) -> None:
+@given(layers, percentages, scopes, floors)
+def test_exactly_the_floor_is_removed_also_with_ties(
+    scores: list[Tensor], percentage: float, scope: Scope, min_keep: int
+) -> None:
     units = sum(score.numel() for score in scores)
-    kept = select(scores, percentage, Scope.GLOBAL)
+    kept = select(scores, percentage, scope, min_keep)
     assert units - sum(int(mask.sum()) for mask in kept) == Fraction(repr(percentage)) * units // 100
 
 
-@given(layers, percentages, percentages)
-def test_masks_nest_as_the_percentage_grows(scores: list[Tensor], one: float, other: float) -> None:
-    fewer, more = (select(scores, percentage, Scope.GLOBAL) for percentage in sorted((one, other)))
+@given(layers, percentages, percentages, scopes, floors)
+def test_masks_nest_as_the_percentage_grows(
+    scores: list[Tensor], one: float, other: float, scope: Scope, min_keep: int
+) -> None:
+    fewer, more = (select(scores, percentage, scope, min_keep) for percentage in sorted((one, other)))
     for before, after in zip(fewer, more, strict=True):
         assert not (after & ~before).any()
 
@@ -60,3 +67,24 @@ def test_a_percentage_counts_as_the_decimal_it_was_written_as() -> None:
 def test_scores_that_are_not_numbers_are_refused() -> None:
     with pytest.raises(PrunelabError, match="not a number"):
         select([torch.tensor([1.0, float("nan")])], 50, Scope.GLOBAL)
+
+
+@given(layers, percentages)
+def test_per_layer_takes_the_same_share_of_every_layer(scores: list[Tensor], percentage: float) -> None:
+    for score, kept in zip(scores, select(scores, percentage, Scope.LAYER), strict=True):
+        assert abs(int((~kept).sum()) - percentage / 100 * score.numel()) <= 1
+
+
+@given(layers, percentages, st.integers(1, 4))
+def test_a_floor_is_kept_until_nothing_else_is_left(scores: list[Tensor], percentage: float, min_keep: int) -> None:
+    kept = select(scores, percentage, Scope.GLOBAL, min_keep)
+    needed = [min(min_keep, score.numel()) for score in scores]
+    if sum(int(mask.sum()) for mask in kept) >= sum(needed):
+        assert all(int(mask.sum()) >= n for mask, n in zip(kept, needed, strict=True))
+
+
+def test_normalised_scores_forget_the_scale_of_a_layer() -> None:
+    small, large = torch.tensor([0.01, 0.02, 0.03]), torch.tensor([10.0, 20.0, 30.0])
+    assert [mask.tolist() for mask in select([small, large], 50, Scope.GLOBAL)] == [[False] * 3, [True] * 3]
+    kept = select([small, large], 34, Scope.GLOBAL_NORMALISED)
+    assert [mask.tolist() for mask in kept] == [[False, True, True], [False, True, True]]

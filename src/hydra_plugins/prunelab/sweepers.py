@@ -8,8 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
@@ -37,10 +39,23 @@ class GridSweeper(BasicSweeper):
         """Run the sweep; exits with status 1 if it is refused or any of its jobs failed."""
         from prunelab.sweep.grid import run_grid
 
+        return run_grid(*self._parts(arguments))
+
+    def _parts(self, arguments: list[str]) -> tuple[DictConfig, ConfigLoader, Launcher, list[list[str]]]:
+        """The configuration, what composes it, the launcher, and every combination of the swept values."""
         assert self.hydra_context is not None
         assert self.config is not None
         assert self.launcher is not None
         loader = self.hydra_context.config_loader
         overrides = OverridesParser.create(config_loader=loader).parse_overrides([*self._parse_config(), *arguments])
-        combinations = self.split_arguments(overrides, None)[0]
-        return run_grid(self.config, loader, self.launcher, combinations)
+        return self.config, loader, self.launcher, self.split_arguments(overrides, None)[0]
+
+
+class UntilSweeper(GridSweeper):
+    """For every combination of the swept values, the largest percentage that satisfies the conditions of `until`."""
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """Run the sweep; exits with status 1 if it is refused or any of its jobs failed."""
+        from prunelab.sweep.guided import run_until
+
+        return run_until(*self._parts(arguments))

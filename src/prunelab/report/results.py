@@ -20,12 +20,14 @@ class Results:
     """What finished of a sweep.
 
     `rows` has one row per job: its parameters (texts), its metrics (numbers) under their names in the store, and
-    `run_id`. `curves` has, for each baseline of it, each metric's value per epoch.
+    `run_id`. `curves` has, for each baseline of it, each metric's value per epoch. `verdicts` are what a
+    sweep that decides as it goes came to.
     """
 
     name: str
     rows: pd.DataFrame
     curves: dict[str, dict[str, dict[int, float]]]
+    verdicts: tuple[str, ...] = ()
 
     @property
     def hidden_layers(self) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -28,31 +28,36 @@ def run_grid(
     Raises:
         SystemExit: with a message, if the sweep is refused or a job did not finish.
     """
+    try:
+        planned = plan(combinations, composer(config, loader))
+        with open_sweep(planned, config.hydra.launcher) as sweep:
+            jobs = [with_root(planned_job.overrides, planned_job.job) for planned_job in sweep.remaining.jobs]
+            launcher.task_function = partial(run_in_sweep, sweep.context)  # type: ignore[attr-defined]
+            returns = list(launcher.launch(jobs, initial_job_idx=0)) if jobs else []
+            complain(returns)
+            return returns
+    except PrunelabError as error:
+        raise SystemExit(f"prunelab: {error}") from error
+
+
+def composer(config: DictConfig, loader: ConfigLoader) -> Callable[[Sequence[str]], Job]:
+    """A function that composes the job that a combination of overrides describes."""
 
     def compose(overrides: Sequence[str]) -> Job:
         composed = loader.load_sweep_config(config, list(overrides))
         HydraConfig.instance().set_config(composed)
         return read(composed)
 
-    try:
-        planned = plan(combinations, compose)
-        with open_sweep(planned, config.hydra.launcher) as sweep:
-            jobs = [[*planned_job.overrides, _root(planned_job.job)] for planned_job in sweep.remaining.jobs]
-            launcher.task_function = partial(run_in_sweep, sweep.context)  # type: ignore[attr-defined]
-            returns = list(launcher.launch(jobs, initial_job_idx=0)) if jobs else []
-            _complain(returns)
-            return returns
-    except PrunelabError as error:
-        raise SystemExit(f"prunelab: {error}") from error
+    return compose
 
 
-def _root(job: Job) -> str:
-    """The override that gives every worker the root that this process has; Hydra would take the worker's own."""
+def with_root(overrides: Sequence[str], job: Job) -> list[str]:
+    """The overrides, and the root that this process has, for every worker; Hydra would take the worker's own."""
     quoted = str(job.paths.root).replace("\\", "\\\\").replace("'", "\\'")
-    return f"{ROOT}'{quoted}'"
+    return [*overrides, f"{ROOT}'{quoted}'"]
 
 
-def _complain(returns: Sequence[JobReturn]) -> None:
+def complain(returns: Sequence[JobReturn]) -> None:
     """Say why jobs failed that never came as far as having a run in the store to say it."""
     reasons = []
     for job in returns:

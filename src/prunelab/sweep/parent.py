@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from prunelab import names
-from prunelab.errors import PrunelabError
+from prunelab.errors import ConfigError, PrunelabError
 from prunelab.job import dataset_of
 from prunelab.names import Kind
 from prunelab.sweep.launchers import in_this_process, threads_per_job
@@ -34,10 +34,11 @@ class SweepFailed(PrunelabError):
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """An open sweep: `remaining` is what of the plan is still to do."""
+    """An open sweep: `remaining` is what of the plan is still to do; `verdicts` gathers what it decides."""
 
     remaining: Plan
     context: SweepContext
+    verdicts: list[str]
 
 
 @contextmanager
@@ -53,14 +54,16 @@ def open_sweep(plan: Plan, launcher: DictConfig) -> Iterator[Sweep]:
     first = plan.jobs[0].job
     store = open_store(first.tracking, first.experiment_name)
     run, remaining = _start(store, plan, first.resume)
-    progress = Progress(remaining.labels)
+    progress = Progress({}, None) if plan.guided else Progress(remaining.labels, len(remaining.jobs))
     serial = in_this_process(launcher)
     watcher = None if serial or not remaining.jobs else Watcher(store, run.id, progress)
     if watcher is not None:
         watcher.start()
+    verdicts: list[str] = []
     status = "FAILED"
     try:
-        yield Sweep(remaining, SweepContext(run.id, threads_per_job(launcher), progress if serial else None))
+        context = SweepContext(run.id, threads_per_job(launcher), progress if serial else None)
+        yield Sweep(remaining, context, verdicts)
         status = "FINISHED"
     except (KeyboardInterrupt, SystemExit):
         status = "KILLED"
@@ -69,9 +72,10 @@ def open_sweep(plan: Plan, launcher: DictConfig) -> Iterator[Sweep]:
         with _undisturbed():
             if watcher is not None:
                 watcher.stop()
-            missing = _close(store, plan, run, status)
+            missing = _close(store, plan, run, status, verdicts)
     if missing:
-        raise SweepFailed(f"{missing} of {len(plan.jobs)} jobs did not finish; their runs in the store say why")
+        of = "" if plan.guided else f" of {len(plan.jobs)}"
+        raise SweepFailed(f"{missing}{of} jobs did not finish; their runs in the store say why")
 
 
 def _start(store: Store, plan: Plan, resume: str | None) -> tuple[Recorder, Plan]:
@@ -82,6 +86,10 @@ def _start(store: Store, plan: Plan, resume: str | None) -> tuple[Recorder, Plan
         run = store.start(Kind.SWEEP, f"{plan.name} {started}", tags={names.SWEEP_NAME: plan.name})
         run.files({names.PLAN_FILE: json.dumps(plan.record, indent=1)})
         return run, plan
+    if plan.guided:
+        raise ConfigError(
+            f"resume={resume} is refused: {plan.name} decides as it goes and cannot be resumed; run it again"
+        )
     sweep = resumed(store, plan, resume)
     remaining = plan.without(done(store, sweep.info.run_id))
     finished = len(plan.jobs) - len(remaining.jobs)
@@ -97,25 +105,26 @@ def _announce(store: Store, plan: Plan, what: str) -> None:
     """Say how much there is to do before it begins."""
     baselines = {baseline_key(p.job, dataset_of(p.job.data)): p.job for p in plan.jobs}
     there = sum(is_stored(job, dataset_of(job.data), store) for job in baselines.values())
+    jobs = "as many jobs as it takes" if plan.guided else f"{len(plan.jobs)} jobs"
     Console().print(
-        f"{what}: {len(plan.jobs)} jobs; baselines: {len(baselines) - there} to train, {there} there already",
+        f"{what}: {jobs}; baselines: {len(baselines) - there} to train, {there} there already",
         highlight=False,
         soft_wrap=True,
     )
 
 
-def _close(store: Store, plan: Plan, run: Recorder, status: str) -> int:
-    """Publish what finished and end the run; returns how many jobs of the plan did not finish."""
+def _close(store: Store, plan: Plan, run: Recorder, status: str, verdicts: list[str]) -> int:
+    """Publish what finished and end the run; returns how many jobs did not finish."""
     close_orphans(store, run.id)
     latest = {child.data.tags[names.CONFIG_HASH]: child.info.status for child in reversed(store.children(run.id))}
     finished = len(done(store, run.id))
     failed = sum(state == "FAILED" for state in latest.values())
-    missing = len(plan.jobs) - finished
+    missing = (len(latest) if plan.guided else len(plan.jobs)) - finished
     run.metrics({names.JOBS_FINISHED: finished, names.JOBS_FAILED: failed, names.JOBS_NOT_RUN: missing - failed})
     if missing and status == "FINISHED":
         status = "FAILED"
     if finished:
-        publish(store, run)
+        publish(store, run, verdicts)
     store.end(run, status)
     return missing
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from prunelab.config import Job, fingerprint
 from prunelab.job import check
+from prunelab.recovery.recover import recovery_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +22,15 @@ class PlannedJob:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A sweep's jobs, none twice, all checked."""
+    """A sweep's jobs, none twice, all checked.
+
+    `guided`: a sweep that decides as it goes; its jobs are then only those that are known to be possible, one of each
+    kind, and it cannot be resumed.
+    """
 
     name: str
     jobs: tuple[PlannedJob, ...]
+    guided: bool = False
 
     @property
     def labels(self) -> dict[str, str]:
@@ -65,11 +71,15 @@ class Plan:
 def plan(combinations: Sequence[Sequence[str]], compose: Callable[[Sequence[str]], Job]) -> Plan:
     """Compose and check every job; a job that another one repeats is left out.
 
+    A recovery that trains is only fairly compared with the unpruned network trained equally longer: the job that does
+    so, its percentage 0, is added where the sweep does not ask for it.
+
     Raises:
         PrunelabError: for the first job that could not run; nothing has been done by then.
     """
     jobs: dict[str, PlannedJob] = {}
     checked: set[str] = set()
+    references: list[list[str]] = []
     for overrides in combinations:
         job = compose(overrides)
         if job.hash in jobs:
@@ -79,5 +89,10 @@ def plan(combinations: Sequence[Sequence[str]], compose: Callable[[Sequence[str]
         if sections not in checked:
             check(job)
             checked.add(sections)
+        if recovery_of(job.recovery)[1].trains:
+            references.append([*(o for o in overrides if not o.startswith("percentage=")), "percentage=0"])
+    for overrides in references:
+        job = compose(overrides)
+        jobs.setdefault(job.hash, PlannedJob(tuple(overrides), job))
     every = tuple(jobs.values())
     return Plan(every[0].job.name, every)

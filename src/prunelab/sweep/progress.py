@@ -19,36 +19,42 @@ ENDED = ("FINISHED", "FAILED", "KILLED")
 
 @dataclass(slots=True)
 class Progress:
-    """Counts the jobs of a sweep that have ended, and from their pace the time left. `labels`: config hash to words."""
+    """Counts the jobs of a sweep that have ended, and from their pace the time left.
+
+    `labels` has, by config hash, what a job is called, where its name is not enough; `total` is the number of jobs, or
+    None in a sweep that decides as it goes.
+    """
 
     labels: Mapping[str, str]
+    total: int | None
     ended: int = 0
     started: float = field(default_factory=time.perf_counter)
 
-    def starts(self, config_hash: str) -> None:
+    def starts(self, config_hash: str, name: str) -> None:
         """A job begins now, in this process."""
         console = Console(stderr=True)
         if console.is_terminal:
-            label = self.labels[config_hash]
-            console.print(f"job {self.ended + 1} of {len(self.labels)}: {label}", highlight=False, end="\r")
+            of = f" of {self.total}" if self.total else ""
+            console.print(f"job {self.ended + 1}{of}: {self.labels.get(config_hash, name)}", highlight=False, end="\r")
 
-    def finished(self, config_hash: str, accuracy: float, loss: float, seconds: float) -> None:
+    def finished(self, config_hash: str, name: str, accuracy: float, loss: float, seconds: float) -> None:
         """A job came out well."""
-        self._line(config_hash, f"accuracy {accuracy:.4f}   loss {loss:7.4f}", seconds)
+        self._line(self.labels.get(config_hash, name), f"accuracy {accuracy:.4f}   loss {loss:7.4f}", seconds)
 
-    def failed(self, config_hash: str, reason: str, seconds: float) -> None:
+    def failed(self, config_hash: str, name: str, reason: str, seconds: float) -> None:
         """A job did not."""
-        self._line(config_hash, reason, seconds)
+        self._line(self.labels.get(config_hash, name), reason, seconds)
 
-    def _line(self, config_hash: str, outcome: str, seconds: float) -> None:
+    def _line(self, label: str, outcome: str, seconds: float) -> None:
         self.ended += 1
-        total = len(self.labels)
-        left = (time.perf_counter() - self.started) / self.ended * (total - self.ended)
-        remaining = f", {_duration(left)} left" if self.ended < total else ""
-        width = max(len(label) for label in self.labels.values())
+        counter, remaining = f"[{self.ended}]", ""
+        if self.total is not None:
+            counter = f"[{self.ended:>{len(str(self.total))}}/{self.total}]"
+            left = (time.perf_counter() - self.started) / self.ended * (self.total - self.ended)
+            remaining = f", {_duration(left)} left" if self.ended < self.total else ""
+        width = max((len(known) for known in self.labels.values()), default=24)
         Console().print(
-            f"[{self.ended:>{len(str(total))}}/{total}] {self.labels[config_hash]:<{width}}   {outcome}"
-            f"   ({seconds:.1f} s{remaining})",
+            f"{counter} {label:<{width}}   {outcome}   ({seconds:.1f} s{remaining})",
             highlight=False,
             markup=False,
             soft_wrap=True,
@@ -85,10 +91,12 @@ class Watcher(threading.Thread):
         seconds = ((run.info.end_time or run.info.start_time) - run.info.start_time) / 1000
         config_hash, metrics = run.data.tags[names.CONFIG_HASH], run.data.metrics
         if run.info.status == "FINISHED":
-            self._progress.finished(config_hash, metrics[names.TEST_ACCURACY], metrics[names.TEST_LOSS], seconds)
+            self._progress.finished(
+                config_hash, run.info.run_name, metrics[names.TEST_ACCURACY], metrics[names.TEST_LOSS], seconds
+            )
         else:
             note = run.data.tags.get(names.NOTE, "").replace("**", "")
-            self._progress.failed(config_hash, note or run.info.status, seconds)
+            self._progress.failed(config_hash, run.info.run_name, note or run.info.status, seconds)
 
 
 def _duration(seconds: float) -> str:

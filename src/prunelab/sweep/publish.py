@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+from collections.abc import Sequence
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -21,8 +23,10 @@ from prunelab.tracking.store import Recorder, Store
 DPI = 130
 
 
-def publish(store: Store, run: Recorder) -> None:
+def publish(store: Store, run: Recorder, verdicts: Sequence[str] = ()) -> None:
     """Tables, findings and figures of what finished, on the sweep's run, in the curve runs and on the terminal.
+
+    `verdicts` are what a sweep that decides came to; they are kept with it and stand first.
 
     Raises:
         StoreError: if no job of it finished.
@@ -30,7 +34,9 @@ def publish(store: Store, run: Recorder) -> None:
     results = read_sweep(store, run.id)
     table = over_seeds(results.rows)
     comparison = _comparison(results, table)
-    sentences = findings(results)
+    if verdicts:
+        run.tags({names.VERDICTS: json.dumps(list(verdicts))})
+    sentences = [*(verdicts or results.verdicts), *findings(results)]
     run.files(
         {
             names.RESULTS_FILE: results.rows.to_csv(index=False),

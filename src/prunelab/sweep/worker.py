@@ -37,14 +37,16 @@ def run_in_sweep(context: SweepContext, config: DictConfig) -> Result:
     progress = context.progress
     started = time.perf_counter()
     if progress is not None:
-        progress.starts(job.hash)
+        progress.starts(job.hash, job.run_name)
     try:
         overrides = [override for override in HydraConfig.get().overrides.task if not override.startswith(ROOT)]
         result = run(job, overrides, context.sweep_id, context.threads)
     except Exception as error:
         if progress is not None:
-            progress.failed(job.hash, f"Failed: {type(error).__name__}: {error}", time.perf_counter() - started)
+            progress.failed(
+                job.hash, job.run_name, f"Failed: {type(error).__name__}: {error}", time.perf_counter() - started
+            )
         raise JobFailed(f"{job.run_name}: {type(error).__name__}: {error}") from None
     if progress is not None:
-        progress.finished(job.hash, result.test.accuracy, result.test.loss, time.perf_counter() - started)
+        progress.finished(job.hash, job.run_name, result.test.accuracy, result.test.loss, time.perf_counter() - started)
     return result

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pandas as pd
 from mlflow.entities import Run as MlflowRun
 
@@ -27,7 +29,8 @@ def read_sweep(store: Store, sweep_id: str) -> Results:
     rows = pd.DataFrame([_row(run) for run in finished])
     baselines = dict.fromkeys(run.data.tags[names.BASELINE_RUN] for run in finished)
     curves = {run_id: {metric: store.history(run_id, metric) for metric in CURVE_METRICS} for run_id in baselines}
-    return Results(sweep.info.run_name, rows, curves)
+    verdicts = tuple(json.loads(sweep.data.tags.get(names.VERDICTS, "[]")))
+    return Results(sweep.info.run_name, rows, curves, verdicts)
 
 
 def _finished(run: MlflowRun) -> bool:

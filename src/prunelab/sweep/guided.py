@@ -1,0 +1,141 @@
+"""Sweeps that decide as they go which job comes next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.plugins.launcher import Launcher
+from omegaconf import DictConfig
+
+from prunelab.config import Job
+from prunelab.errors import ConfigError, PrunelabError
+from prunelab.job import Result
+from prunelab.sweep.grid import complain, composer, with_root
+from prunelab.sweep.parent import open_sweep
+from prunelab.sweep.plan import Plan, plan
+from prunelab.sweep.until import bisect
+from prunelab.sweep.worker import JobFailed, SweepContext, run_in_sweep
+
+
+def run_until(
+    config: DictConfig, loader: ConfigLoader, launcher: Launcher, combinations: Sequence[Sequence[str]]
+) -> list[str]:
+    """For each combination, the verdict of the bisection over the percentage, in words.
+
+    Raises:
+        SystemExit: with a message, if the sweep is refused or a job did not finish.
+    """
+    try:
+        if any(o.startswith("percentage=") for overrides in combinations for o in overrides):
+            raise ConfigError("percentage is refused: it is what experiment=until looks for")
+        planned = _possible(plan(combinations, composer(config, loader)))
+        for job in planned.jobs:
+            until = job.job.until
+            if until is None or (until.max_accuracy_drop, until.min_speedup, until.max_parameters) == (None,) * 3:
+                raise ConfigError(
+                    "until is refused without a condition: it accepts until.max_accuracy_drop, until.min_speedup, "
+                    "until.max_parameters, any combination"
+                )
+        with open_sweep(planned, config.hydra.launcher) as sweep:
+            launcher.task_function = partial(run_in_sweep, sweep.context)  # type: ignore[attr-defined]
+            for job in planned.jobs:
+
+                def probe(percentage: float, job: Any = job) -> Result:
+                    overrides = [*job.overrides, f"percentage={percentage:g}"]
+                    (returned,) = launcher.launch([with_root(overrides, job.job)], initial_job_idx=0)
+                    complain([returned])
+                    result = returned.return_value
+                    assert isinstance(result, Result)
+                    return result
+
+                assert job.job.until is not None
+                verdict = bisect(job.job.until, probe)
+                sweep.verdicts.append(
+                    f"{planned.labels[job.job.hash].removesuffix(f'-{job.job.percentage:g}')}: {verdict.words}."
+                )
+            return sweep.verdicts
+    except (PrunelabError, JobFailed) as error:
+        raise SystemExit(f"prunelab: {error}") from error
+
+
+def run_search(sweeper: Any, arguments: list[str]) -> Any:
+    """Optuna's trials as the jobs of one sweep; what it found is said with it.
+
+    `sweeper` is what is behind hydra-optuna-sweeper's plugin: it asks Optuna, launches, and tells it the values.
+
+    Raises:
+        SystemExit: with a message, if the sweep is refused or a job did not finish.
+    """
+    config, loader = sweeper.config, sweeper.hydra_context.config_loader
+    try:
+        fixed = [argument for argument in arguments if "(" not in argument and "," not in argument]
+        planned = _possible(plan([fixed], composer(config, loader)))
+        first = planned.jobs[0].job
+        if first.search is None:
+            raise ConfigError("search.tolerance is missing: use experiment=search")
+        found: list[Result] = []
+        with open_sweep(planned, config.hydra.launcher) as sweep:
+            sweeper.launcher = _Objectives(sweeper.launcher, sweep.context, first, found)
+            sweeper.sweep(arguments)
+            sweep.verdicts.append(_choice(found, first.search.tolerance))
+        return found
+    except PrunelabError as error:
+        raise SystemExit(f"prunelab: {error}") from error
+
+
+class _Objectives:
+    """A launcher whose jobs return what Optuna is to optimise: (remaining parameters, validation accuracy)."""
+
+    def __init__(self, launcher: Any, context: SweepContext, job: Job, found: list[Result]) -> None:
+        self._launcher, self._job, self._found = launcher, job, found
+        launcher.task_function = partial(run_in_sweep, context)
+
+    def launch(self, combinations: Sequence[Sequence[str]], initial_job_idx: int) -> Any:
+        """Launch, and turn each result into its two values; a failed job stays as it is."""
+        returns = self._launcher.launch(
+            [with_root(overrides, self._job) for overrides in combinations], initial_job_idx=initial_job_idx
+        )
+        complain(returns)
+        for returned in returns:
+            result = returned._return_value
+            if isinstance(result, Result):
+                self._found.append(result)
+                returned.return_value = (float(result.parameters), result.validation.accuracy)
+        return returns
+
+
+def _possible(planned: Plan) -> Plan:
+    """A plan whose jobs only show what is possible."""
+    return Plan(planned.name, planned.jobs, guided=True)
+
+
+def _choice(found: Sequence[Result], tolerance: float) -> str:
+    """The trial with the fewest parameters within the tolerance, or the nearest, in words."""
+    if not found:
+        return "no trial finished."
+    within = [r for r in found if r.baseline_validation - r.validation.accuracy <= tolerance]
+    if within:
+        best = min(within, key=lambda result: result.parameters)
+        what = f"fewest parameters within {tolerance:g} of the baseline's validation accuracy"
+    else:
+        best = max(found, key=lambda result: result.validation.accuracy - result.baseline_validation)
+        what = f"no trial stays within {tolerance:g} of the baseline's validation accuracy; nearest"
+    front = sum(
+        not any(_dominates(other, result) for other in found) for result in {r.run_id: r for r in found}.values()
+    )
+    return (
+        f"{what}: {best.name} (run {best.run_id}), {best.parameters:,} parameters, validation accuracy "
+        f"{best.validation.accuracy:.4f} against {best.baseline_validation:.4f}, test accuracy "
+        f"{best.test.accuracy:.4f}; {front} of {len(found)} trials are on the Pareto front."
+    )
+
+
+def _dominates(one: Result, other: Result) -> bool:
+    return (
+        one.parameters <= other.parameters
+        and one.validation.accuracy >= other.validation.accuracy
+        and (one.parameters, one.validation.accuracy) != (other.parameters, other.validation.accuracy)
+    )
