@@ -281,15 +281,18 @@ def _accepted(model: Any, path: list[str]) -> str | None:
         field = getattr(model, "model_fields", {}).get(name)
         if field is None:
             return None
-        model = field.annotation
-        if depth == len(path) - 1 or not hasattr(model, "model_fields"):
-            if field.description:
-                return str(field.description)
-            if isinstance(model, type) and issubclass(model, Enum):
-                return " or ".join(str(member.value) for member in model)
-            for part in getattr(model, "__args__", ()):
-                words = [getattr(m, "description", None) for m in getattr(part, "__metadata__", ())]
-                if any(words):
-                    optional = " or null" if type(None) in model.__args__ else ""
-                    return f"{next(w for w in words if w)}{optional}"
+        parts = getattr(field.annotation, "__args__", (field.annotation,))  # those of an optional field, or it itself
+        if depth < len(path) - 1:
+            model = next((part for part in parts if hasattr(part, "model_fields")), None)
+            continue
+        words = [field.description, *(_described(part) for part in parts)]
+        found = next((word for word in words if word), None)
+        return f"{found} or null" if found and type(None) in parts else found
     return None
+
+
+def _described(kind: Any) -> str | None:
+    """What a type accepts: the description it carries, or an enum's values."""
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return " or ".join(str(member.value) for member in kind)
+    return next((m.description for m in getattr(kind, "__metadata__", ()) if getattr(m, "description", None)), None)

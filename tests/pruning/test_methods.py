@@ -96,8 +96,8 @@ def test_the_same_twice_is_the_same(method: Method, network: nn.Module) -> None:
 
 
 def test_a_floor_keeps_every_layer_alive(method: Method, network: nn.Module) -> None:
-    pruned = prune(network, method.model_copy(update={"min_keep": 2}), 80.0)
-    assert removed(pruned) == 80 * UNITS[method.granularity] // 100
+    pruned = prune(network, method.model_copy(update={"min_keep": 2}), 70.0)
+    assert removed(pruned) == 70 * UNITS[method.granularity] // 100
     assert all(int(kept.sum()) >= 2 for kept in pruned.kept)
 
 

@@ -33,6 +33,7 @@ def task(recovery: str, method: str, percentage: float, bias: bool) -> Task:
     )
     dataset: Dataset = dataset_of(job.data)
     dense = Task(job, dataset, calibration(dataset.train, 500, 0), nn.Identity()).untrained()
+    torch.manual_seed(3)
     for layer in linear_layers(dense):
         if layer.bias is not None:
             nn.init.normal_(layer.bias, std=0.1)

@@ -13,7 +13,7 @@ from prunelab.report.results import Results, over_seeds
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#44AA99", "#999933")
 """Okabe and Ito's and Tol's colours, told apart by colour-blind readers too."""
-MARKERS = "osD^vPX<>"
+MARKERS = "osD^vPX<"
 BASELINE_COLOUR = "#444444"
 SIZE = (7.2, 4.4)
 
@@ -24,6 +24,8 @@ def draw(results: Results) -> dict[str, Figure]:
     figures = {
         "accuracy": against_percentage(results, table, names.TEST_ACCURACY, names.BASELINE_ACCURACY),
         "loss": against_percentage(results, table, names.TEST_LOSS, names.BASELINE_LOSS),
+        "parameters": against_ratio(results, table, names.COMPRESSION_RATIO, "fewer parameters"),
+        "multiply_adds": against_ratio(results, table, names.THEORETICAL_SPEEDUP, "fewer multiply-adds"),
         "survivors": survivors(results, table),
     }
     if results.curves:
@@ -47,9 +49,7 @@ def against_percentage(results: Results, table: pd.DataFrame, metric: str, basel
     for series, part in table.groupby("series", sort=False):
         colour, marker = look[str(series)]
         axes.plot(part[names.PERCENTAGE], part[metric], color=colour, marker=marker, markersize=4.5, label=series)
-        if (part["n"] > 1).any():
-            low, high = part[metric] - part[f"sd {metric}"], part[metric] + part[f"sd {metric}"]
-            axes.fill_between(part[names.PERCENTAGE], low, high, color=colour, alpha=0.18, linewidth=0)
+        _band(axes, part, names.PERCENTAGE, metric, colour)
     level = results.rows[baseline].mean()
     axes.axhline(level, color=BASELINE_COLOUR, linestyle="--", linewidth=1.2, label=f"unpruned ({level:.4f})")
     what = "accuracy" if metric == names.TEST_ACCURACY else "loss (mean cross-entropy, nats)"
@@ -59,7 +59,27 @@ def against_percentage(results: Results, table: pd.DataFrame, metric: str, basel
         title=f"Test {what.partition(' (')[0]}",
     )
     axes.set_xlim(-2, 102)
-    axes.legend(frameon=False)
+    _legend(axes, len(look))
+    return figure
+
+
+def against_ratio(results: Results, table: pd.DataFrame, ratio: str, what: str) -> Figure:
+    """Accuracy against how many times smaller a network is: the axis on which both granularities can be compared."""
+    figure, axes = _figure()
+    look = colours(table["series"])
+    for series, part in table.groupby("series", sort=False):
+        colour, marker = look[str(series)]
+        part = part.sort_values(ratio)
+        axes.plot(
+            part[ratio], part[names.TEST_ACCURACY], color=colour, marker=marker, markersize=4.5, label=str(series)
+        )
+        _band(axes, part, ratio, names.TEST_ACCURACY, colour)
+    level = results.rows[names.BASELINE_ACCURACY].mean()
+    axes.axhline(level, color=BASELINE_COLOUR, linestyle="--", linewidth=1.2, label=f"unpruned ({level:.4f})")
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(lambda value, position: f"{value:g}x")
+    axes.set(xlabel=f"times {what} than the unpruned network", ylabel="test accuracy", title=f"Accuracy with {what}")
+    _legend(axes, len(look))
     return figure
 
 
@@ -118,6 +138,21 @@ def learning_curves(curves: dict[str, dict[str, dict[int, float]]]) -> Figure:
         axes.legend(frameon=False)
     figure.suptitle("Training of the unpruned network" + ("" if len(curves) == 1 else f" ({len(curves)} trainings)"))
     return figure
+
+
+def _band(axes: Axes, part: pd.DataFrame, x: str, y: str, colour: str) -> None:
+    """One standard deviation over seeds to either side, where there are several."""
+    if (part["n"] > 1).any():
+        spread = part[f"sd {y}"]
+        axes.fill_between(part[x], part[y] - spread, part[y] + spread, color=colour, alpha=0.18, linewidth=0)
+
+
+def _legend(axes: Axes, entries: int) -> None:
+    """Inside while it is small, beside the axes when it would cover them."""
+    if entries <= 6:
+        axes.legend(frameon=False)
+    else:
+        axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
 def _figure() -> tuple[Figure, Axes]:

@@ -32,8 +32,11 @@ class Results:
     @property
     def hidden_layers(self) -> list[str]:
         """The metrics that count what remains per hidden layer, in order."""
-        columns = [c for c in self.rows.columns if c.startswith(names.REMAINING)]
-        return sorted(columns, key=lambda column: int(column.rpartition("_")[2]))
+        return _layers(self.rows)
+
+
+EMPTIED = "emptied"
+"""The column that flags dead layers: the numbers of the hidden layers that some seed left empty."""
 
 
 def with_series(rows: pd.DataFrame) -> pd.DataFrame:
@@ -59,9 +62,19 @@ def over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
     grouped = labelled.groupby(["series", names.PERCENTAGE], sort=False)
     mean = grouped[metrics].mean()
     sd = grouped[metrics].std().fillna(0).add_prefix("sd ")
-    table = pd.concat([mean, sd, grouped.size().rename("n")], axis=1).reset_index()
+    emptied = grouped[_layers(labelled)].min().apply(_empty_layers, axis=1).rename(EMPTIED)
+    table = pd.concat([mean, sd, grouped.size().rename("n"), emptied], axis=1).reset_index()
     order = {name: position for position, name in enumerate(dict.fromkeys(labelled["series"]))}
     return table.sort_values(
         ["series", names.PERCENTAGE],
         key=lambda column: column.map(order) if column.name == "series" else column,
     ).reset_index(drop=True)
+
+
+def _layers(rows: pd.DataFrame) -> list[str]:
+    columns = [column for column in rows.columns if column.startswith(names.REMAINING)]
+    return sorted(columns, key=lambda column: int(column.rpartition("_")[2]))
+
+
+def _empty_layers(row: pd.Series) -> str:
+    return ", ".join(str(layer).rpartition("_")[2] for layer, units in row.items() if units == 0)

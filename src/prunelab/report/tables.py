@@ -7,8 +7,9 @@ from rich.table import Table
 
 from prunelab import names
 from prunelab.report.published import ACCURACY, LOSS
+from prunelab.report.results import EMPTIED
 
-COLUMNS = {
+COLUMNS: dict[str, tuple[str, str]] = {
     "series": ("method", "{}"),
     names.PERCENTAGE: ("%", "{:g}"),
     names.TEST_ACCURACY: ("accuracy", "{:.4f}"),
@@ -17,6 +18,8 @@ COLUMNS = {
     names.WEIGHTS_REMAINING: ("weights left", "{:,.0f}"),
     names.NEURONS_REMAINING: ("neurons left", "{:,.0f}"),
     names.COMPRESSION_RATIO: ("smaller by", "{:.2f}x"),
+    names.THEORETICAL_SPEEDUP: ("fewer multiply-adds", "{:.2f}x"),
+    EMPTIED: ("emptied layers", "{}"),
     ACCURACY: ("report's accuracy", "{:.4f}"),
     LOSS: ("report's loss", "{:.4f}"),
     "n": ("n", "{:.0f}"),
@@ -48,6 +51,13 @@ def as_markdown(table: pd.DataFrame) -> str:
 
 def _written(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     shown = [column for column in COLUMNS if column in table.columns]
+    if EMPTIED in shown and not table[EMPTIED].any():
+        shown.remove(EMPTIED)
+    if (
+        names.THEORETICAL_SPEEDUP in shown
+        and (table[names.THEORETICAL_SPEEDUP] == table[names.COMPRESSION_RATIO]).all()
+    ):
+        shown.remove(names.THEORETICAL_SPEEDUP)
     if "n" in shown and (table["n"] == 1).all():
         shown.remove("n")
     headings = [COLUMNS[column][0] for column in shown]

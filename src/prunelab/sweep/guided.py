@@ -53,9 +53,8 @@ def run_until(
 
                 assert job.job.until is not None
                 verdict = bisect(job.job.until, probe)
-                sweep.verdicts.append(
-                    f"{planned.labels[job.job.hash].removesuffix(f'-{job.job.percentage:g}')}: {verdict.words}."
-                )
+                swept = [override for override in job.overrides if len(planned.jobs) > 1]
+                sweep.verdicts.append(f"{' '.join(swept) or job.job.method.name}: {verdict.words}.")
             return sweep.verdicts
     except (PrunelabError, JobFailed) as error:
         raise SystemExit(f"prunelab: {error}") from error

@@ -50,7 +50,7 @@ def publish(store: Store, run: Recorder, verdicts: Sequence[str] = ()) -> None:
     if comparison is not None:
         console.print(as_rich(comparison, "Beside the published report (its percentages are our reading)"))
     for sentence in sentences:
-        console.print(sentence, highlight=False, markup=False)
+        console.print(sentence, highlight=False, markup=False, soft_wrap=True)
 
 
 def _description(results: Results, table: pd.DataFrame, comparison: pd.DataFrame | None, sentences: list[str]) -> str:

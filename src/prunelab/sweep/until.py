@@ -40,7 +40,8 @@ def bisect(until: Until, probe: Callable[[float], Result]) -> Verdict:
         return Verdict(
             grid[enough],
             f"{grid[enough]:g}% is the smallest percentage that satisfies {_all(gains)} "
-            f"({_measured(gains, at(enough))}); no accuracy condition was given, so nothing speaks for more. {_accuracy(at(enough))}",
+            f"({_measured(gains, at(enough))}); without an accuracy condition nothing speaks for more. "
+            f"{_accuracy(at(enough))}",
         )
     accurate = _last(len(grid), lambda index: _drop(at(index)) <= _limit(until))
     limit = f"an accuracy drop of at most {_limit(until):g} on validation"
@@ -52,7 +53,8 @@ def bisect(until: Until, probe: Callable[[float], Result]) -> Verdict:
             None,
             f"{limit} and {_all(gains)} cannot be met together: the former holds up to {grid[accurate]:g}% "
             f"({_measured(gains, at(accurate))}), the latter from {grid[enough]:g}% on. Nearest: "
-            f"{grid[accurate]:g}% keeps the accuracy ({_accuracy(at(accurate))}); {grid[enough]:g}% keeps the rest ({_accuracy(at(enough))})",
+            f"{grid[accurate]:g}% keeps the accuracy ({_accuracy(at(accurate))}); "
+            f"{grid[enough]:g}% keeps the rest ({_accuracy(at(enough))})",
         )
     stopped = (
         f"at {grid[accurate + 1]:g}% the drop would be {_drop(at(accurate + 1)):.4f}"

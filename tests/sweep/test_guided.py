@@ -1,0 +1,111 @@
+"""Sweeps that decide as they go: the largest percentage under conditions, and the search for the fewest parameters."""
+
+from __future__ import annotations
+
+import pytest
+from tests.conftest import SMALL, Project
+
+from prunelab.config import Until
+from prunelab.job import Result
+from prunelab.measure.quality import Quality
+from prunelab.sweep.until import bisect
+
+NONE = {"max_accuracy_drop": None, "min_speedup": None, "max_parameters": None, "resolution": 1.0}
+
+
+class World:
+    """Accuracy falls by a thousandth for each percentage point, parameters and multiply-adds by a hundredth of all."""
+
+    def __init__(self) -> None:
+        self.probed: list[float] = []
+
+    def __call__(self, percentage: float) -> Result:
+        self.probed.append(percentage)
+        left = 1000 - 10 * percentage
+        quality = Quality(0.9 - percentage / 1000, 0.3)
+        return Result("id", "job", quality, quality, 0.9, int(left), 1000 / max(left, 1))
+
+
+@pytest.mark.parametrize(
+    ("conditions", "percentage", "words"),
+    [
+        ({"max_accuracy_drop": 0.0335}, 33, "33% is the largest percentage"),
+        ({"max_accuracy_drop": 0.0}, 0, "at 1% the drop would be 0.0010"),
+        ({"max_accuracy_drop": 1.0}, 100, "there is nothing more to remove"),
+        ({"max_accuracy_drop": 0.0335, "min_speedup": 1.25}, 33, "speedup 1.493"),
+        ({"max_accuracy_drop": 0.0335, "max_parameters": 700}, 33, "number of parameters 670"),
+        ({"max_accuracy_drop": 0.0335, "min_speedup": 4.0}, None, "holds up to 33%"),
+        ({"max_accuracy_drop": 0.0335, "min_speedup": 4.0}, None, "from 75% on"),
+        ({"min_speedup": 4.0}, 75, "smallest percentage that satisfies a speedup of at least 4"),
+        ({"max_parameters": 100, "min_speedup": 4.0}, 90, "smallest percentage"),
+        ({"min_speedup": 5000.0}, None, "not even 100%"),
+        ({"max_accuracy_drop": 0.012, "resolution": 5.0}, 10, "at 15% the drop would be 0.0150"),
+    ],
+)
+def test_the_verdict_is_the_largest_percentage_that_satisfies_the_conditions(
+    conditions: dict[str, float], percentage: float | None, words: str
+) -> None:
+    world = World()
+    verdict = bisect(Until.model_validate(NONE | conditions), world)
+    assert verdict.percentage == percentage
+    assert words in verdict.words
+    assert len(world.probed) == len(set(world.probed)) <= 18
+
+
+def test_each_probe_is_a_job_of_one_sweep_and_the_verdict_is_kept(project: Project) -> None:
+    outcome = project.prunelab("experiment=until", *SMALL, "training.epochs=5", "until.max_accuracy_drop=0.05")
+    assert outcome.status == 0, outcome.output
+    assert "is the largest percentage that satisfies an accuracy drop of at most 0.05" in outcome.output
+    (sweep,) = project.runs("sweep")
+    assert sweep.info.status == "FINISHED"
+    assert "largest percentage" in sweep.data.tags["mlflow.note.content"]
+    jobs = project.runs("job")
+    assert 5 <= len(jobs) <= 9
+    within = [
+        job.data.metrics["percentage"]
+        for job in jobs
+        if job.data.metrics["baseline/val_accuracy"] - job.data.metrics["val/accuracy"] <= 0.05
+    ]
+    assert f"{max(within):g}% is the largest" in outcome.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["percentage=20"], "it is what experiment=until looks for"),
+        (["until.max_accuracy_drop=null"], "until.max_accuracy_drop, until.min_speedup, until.max_parameters"),
+        (["until.max_accuracy_drop=-1"], "at least 0"),
+        (["until.resolution=0"], "0.01 to 50"),
+        (["resume=last"], "cannot be resumed"),
+    ],
+)
+def test_conditions_that_make_no_sense_are_refused(arguments: list[str], said: str, project: Project) -> None:
+    outcome = project.prunelab("experiment=until", *SMALL, *arguments)
+    assert outcome.status == 1
+    assert said in " ".join(outcome.output.split())
+    assert project.runs("job") == []
+
+
+def test_a_search_finds_the_fewest_parameters_within_the_tolerance(project: Project) -> None:
+    pytest.importorskip("optuna", reason="the extra `search` is not installed")
+    outcome = project.prunelab(
+        *("experiment=search", *SMALL, "training.epochs=5", "hydra.sweeper.n_trials=8", "search.tolerance=0.05"),
+        "calibration.images=500",
+    )
+    assert outcome.status == 0, outcome.output
+    jobs = project.runs("job")
+    assert len(jobs) == 8
+    assert {job.info.status for job in jobs} == {"FINISHED"}
+    within = [
+        job.data.metrics
+        for job in jobs
+        if job.data.metrics["baseline/val_accuracy"] - job.data.metrics["val/accuracy"] <= 0.05
+    ]
+    (sweep,) = project.runs("sweep")
+    said = sweep.data.tags["mlflow.note.content"]
+    if within:
+        fewest = min(round(m["weights/total"] / m["compression_ratio"]) for m in within)
+        assert f"{fewest:,} parameters" in said
+    else:
+        assert "no trial stays within" in said
+    assert "Pareto front" in said
