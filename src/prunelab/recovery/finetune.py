@@ -30,6 +30,7 @@ class Options(NoOptions):
     """`distillation`: share of the loss that is the distance to the dense network's outputs at `temperature`."""
 
     epochs: Count
+    batch_size: Count
     learning_rate: Positive
     schedule: Schedule
     distillation: Share
@@ -41,10 +42,11 @@ class Options(NoOptions):
         return True
 
     def training(self, training: Training) -> Training:
-        """The job's own training, with this recovery's epochs, rate and schedule."""
+        """The job's own training, with this recovery's epochs, batches, rate and schedule."""
         return training.model_copy(
             update={
                 "epochs": self.epochs,
+                "batch_size": self.batch_size,
                 "learning_rate": self.learning_rate,
                 "schedule": self.schedule,
                 "patience": None,

@@ -12,7 +12,6 @@ from typing import Annotated
 
 import pytorch_lightning as lightning
 from pydantic import Field
-from pytorch_lightning.callbacks import Callback
 
 from prunelab.config import Count
 from prunelab.network.layers import linear_layers
@@ -21,6 +20,7 @@ from prunelab.pruning.prune import Pruned
 from prunelab.recovery import finetune
 from prunelab.recovery.recover import Task
 from prunelab.training.classifier import Classifier
+from prunelab.training.masked import KeepZeros
 
 
 class Options(finetune.Options):
@@ -40,10 +40,11 @@ def recover(pruned: Pruned, task: Task, options: Options) -> Pruned:
     return gradual.last.with_network(network)
 
 
-class GradualPruning(Callback):
+class GradualPruning(KeepZeros):
     """Prunes the network in training further at each step of the ramp, and keeps zero what was removed."""
 
     def __init__(self, task: Task, options: Options) -> None:
+        super().__init__([])
         self.task, self.options = task, options
         self.last: Pruned | None = None
         self.step = 0
@@ -60,29 +61,14 @@ class GradualPruning(Callback):
         assert isinstance(module, Classifier)
         share = trainer.global_step / int(trainer.estimated_stepping_batches)
         due = min(self.options.steps, 1 + int(share / self.options.ramp * self.options.steps))
-        if due > self.step:
-            self.step = due
-            done = due / self.options.steps
-            target = self.task.job.percentage
-            percentage = target if due == self.options.steps else round(target * (1 - (1 - done) ** 3), 6)
-            module.network.eval()
-            self.last = self.task.prune(module.network, percentage)
-            module.network.train()
-            module.selectable = due == self.options.steps
-        self._apply(module)
-
-    def on_train_batch_end(
-        self,
-        trainer: lightning.Trainer,
-        module: lightning.LightningModule,
-        outputs: object,
-        batch: object,
-        batch_idx: int,
-    ) -> None:
-        """Whatever the optimiser revived goes back to zero."""
-        self._apply(module)
-
-    def _apply(self, module: lightning.LightningModule) -> None:
-        assert isinstance(module, Classifier)
-        assert self.last is not None
-        apply(linear_layers(module.network), self.last.masks)
+        if due == self.step:
+            return
+        self.step, done = due, due / self.options.steps
+        target = self.task.job.percentage
+        final = due == self.options.steps
+        module.network.eval()
+        self.last = self.task.prune(module.network, target if final else round(target * (1 - (1 - done) ** 3), 6))
+        module.network.train()
+        module.selectable = final
+        self.masks = self.last.masks
+        apply(linear_layers(module.network), self.masks)
