@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from prunelab import names
 from prunelab.report.results import Results, over_seeds
@@ -14,6 +16,7 @@ from prunelab.report.results import Results, over_seeds
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#44AA99", "#999933")
 """Okabe and Ito's and Tol's colours, told apart by colour-blind readers too."""
 MARKERS = "osD^vPX<"
+DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1, 1)))
 BASELINE_COLOUR = "#444444"
 SIZE = (7.2, 4.4)
 
@@ -33,11 +36,16 @@ def draw(results: Results) -> dict[str, Figure]:
     return figures
 
 
-def colours(series: Iterable[str]) -> dict[str, tuple[str, str]]:
-    """(colour, marker) of each series; the report's two methods have the same ones in every figure of every sweep."""
+def looks(series: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Colour, marker and dashes of each series; the report's two methods look the same in every figure."""
     order = ["weight", "neuron", *sorted(name for name in set(series) if name not in ("weight", "neuron"))]
     return {
-        name: (PALETTE[position % len(PALETTE)], MARKERS[position % len(MARKERS)])
+        name: {
+            "color": PALETTE[position % len(PALETTE)],
+            "marker": MARKERS[position % len(MARKERS)],
+            "linestyle": DASHES[position // len(PALETTE) % len(DASHES)],
+            "markersize": 4.5,
+        }
         for position, name in enumerate(order)
     }
 
@@ -45,11 +53,11 @@ def colours(series: Iterable[str]) -> dict[str, tuple[str, str]]:
 def against_percentage(results: Results, table: pd.DataFrame, metric: str, baseline: str) -> Figure:
     """A metric of every series against the percentage removed, the unpruned network dashed (the report's figure 8)."""
     figure, axes = _figure()
-    look = colours(table["series"])
+    look = looks(table["series"])
     for series, part in table.groupby("series", sort=False):
-        colour, marker = look[str(series)]
-        axes.plot(part[names.PERCENTAGE], part[metric], color=colour, marker=marker, markersize=4.5, label=series)
-        _band(axes, part, names.PERCENTAGE, metric, colour)
+        style = look[str(series)]
+        axes.plot(part[names.PERCENTAGE], part[metric], label=str(series), **style)
+        _band(axes, part, names.PERCENTAGE, metric, style["color"])
     level = results.rows[baseline].mean()
     axes.axhline(level, color=BASELINE_COLOUR, linestyle="--", linewidth=1.2, label=f"unpruned ({level:.4f})")
     what = "accuracy" if metric == names.TEST_ACCURACY else "loss (mean cross-entropy, nats)"
@@ -66,18 +74,18 @@ def against_percentage(results: Results, table: pd.DataFrame, metric: str, basel
 def against_ratio(results: Results, table: pd.DataFrame, ratio: str, what: str) -> Figure:
     """Accuracy against how many times smaller a network is: the axis on which both granularities can be compared."""
     figure, axes = _figure()
-    look = colours(table["series"])
+    look = looks(table["series"])
     for series, part in table.groupby("series", sort=False):
-        colour, marker = look[str(series)]
+        style = look[str(series)]
         part = part.sort_values(ratio)
-        axes.plot(
-            part[ratio], part[names.TEST_ACCURACY], color=colour, marker=marker, markersize=4.5, label=str(series)
-        )
-        _band(axes, part, ratio, names.TEST_ACCURACY, colour)
+        axes.plot(part[ratio], part[names.TEST_ACCURACY], label=str(series), **style)
+        _band(axes, part, ratio, names.TEST_ACCURACY, style["color"])
     level = results.rows[names.BASELINE_ACCURACY].mean()
     axes.axhline(level, color=BASELINE_COLOUR, linestyle="--", linewidth=1.2, label=f"unpruned ({level:.4f})")
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(lambda value, position: f"{value:g}x")
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set(xlabel=f"times {what} than the unpruned network", ylabel="test accuracy", title=f"Accuracy with {what}")
     _legend(axes, len(look))
     return figure

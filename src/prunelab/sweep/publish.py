@@ -21,6 +21,8 @@ from prunelab.tracking.read import read_sweep
 from prunelab.tracking.store import Recorder, Store
 
 DPI = 130
+WIDTH = 132
+"""Columns of a table in a pipe or a log, where there is no terminal to say."""
 
 
 def publish(store: Store, run: Recorder, verdicts: Sequence[str] = ()) -> None:
@@ -46,6 +48,8 @@ def publish(store: Store, run: Recorder, verdicts: Sequence[str] = ()) -> None:
     run.description(_description(results, table, comparison, sentences))
     _write_curves(store, run, table)
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=WIDTH)
     console.print(as_rich(table, results.name))
     if comparison is not None:
         console.print(as_rich(comparison, "Beside the published report (its percentages are our reading)"))
