@@ -17,11 +17,15 @@ from urllib.parse import unquote, urlparse
 
 import pytest
 from hydra.core.global_hydra import GlobalHydra
+from hypothesis import settings
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from prunelab.app import main
 from prunelab.training import baseline
+
+settings.register_profile("prunelab", deadline=None)  # a busy machine is not a failure
+settings.load_profile("prunelab")
 
 SMALL = ("data=digits", "model=mlp_small", "training.epochs=2", "trainer.progress=false")
 """A training of a fifth of a second."""
