@@ -31,10 +31,8 @@ def test_the_league_has_every_method_with_its_random_and_magnitude_baselines(pro
 def test_every_recovery_that_trains_is_beside_the_unpruned_network_trained_as_long(project: Project) -> None:
     outcome = project.prunelab("experiment=recovery", *QUICK, "percentage=80")
     assert outcome.status == 0, outcome.output
-    done = {
-        (run.data.params["method"], run.data.params["recovery"], run.data.params["percentage"])
-        for run in project.runs("job")
-    }
+    settings = [run.data.params for run in project.runs("job")]
+    done = {(params["method"], params["recovery"], params["percentage"]) for params in settings}
     recoveries = {file.stem for file in (CONF / "recovery").glob("*.yaml")}
     for method in ("weight_obs", "neuron_activation"):
         assert {recovery for m, recovery, percentage in done if (m, percentage) == (method, "80")} == recoveries
