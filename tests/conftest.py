@@ -17,6 +17,7 @@ from urllib.parse import unquote, urlparse
 
 import pytest
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from hypothesis import settings
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
@@ -89,6 +90,7 @@ def in_process(name: str, command: object, folder: Path, *arguments: str) -> Out
     os.chdir(folder)
     sys.argv = [name, *arguments]
     GlobalHydra.instance().clear()
+    HydraConfig.instance().cfg = None
     baseline.forget()
     status: object = 0
     try:

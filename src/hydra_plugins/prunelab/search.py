@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
 try:
     from hydra_plugins.hydra_optuna_sweeper.optuna_sweeper import OptunaSweeper
 except ImportError:
@@ -12,6 +16,11 @@ else:
 
     class SearchSweeper(OptunaSweeper):
         """Fewest parameters against highest validation accuracy, over whatever `params` lets vary."""
+
+        def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+            """Optuna's sweeper reads settings that may refer to Hydra's own."""
+            HydraConfig.instance().set_config(config)
+            super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
 
         def sweep(self, arguments: list[str]) -> Any:
             """Run the search; exits with status 1 if it is refused or any of its jobs failed."""
