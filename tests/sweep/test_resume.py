@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 from mlflow.entities import Run
-from tests.conftest import SMALL, Project
+from tests.conftest import SMALL, Project, in_process
+
+from prunelab.sweep.redraw import main as report_main
 
 SWEEP = ("-m", *SMALL, "method=weight,neuron", "percentage=0,50,90")
 
@@ -49,6 +51,24 @@ def test_only_what_is_not_finished_is_run(wanted: str, project: Project) -> None
     killed = [run for run in project.runs("job") if run.info.status == "KILLED"]
     assert len(killed) == 1
     assert "process was gone" in killed[0].data.tags["mlflow.note.content"]
+
+
+def test_reporting_on_a_sweep_whose_process_is_gone_closes_what_it_left_open(project: Project) -> None:
+    interrupt_after(project, 3)
+    outcome = in_process("prunelab-report", report_main, project.folder, "data=digits")
+    assert outcome.status == 0, outcome.output
+    assert project.runs("sweep")[0].info.status == "KILLED"
+    assert sorted(run.info.status for run in project.runs("job")) == ["FINISHED"] * 3 + ["KILLED"]
+    assert project.prunelab(*SWEEP, "resume=last").status == 0
+    assert project.runs("sweep")[0].info.status == "FINISHED"
+
+
+def test_reporting_on_a_sweep_that_is_still_at_work_leaves_it_running(project: Project) -> None:
+    project.prunelab(*SWEEP)
+    (sweep,) = project.runs("sweep")
+    project.client.update_run(sweep.info.run_id, status="RUNNING")
+    assert in_process("prunelab-report", report_main, project.folder, "data=digits").status == 0
+    assert project.runs("sweep")[0].info.status == "RUNNING"
 
 
 def test_a_finished_sweep_has_nothing_to_resume(project: Project) -> None:

@@ -57,8 +57,7 @@ def refit(pruned: Pruned, dense: nn.Module, images: Tensor, ridge: float) -> Pru
     ]
     whole = True  # as long as nothing was removed before a layer, its inputs are the dense network's
     for index, (layer, mask, target) in enumerate(zip(linear_layers(network), pruned.masks, targets, strict=True)):
-        lives = mask.bias
-        whole = whole and bool(mask.weight[lives].all())
+        whole = whole and bool(mask.weight[mask.bias].all())
         if not whole:
             refit_layer(layer, mask, layer_inputs(network, images)[index], target, ridge)
     return pruned.with_network(network)

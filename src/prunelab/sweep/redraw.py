@@ -24,10 +24,13 @@ def main() -> None:
         job = compose_job(overrides)
         from prunelab.sweep.find import find_sweep
         from prunelab.sweep.publish import publish
+        from prunelab.sweep.resume import close_abandoned
         from prunelab.tracking.store import Recorder, open_store
 
         store = open_store(job.tracking, job.experiment_name)
-        record = Recorder(store.client, find_sweep(store, sweep).info.run_id)
+        found = find_sweep(store, sweep)
+        close_abandoned(store, found)
+        record = Recorder(store.client, found.info.run_id)
         publish(store, record)
         record.flush()
     except PrunelabError as error:

@@ -46,6 +46,13 @@ def done(store: Store, sweep_id: str) -> set[str]:
     return {run.data.tags[names.CONFIG_HASH] for run in store.children(sweep_id) if run.info.status == "FINISHED"}
 
 
+def close_abandoned(store: Store, sweep: MlflowRun) -> None:
+    """End as KILLED a sweep, and what is open in it, whose process is gone; one still at work is left alone."""
+    if sweep.info.status == "RUNNING" and is_gone(sweep.data.tags):
+        close_orphans(store, sweep.info.run_id)
+        store.client.set_terminated(sweep.info.run_id, "KILLED")
+
+
 def close_orphans(store: Store, sweep_id: str) -> int:
     """End as KILLED the jobs and baselines left RUNNING by processes that are gone; returns how many there were.
 
