@@ -52,11 +52,17 @@ def apply(layers: Sequence[nn.Linear], masks: Sequence[LayerMask]) -> None:
             layer.bias.mul_(mask.bias)
 
 
+def constant_neurons(masks: Sequence[LayerMask]) -> list[Tensor]:
+    """Per hidden layer, which neurons ([out]) no input reaches: they give the same for every image."""
+    constant = [~masks[0].weight.any(1)]
+    for mask in masks[1:-1]:
+        constant.append(~(mask.weight & ~constant[-1]).any(1))
+    return constant
+
+
 def live_neurons(masks: Sequence[LayerMask]) -> list[Tensor]:
     """Per hidden layer, which neurons ([out]) lie on a path of weights from an input to an output."""
-    live = [masks[0].weight.any(1)]
-    for mask in masks[1:-1]:
-        live.append((mask.weight & live[-1]).any(1))
+    live = [~constant for constant in constant_neurons(masks)]
     for index in range(len(live) - 1, -1, -1):
         consumers = masks[index + 1].weight
         if index + 1 < len(live):

@@ -15,7 +15,7 @@ from pytorch_lightning.callbacks import Callback
 from torch import nn
 
 from prunelab.config import Count, Granularity, Positive, Schedule, Training
-from prunelab.pruning.compaction import compact, expand
+from prunelab.pruning.compaction import restore_neurons, select_neurons
 from prunelab.pruning.prune import Pruned
 from prunelab.recovery.recover import Options as NoOptions
 from prunelab.recovery.recover import Task
@@ -57,9 +57,9 @@ class Options(NoOptions):
 def recover(pruned: Pruned, task: Task, options: Options) -> Pruned:
     """Neurons that are gone need no masks: the physically smaller network is trained, which is faster."""
     if pruned.granularity is Granularity.NEURON:
-        smaller = compact(pruned.network, pruned.kept)
+        smaller = select_neurons(pruned.network, pruned.kept)
         train(smaller, task, options)
-        return pruned.with_network(expand(smaller, pruned.network, pruned.kept))
+        return pruned.with_network(restore_neurons(smaller, pruned.network, pruned.kept))
     pruned = pruned.with_network(pruned.network)
     train(pruned.network, task, options, [KeepZeros(pruned.masks)])
     return pruned
