@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from torch import nn
+from torch import Tensor, nn
 
 from prunelab.errors import ConfigError
 
@@ -30,3 +30,10 @@ def linear_layers(network: nn.Module) -> list[nn.Linear]:
 def hidden_layers(network: nn.Module) -> list[nn.Linear]:
     """The layers whose weights and neurons are rankable: all but the last."""
     return linear_layers(network)[:-1]
+
+
+def set_parameters(layer: nn.Linear, weight: Tensor, bias: Tensor | None) -> None:
+    """Give a layer parameters of another size: `weight` [out, in], `bias` [out] or none."""
+    layer.weight = nn.Parameter(weight.detach().clone())
+    layer.bias = None if bias is None else nn.Parameter(bias.detach().clone())
+    layer.out_features, layer.in_features = weight.shape

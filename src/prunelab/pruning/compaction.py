@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from prunelab.network.layers import linear_layers
+from prunelab.network.layers import linear_layers, set_parameters
 from prunelab.pruning.calibration import layer_inputs
 from prunelab.pruning.masks import LayerMask, constant_neurons, live_neurons
 
@@ -65,13 +65,6 @@ def restore_neurons(smaller: nn.Module, network: nn.Module, kept: Sequence[Tenso
             layer.bias.zero_()
             layer.bias[rows] = small.bias
     return whole
-
-
-def set_parameters(layer: nn.Linear, weight: Tensor, bias: Tensor | None) -> None:
-    """Give a layer parameters of another size: `weight` [out, in], `bias` [out] or none."""
-    layer.weight = nn.Parameter(weight.detach().clone())
-    layer.bias = None if bias is None else nn.Parameter(bias.detach().clone())
-    layer.out_features, layer.in_features = weight.shape
 
 
 def _ends(network: nn.Module, kept: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
