@@ -139,6 +139,17 @@ class Recovery(_Section):
         return dict(self.model_extra or {})
 
 
+class Measure(_Section):
+    """What is measured of a pruned network beside its accuracy; nothing here changes a result."""
+
+    name: str
+    batch_sizes: tuple[Count, ...]
+    seconds: Positive
+    repeats: Count
+    file: bool
+    log_model: bool
+
+
 class Until(_Section):
     """Conditions under which pruning goes on (experiment=until); null: no such condition."""
 
@@ -188,6 +199,7 @@ class Job(_Section):
     trainer: Trainer
     method: Method
     recovery: Recovery
+    measure: Measure
     calibration: Calibration
     tracking: Tracking
     percentage: Annotated[

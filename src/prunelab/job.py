@@ -1,4 +1,4 @@
-"""One job, the line that the whole product is: data, baseline, prune, recover, measure, record."""
+"""One job, the line that the whole product is: data, baseline, prune, recover, compact, measure, record."""
 
 from __future__ import annotations
 
@@ -12,16 +12,21 @@ import yaml
 from prunelab import names
 from prunelab.config import Data, Job
 from prunelab.data.dataset import Dataset, load
+from prunelab.measure.files import saved
+from prunelab.measure.latency import forms, latency
 from prunelab.measure.quality import Quality, evaluate
-from prunelab.measure.size import Size, dense_size, ratio, remaining_size
+from prunelab.measure.size import dense_size, ratio, remaining_size
 from prunelab.names import Kind
 from prunelab.network.build import build
 from prunelab.network.layers import linear_layers
+from prunelab.network.saved import Card, dense_bytes, kept_bytes
 from prunelab.pruning.calibration import calibration
-from prunelab.pruning.prune import prune, score_of
+from prunelab.pruning.compaction import Compacted, compact
+from prunelab.pruning.prune import Pruned, prune, score_of
 from prunelab.recovery.recover import Task, recover, recovery_of
+from prunelab.tracking import metrics
 from prunelab.tracking.record import provenance
-from prunelab.tracking.store import open_store
+from prunelab.tracking.store import Recorder, open_store
 from prunelab.training.baseline import Baseline, baseline
 
 
@@ -38,8 +43,12 @@ class Result:
     speedup: float
 
 
-def run(job: Job, overrides: list[str], sweep_id: str | None = None, threads: int | None = None) -> Result:
+def run(
+    job: Job, overrides: list[str], sweep_id: str | None = None, threads: int | None = None, alone: bool = True
+) -> Result:
     """Do the job and record it, as a child of the sweep where there is one.
+
+    Speed is measured only `alone`: beside other jobs, time says nothing.
 
     Raises:
         PrunelabError: for whatever a person can mend; the run is then FAILED, with its traceback.
@@ -49,7 +58,7 @@ def run(job: Job, overrides: list[str], sweep_id: str | None = None, threads: in
     store = open_store(job.tracking, job.experiment_name)
     tags = {names.CONFIG_HASH: job.hash, names.OVERRIDES: " ".join(overrides)}
     with store.run(Kind.JOB, job.run_name, sweep_id, tags) as record:
-        record.params(_settings(job))
+        record.params(metrics.settings(job))
         record.metrics({names.PERCENTAGE: job.percentage})
         dense = baseline(job, dataset, store)
         record.params({"baseline_key": dense.key})
@@ -58,16 +67,18 @@ def run(job: Job, overrides: list[str], sweep_id: str | None = None, threads: in
         images = calibration(dataset.train, job.calibration.images, job.seed)
         pruned = prune(dense.network, job.method, job.percentage, images)
         pruned = recover(pruned, Task(job, dataset, images, dense.network))
-        test, validation = (
-            evaluate(pruned.network, dataset.test),
-            evaluate(pruned.network, dataset.validation),
-        )
+        small = compact(pruned.network, pruned.masks)
 
+        test, validation = evaluate(pruned.network, dataset.test), evaluate(pruned.network, dataset.validation)
         before, after = dense_size(dense.network, job.method.granularity), remaining_size(pruned)
-        record.metrics(_quality(test, validation, dense))
-        record.metrics(_sizes(before, after))
+        record.metrics(metrics.quality(test, validation, dense.test, dense.validation))
+        record.metrics(metrics.sizes(before, after))
         record.dataset(dataset.name, dataset.digest, dataset.source)
         record.files(provenance(yaml.safe_dump(job.model_dump(mode="json"), sort_keys=False)))
+        if job.measure.file:
+            _keep(record, job, dataset, dense, small)
+        if job.measure.batch_sizes:
+            _time(record, job, dataset, dense, pruned, small, alone)
     return Result(
         run_id=record.id,
         name=job.run_name,
@@ -97,49 +108,25 @@ def dataset_of(config: Data) -> Dataset:
     return load(config)
 
 
-def _settings(job: Job) -> dict[str, object]:
-    return {
-        "method": job.method.name,
-        "percentage": f"{job.percentage:g}",
-        "granularity": job.method.granularity.value,
-        "score": job.method.score,
-        "scope": job.method.scope.value,
-        "recovery": job.recovery.name,
-        "seed": job.seed,
-        "data": job.data.name,
-        "model": job.model.name,
-        "epochs": job.training.epochs,
-        "batch_size": job.training.batch_size,
-        "learning_rate": job.training.learning_rate,
-        "precision": job.training.precision.value,
-    }
+def _keep(record: Recorder, job: Job, dataset: Dataset, dense: Baseline, small: Compacted) -> None:
+    """The compacted network, and which neurons of the dense one it holds, as artifacts of the run."""
+    card = Card(job.model, dataset.shape, dataset.classes)
+    file = saved(small.network, job.method.granularity, card)
+    record.metrics(metrics.files(file, len(dense_bytes(dense.network, card))))
+    record.files({names.NETWORK_FILE: file.content, names.KEPT_FILE: kept_bytes(small.kept)})
 
 
-def _quality(test: Quality, validation: Quality, dense: Baseline) -> dict[str, float]:
-    return {
-        names.TEST_ACCURACY: test.accuracy,
-        names.TEST_LOSS: test.loss,
-        names.VAL_ACCURACY: validation.accuracy,
-        names.VAL_LOSS: validation.loss,
-        names.BASELINE_ACCURACY: dense.test.accuracy,
-        names.BASELINE_LOSS: dense.test.loss,
-        names.BASELINE_VAL_ACCURACY: dense.validation.accuracy,
-        names.ACCURACY_DROP: dense.test.accuracy - test.accuracy,
-    }
-
-
-def _sizes(dense: Size, remaining: Size) -> dict[str, float]:
-    per_layer = {
-        names.layer(prefix, number): units
-        for prefix, size in ((names.UNITS, dense), (names.REMAINING, remaining))
-        for number, units in enumerate(size.layers, start=1)
-    }
-    return {
-        names.WEIGHTS_TOTAL: dense.weights,
-        names.WEIGHTS_REMAINING: remaining.weights,
-        names.NEURONS_TOTAL: dense.neurons,
-        names.NEURONS_REMAINING: remaining.neurons,
-        names.COMPRESSION_RATIO: ratio(dense.parameters, remaining.parameters),
-        names.THEORETICAL_SPEEDUP: ratio(dense.multiply_adds, remaining.multiply_adds),
-        **per_layer,
-    }
+def _time(
+    record: Recorder, job: Job, dataset: Dataset, dense: Baseline, pruned: Pruned, small: Compacted, alone: bool
+) -> None:
+    """The measured speed of every form of the network."""
+    if not alone:
+        record.tags({names.SPEED_NOT_MEASURED: "jobs of this sweep may run at the same time"})
+        return
+    every = forms(dense.network, pruned, small.network)
+    measure = job.measure
+    measured = [
+        latency(every, dataset.test.images, size, measure.seconds, measure.repeats) for size in measure.batch_sizes
+    ]
+    record.metrics(metrics.speeds(measured))
+    record.tags(metrics.fastest(measured))

@@ -36,6 +36,18 @@ REMAINING = "remaining/"  # + layer_1, layer_2, ...
 UNITS = "units/"  # the same, before pruning
 COMPRESSION_RATIO = "compression_ratio"
 THEORETICAL_SPEEDUP = "theoretical_speedup"
+PARAMETERS_TOTAL = "parameters/total"
+PARAMETERS_REMAINING = "parameters/remaining"
+MULTIPLY_ADDS_TOTAL = "multiply_adds/total"
+MULTIPLY_ADDS_REMAINING = "multiply_adds/remaining"
+MULTIPLY_ADDS = "multiply_adds/"  # + layer_1 ..., the output layer included: those that remain
+FILE_BYTES = "file/bytes"
+FILE_GZIP_BYTES = "file/gzip_bytes"
+FILE_DENSE_BYTES = "file/dense_bytes"
+FILE_SPARSE_BYTES = "file/sparse_bytes"
+BASELINE_FILE_BYTES = "baseline/file_bytes"
+LATENCY = "latency/"
+SPEEDUP = "speedup/"
 JOBS_FINISHED = "jobs/finished"
 JOBS_FAILED = "jobs/failed"
 JOBS_NOT_RUN = "jobs/not_run"
@@ -53,6 +65,8 @@ CHECKPOINT_SHA256 = "checkpoint_sha256"
 OVERRIDES = "overrides"
 GIT_COMMIT = "git_commit"
 GIT_DIRTY = "git_dirty"
+SPEED_NOT_MEASURED = "speed_not_measured"
+FASTEST = "fastest/"  # + batch_1 ...: which form of the pruned network takes least
 PARENT = "mlflow.parentRunId"
 NOTE = "mlflow.note.content"
 
@@ -62,9 +76,22 @@ ENVIRONMENT_FILE = "environment.json"
 TRACEBACK_FILE = "traceback.txt"
 RESULTS_FILE = "results.csv"
 PLAN_FILE = "plan.json"
+NETWORK_FILE = "network.safetensors"
+KEPT_FILE = "kept.safetensors"
+MODEL = "model"
 FIGURES = "figures"
 
 
 def layer(prefix: str, number: int) -> str:
     """The metric that counts units of hidden layer `number`, from 1: `remaining/layer_1`, `units/layer_1`."""
     return f"{prefix}layer_{number}"
+
+
+def speedup(batch_size: int) -> str:
+    """The metric of a measured speedup: `speedup/batch_1024`."""
+    return f"{SPEEDUP}batch_{batch_size}"
+
+
+def latency(batch_size: int, form: str = "") -> str:
+    """The metric of a latency, of one form or the fastest: `latency/csr_batch_1_ms`, `latency/batch_1_ms`."""
+    return f"{LATENCY}{form and form + '_'}batch_{batch_size}_ms"

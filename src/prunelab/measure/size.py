@@ -18,7 +18,7 @@ class Size:
     """Whole-network counts, output layer included, except `neurons` and `layers`, which count hidden layers.
 
     `parameters` are weights and biases. `multiply_adds` are those of one image: one per weight. `layers` counts the
-    method's own units (weights or neurons) in each hidden layer.
+    method's own units (weights or neurons) in each hidden layer; `multiply_adds_per_layer` has the output layer too.
     """
 
     weights: int
@@ -26,6 +26,7 @@ class Size:
     parameters: int
     multiply_adds: int
     layers: tuple[int, ...]
+    multiply_adds_per_layer: tuple[int, ...]
 
 
 def dense_size(network: nn.Module, granularity: Granularity) -> Size:
@@ -41,6 +42,7 @@ def dense_size(network: nn.Module, granularity: Granularity) -> Size:
         layers=tuple(
             layer.weight.numel() if granularity is Granularity.WEIGHT else layer.out_features for layer in hidden
         ),
+        multiply_adds_per_layer=tuple(layer.weight.numel() for layer in layers),
     )
 
 
@@ -49,7 +51,8 @@ def remaining_size(pruned: Pruned) -> Size:
 
     A neuron counts as remaining as long as a path of weights leads through it from an input to an output.
     """
-    weights = sum(int(mask.weight.sum()) for mask in pruned.masks)
+    per_layer = tuple(int(mask.weight.sum()) for mask in pruned.masks)
+    weights = sum(per_layer)
     biases = sum(
         int(mask.bias.sum())
         for mask, layer in zip(pruned.masks, linear_layers(pruned.network), strict=True)
@@ -61,6 +64,7 @@ def remaining_size(pruned: Pruned) -> Size:
         parameters=weights + biases,
         multiply_adds=weights,
         layers=tuple(int(kept.sum()) for kept in pruned.kept),
+        multiply_adds_per_layer=per_layer,
     )
 
 

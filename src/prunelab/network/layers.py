@@ -35,5 +35,5 @@ def hidden_layers(network: nn.Module) -> list[nn.Linear]:
 def set_parameters(layer: nn.Linear, weight: Tensor, bias: Tensor | None) -> None:
     """Give a layer parameters of another size: `weight` [out, in], `bias` [out] or none."""
     layer.weight = nn.Parameter(weight.detach().clone())
-    layer.bias = None if bias is None else nn.Parameter(bias.detach().clone())
+    layer.register_parameter("bias", None if bias is None else nn.Parameter(bias.detach().clone()))
     layer.out_features, layer.in_features = weight.shape

@@ -8,6 +8,7 @@ which network it is and what goes in and comes out.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -67,6 +68,17 @@ def sparse_bytes(network: nn.Module, card: Card) -> bytes:
         tensors[name + COLUMNS] = mask.nonzero()[:, 1].to(torch.int16 if value.shape[1] < 2**15 else torch.int32)
         tensors[name + ROWS] = rows.to(torch.int32)
     return save_tensors(tensors, card.metadata)
+
+
+def kept_bytes(kept: Sequence[Tensor]) -> bytes:
+    """Which neurons (bool [out] per hidden layer) of the dense network a compacted one holds."""
+    return save_tensors({f"layer_{number}": neurons for number, neurons in enumerate(kept, start=1)})
+
+
+def read_kept(content: bytes) -> list[Tensor]:
+    """What `kept_bytes` wrote."""
+    tensors = load_tensors(content)
+    return [tensors[f"layer_{number}"] for number in range(1, len(tensors) + 1)]
 
 
 @torch.no_grad()

@@ -40,7 +40,7 @@ def run_in_sweep(context: SweepContext, config: DictConfig) -> Result:
         progress.starts(job.hash, job.run_name)
     try:
         overrides = [override for override in HydraConfig.get().overrides.task if not override.startswith(ROOT)]
-        result = run(job, overrides, context.sweep_id, context.threads)
+        result = run(job, overrides, context.sweep_id, context.threads, alone=progress is not None)
     except Exception as error:
         if progress is not None:
             progress.failed(
