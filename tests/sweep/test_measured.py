@@ -1,0 +1,91 @@
+"""Every job says what its pruning bought: sizes, bytes, speed; and leaves a network that really is smaller."""
+
+from __future__ import annotations
+
+import gzip
+
+import pytest
+import torch
+from tests.conftest import SMALL, Outcome, Project
+
+from prunelab.compose import compose_job
+from prunelab.job import dataset_of
+from prunelab.measure.quality import evaluate
+from prunelab.network.layers import linear_layers
+from prunelab.network.saved import read_kept, read_network
+
+
+def test_every_job_leaves_its_network_small_as_measured(swept: tuple[Project, Outcome]) -> None:
+    project, _ = swept
+    dataset = dataset_of(compose_job(["data=digits"]).data)
+    for run in project.runs("job"):
+        metrics = run.data.metrics
+        content = project.artifact(run, "network.safetensors").read_bytes()
+        assert metrics["file/bytes"] == len(content)
+        assert metrics["file/gzip_bytes"] == len(gzip.compress(content, 6))
+        network, card = read_network(content)
+        assert card.classes == dataset.classes
+        quality = evaluate(network, dataset.test)
+        assert quality.accuracy == metrics["test/accuracy"]
+        assert quality.loss == pytest.approx(metrics["test/loss"], rel=1e-5)
+        kept = read_kept(project.artifact(run, "kept.safetensors").read_bytes())
+        assert [int(k.sum()) for k in kept] == [layer.out_features for layer in linear_layers(network)[:-1]]
+        if run.data.params["method"] == "neuron":
+            assert metrics["weights/remaining"] >= sum(layer.weight.numel() for layer in linear_layers(network))
+        assert metrics["baseline/file_bytes"] >= metrics["file/dense_bytes"] >= metrics["file/bytes"]
+
+
+def test_speed_is_measured_dense_against_every_form_of_the_pruned_network(swept: tuple[Project, Outcome]) -> None:
+    project, _ = swept
+    for run in project.runs("job"):
+        metrics = run.data.metrics
+        forms = ["masked", "compacted", *(["csr"] if run.data.params["method"] == "weight" else [])]
+        for size in (1, 1024):
+            times = {form: metrics[f"latency/{form}_batch_{size}_ms"] for form in forms}
+            fastest = min(times, key=times.__getitem__)
+            assert run.data.tags[f"fastest/batch_{size}"] == fastest
+            assert metrics[f"latency/batch_{size}_ms"] == times[fastest] > 0
+            dense = metrics[f"latency/dense_batch_{size}_ms"]
+            assert metrics[f"speedup/batch_{size}"] == pytest.approx(dense / times[fastest])
+
+
+def test_counts_are_there_in_all_and_per_layer(swept: tuple[Project, Outcome]) -> None:
+    project, _ = swept
+    for run in project.runs("job"):
+        metrics = run.data.metrics
+        layers = [metrics[f"multiply_adds/layer_{number}"] for number in (1, 2, 3, 4)]
+        assert sum(layers) == metrics["multiply_adds/remaining"] == metrics["weights/remaining"]
+        assert metrics["multiply_adds/total"] == metrics["parameters/total"] == 9024
+
+
+def test_beside_other_jobs_speed_is_skipped_and_said_so(project: Project) -> None:
+    outcome = project.prunelab(
+        *("-m", *SMALL, "method=neuron", "percentage=0,50", "hydra/launcher=joblib", "hydra.launcher.n_jobs=8")
+    )
+    assert outcome.status == 0, outcome.output
+    for run in project.runs("job"):
+        assert not any(name.startswith(("latency/", "speedup/")) for name in run.data.metrics)
+        assert "same time" in run.data.tags["speed_not_measured"]
+        assert run.data.metrics["file/bytes"] > 0
+    assert "speed was not measured" in outcome.output
+
+
+def test_measuring_can_be_switched_off_or_made_thorough(project: Project) -> None:
+    for choice in ("off", "full"):
+        outcome = project.prunelab(*SMALL, "method=weight", "percentage=50", f"measure={choice}")
+        assert outcome.status == 0, outcome.output
+    off, full = project.runs("job")
+    assert not any(name.startswith(("latency/", "speedup/", "file/")) for name in off.data.metrics)
+    assert not project.artifact(off, "network.safetensors").exists()
+    assert {name for name in full.data.metrics if name.startswith("speedup/")} == {
+        f"speedup/batch_{size}" for size in (1, 8, 64, 256, 1024, 4096)
+    }
+    assert off.data.tags["config_hash"] == full.data.tags["config_hash"], "measuring changes no result"
+
+
+def test_a_weight_pruned_network_without_a_path_is_a_constant(project: Project) -> None:
+    project.prunelab(*SMALL, "method=weight", "percentage=100", "model.bias=true")
+    (run,) = project.runs("job")
+    network, _ = read_network(project.artifact(run, "network.safetensors").read_bytes())
+    assert sum(layer.weight.numel() for layer in linear_layers(network)) == 0
+    assert torch.equal(network(torch.rand(1, 64)), network(torch.rand(1, 64)))
