@@ -22,9 +22,9 @@ def main() -> None:
     sweep = parser.parse_args(others).sweep
     try:
         job = compose_job(overrides)
-        from prunelab.sweep.find import find_sweep
         from prunelab.sweep.publish import publish
         from prunelab.sweep.resume import close_abandoned
+        from prunelab.tracking.find import find_sweep
         from prunelab.tracking.store import Recorder, open_store
 
         store = open_store(job.tracking, job.experiment_name)

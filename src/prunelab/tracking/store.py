@@ -141,10 +141,12 @@ class Store:
         )
         return Recorder(self.client, created.info.run_id)
 
-    def find(self, kind: Kind, status: str | None = None, **tags: str) -> list[MlflowRun]:
-        """Runs of a kind with these tags, newest first."""
+    def find(self, kind: Kind, status: str | None = None, name: str | None = None, **tags: str) -> list[MlflowRun]:
+        """Runs of a kind, of this name and with these tags, newest first."""
         conditions = [f"tags.{names.KIND} = '{kind.value}'"]
-        conditions += [f"tags.`{name}` = '{value}'" for name, value in tags.items()]
+        conditions += [f"tags.`{tag}` = {_quoted(value)}" for tag, value in tags.items()]
+        if name is not None:
+            conditions.append(f"attributes.run_name = {_quoted(name)}")
         if status is not None:
             conditions.append(f"attributes.status = '{status}'")
         found: list[MlflowRun] = []
@@ -251,6 +253,13 @@ def sqlite_file(uri: str) -> Path | None:
     if not uri.startswith("sqlite:"):
         return None
     return Path(unquote(urlparse(uri).path)[1:])
+
+
+def _quoted(value: str) -> str:
+    """A text as MLflow's filters take it: they know both quotes, but no way to escape one."""
+    if "'" in value and '"' in value:
+        raise StoreError(f"{value}: MLflow cannot look for a text that holds both kinds of quotes")
+    return f'"{value}"' if "'" in value else f"'{value}'"
 
 
 def _reach(uri: str) -> None:
