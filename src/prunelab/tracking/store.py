@@ -224,14 +224,10 @@ def open_store(tracking: Tracking, experiment_name: str) -> Store:
     Raises:
         StoreError: if it cannot be written or reached.
     """
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    mlflow.set_tracking_uri(tracking.uri)
+    connect(tracking.uri)
     database = sqlite_file(tracking.uri)
     try:
-        if database is None:
-            _reach(tracking.uri)
-        else:
+        if database is not None:
             _writable(database.parent)
         for folder in filter(None, (tracking.artifacts, tracking.locks)):
             _writable(folder)
@@ -241,6 +237,19 @@ def open_store(tracking: Tracking, experiment_name: str) -> Store:
         raise StoreError(f"tracking.uri={redacted(tracking.uri)}: the store cannot be written: {error}") from error
     except MlflowException as error:
         raise StoreError(f"tracking.uri={redacted(tracking.uri)}: the store cannot be opened: {error}") from error
+
+
+def connect(uri: str) -> None:
+    """Have MLflow use this store from here on.
+
+    Raises:
+        StoreError: if it is a server that does not answer.
+    """
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    mlflow.set_tracking_uri(uri)
+    if sqlite_file(uri) is None:
+        _reach(uri)
 
 
 def redacted(text: str) -> str:
