@@ -41,17 +41,28 @@ def find_job(store: Store, wanted: str, finished: bool = True) -> MlflowRun:
     Raises:
         StoreError: if there is none (offering the nearest names), it is not a job, or not finished.
     """
+    return find_run(store, wanted, (Kind.JOB,), finished)
+
+
+def find_run(store: Store, wanted: str, kinds: Sequence[Kind], finished: bool = True) -> MlflowRun:
+    """As `find_job`, for any of these kinds; `last` and a name mean the first kind that has such a run.
+
+    Raises:
+        StoreError: if there is none (offering the nearest names), it is of another kind, or not finished.
+    """
+    what = " or ".join(kind.value for kind in kinds)
     run = _by_id(store, wanted)
     if run is None:
-        named = store.find(Kind.JOB, name=None if wanted == "last" else wanted)
+        name = None if wanted == "last" else wanted
+        named = next(filter(None, (store.find(kind, name=name) for kind in kinds)), None)
         if not named:
-            raise _unknown(store, "job", wanted, store.find(Kind.JOB))
-        run = next((job for job in named if not finished or job.info.status == "FINISHED"), named[0])
+            raise _unknown(store, what, wanted, [run for kind in kinds for run in store.find(kind)])
+        run = next((each for each in named if not finished or each.info.status == "FINISHED"), named[0])
     kind = run.data.tags.get(names.KIND, "run of something else")
-    if kind != Kind.JOB:
-        raise StoreError(f"run {wanted} ({run.info.run_name}) is a {kind}: it takes the run id or the name of a job")
+    if kind not in [each.value for each in kinds]:
+        raise StoreError(f"run {wanted} ({run.info.run_name}) is a {kind}: it takes the run id or the name of a {what}")
     if finished and run.info.status != "FINISHED":
-        raise StoreError(f"job {run.info.run_name} (run {run.info.run_id}) is {run.info.status}, not FINISHED")
+        raise StoreError(f"{kind} {run.info.run_name} (run {run.info.run_id}) is {run.info.status}, not FINISHED")
     return run
 
 

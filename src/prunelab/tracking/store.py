@@ -30,6 +30,8 @@ from prunelab.tracking.environment import git_state, process
 
 PAGE = 1000
 BATCH = 900
+DIGEST = 36
+"""How many characters of a data set's digest MLflow keeps."""
 CONNECT_SECONDS = 5.0
 
 
@@ -74,8 +76,8 @@ class Recorder:
             self.client.log_artifacts(self.id, folder)
 
     def dataset(self, name: str, digest: str, source: str) -> None:
-        """The data set as an MLflow dataset input; MLflow keeps at most 36 characters of a digest."""
-        entity = MlflowDataset(name=name, digest=digest[:36], source_type="local", source=source)
+        """The data set as an MLflow dataset input."""
+        entity = MlflowDataset(name=name, digest=digest[:DIGEST], source_type="local", source=source)
         self.client.log_inputs(self.id, [DatasetInput(entity, [InputTag("mlflow.data.context", "training")])])
 
     def flush(self) -> None:
