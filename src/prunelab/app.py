@@ -17,6 +17,7 @@ from omegaconf import DictConfig
 
 from prunelab.config import CONF, read
 from prunelab.errors import PrunelabError
+from prunelab.help import help_text
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
@@ -33,6 +34,9 @@ def compose_and_run(config: DictConfig) -> None:
 
 def main() -> None:
     """The console command; SIGTERM ends it as Ctrl-C does, so that open runs are closed as KILLED."""
+    if {"--help", "-h"} & set(sys.argv[1:]):
+        print(help_text(CONF))
+        return
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         compose_and_run()

@@ -53,6 +53,8 @@ JOBS_FAILED = "jobs/failed"
 JOBS_NOT_RUN = "jobs/not_run"
 CURVE_ACCURACY = "curve/test_accuracy"
 CURVE_LOSS = "curve/test_loss"
+MEASURED = ("latency/", "speedup/")
+"""What the names of measured times begin with: they are never the same twice."""
 
 KIND = "kind"
 BASELINE_KEY = "baseline_key"

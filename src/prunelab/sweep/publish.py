@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 import pandas as pd
 from matplotlib.figure import Figure
-from rich.console import Console
 
 from prunelab import names
 from prunelab.names import Kind
@@ -17,12 +16,11 @@ from prunelab.report.findings import findings
 from prunelab.report.published import ACCURACY, LOSS, beside
 from prunelab.report.results import Results, over_seeds
 from prunelab.report.tables import as_markdown, as_rich
+from prunelab.report.terminal import terminal
 from prunelab.tracking.read import read_sweep
 from prunelab.tracking.store import Recorder, Store
 
 DPI = 130
-WIDTH = 132
-"""Columns of a table in a pipe or a log, where there is no terminal to say."""
 
 
 def publish(store: Store, run: Recorder, verdicts: Sequence[str] = ()) -> None:
@@ -47,9 +45,7 @@ def publish(store: Store, run: Recorder, verdicts: Sequence[str] = ()) -> None:
     )
     run.description(_description(results, table, comparison, sentences))
     _write_curves(store, run, table)
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=WIDTH)
+    console = terminal()
     console.print(as_rich(table, results.name))
     if comparison is not None:
         console.print(as_rich(comparison, "Beside the published report (its percentages are our reading)"))

@@ -22,12 +22,13 @@ def main() -> None:
     sweep = parser.parse_args(others).sweep
     try:
         job = compose_job(overrides)
-        from prunelab.sweep.find import find_sweep
         from prunelab.sweep.publish import publish
         from prunelab.sweep.resume import close_abandoned
-        from prunelab.tracking.store import Recorder, open_store
+        from prunelab.tracking.existing import existing_store
+        from prunelab.tracking.find import find_sweep
+        from prunelab.tracking.store import Recorder
 
-        store = open_store(job.tracking, job.experiment_name)
+        store = existing_store(job.tracking, job.experiment_name)
         found = find_sweep(store, sweep)
         close_abandoned(store, found)
         record = Recorder(store.client, found.info.run_id)

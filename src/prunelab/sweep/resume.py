@@ -10,9 +10,9 @@ from mlflow.entities import Run as MlflowRun
 
 from prunelab import names
 from prunelab.errors import ConfigError, StoreError
-from prunelab.sweep.find import find_sweep
 from prunelab.sweep.plan import Plan
 from prunelab.tracking.environment import is_gone
+from prunelab.tracking.find import find_sweep
 from prunelab.tracking.store import Store
 
 

@@ -30,6 +30,8 @@ from prunelab.tracking.environment import git_state, process
 
 PAGE = 1000
 BATCH = 900
+DIGEST = 36
+"""How many characters of a data set's digest MLflow keeps."""
 CONNECT_SECONDS = 5.0
 
 
@@ -74,8 +76,8 @@ class Recorder:
             self.client.log_artifacts(self.id, folder)
 
     def dataset(self, name: str, digest: str, source: str) -> None:
-        """The data set as an MLflow dataset input; MLflow keeps at most 36 characters of a digest."""
-        entity = MlflowDataset(name=name, digest=digest[:36], source_type="local", source=source)
+        """The data set as an MLflow dataset input."""
+        entity = MlflowDataset(name=name, digest=digest[:DIGEST], source_type="local", source=source)
         self.client.log_inputs(self.id, [DatasetInput(entity, [InputTag("mlflow.data.context", "training")])])
 
     def flush(self) -> None:
@@ -141,10 +143,12 @@ class Store:
         )
         return Recorder(self.client, created.info.run_id)
 
-    def find(self, kind: Kind, status: str | None = None, **tags: str) -> list[MlflowRun]:
-        """Runs of a kind with these tags, newest first."""
+    def find(self, kind: Kind, status: str | None = None, name: str | None = None, **tags: str) -> list[MlflowRun]:
+        """Runs of a kind, of this name and with these tags, newest first."""
         conditions = [f"tags.{names.KIND} = '{kind.value}'"]
-        conditions += [f"tags.`{name}` = '{value}'" for name, value in tags.items()]
+        conditions += [f"tags.`{tag}` = {_quoted(value)}" for tag, value in tags.items()]
+        if name is not None:
+            conditions.append(f"attributes.run_name = {_quoted(name)}")
         if status is not None:
             conditions.append(f"attributes.status = '{status}'")
         found: list[MlflowRun] = []
@@ -222,14 +226,10 @@ def open_store(tracking: Tracking, experiment_name: str) -> Store:
     Raises:
         StoreError: if it cannot be written or reached.
     """
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    mlflow.set_tracking_uri(tracking.uri)
+    connect(tracking.uri)
     database = sqlite_file(tracking.uri)
     try:
-        if database is None:
-            _reach(tracking.uri)
-        else:
+        if database is not None:
             _writable(database.parent)
         for folder in filter(None, (tracking.artifacts, tracking.locks)):
             _writable(folder)
@@ -239,6 +239,19 @@ def open_store(tracking: Tracking, experiment_name: str) -> Store:
         raise StoreError(f"tracking.uri={redacted(tracking.uri)}: the store cannot be written: {error}") from error
     except MlflowException as error:
         raise StoreError(f"tracking.uri={redacted(tracking.uri)}: the store cannot be opened: {error}") from error
+
+
+def connect(uri: str) -> None:
+    """Have MLflow use this store from here on.
+
+    Raises:
+        StoreError: if it is a server that does not answer.
+    """
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    mlflow.set_tracking_uri(uri)
+    if sqlite_file(uri) is None:
+        _reach(uri)
 
 
 def redacted(text: str) -> str:
@@ -251,6 +264,13 @@ def sqlite_file(uri: str) -> Path | None:
     if not uri.startswith("sqlite:"):
         return None
     return Path(unquote(urlparse(uri).path)[1:])
+
+
+def _quoted(value: str) -> str:
+    """A text as MLflow's filters take it: they know both quotes, but no way to escape one."""
+    if "'" in value and '"' in value:
+        raise StoreError(f"{value}: MLflow cannot look for a text that holds both kinds of quotes")
+    return f'"{value}"' if "'" in value else f"'{value}'"
 
 
 def _reach(uri: str) -> None:

@@ -1,0 +1,80 @@
+"""`prunelab-reproduce`: a recorded job run again from its own configuration, and how its numbers compare."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from prunelab.compose import compose_job, split_arguments
+from prunelab.errors import ConfigError, PrunelabError
+
+PLACES = ("tracking", "tracking.", "paths.", "data", "data.folder", "trainer.progress")
+"""What an override may set: where things are. A group's name is whole, a prefix ends in a dot."""
+
+
+def main() -> None:
+    """The console command: status 0 if all agrees, 1 if something differs, 2 if it could not be done."""
+    parser = argparse.ArgumentParser(
+        prog="prunelab-reproduce",
+        description=(
+            "Run a recorded job again, its training included, from the configuration in the store, with as many "
+            "threads as then; say what is otherwise than it was, and for every metric whether it came out the same. "
+            "Measured times are not compared. Nothing is written to the store: the repetition goes into a temporary "
+            "one, which is deleted."
+        ),
+        epilog="Status: 0 if all metrics agree, 1 if one differs, 2 if the run could not be repeated.",
+    )
+    parser.add_argument("run", help="run id or name of a finished job (of a name, the newest), last, or a baseline")
+    parser.add_argument(
+        "overrides",
+        nargs="*",
+        metavar="KEY=VALUE",
+        help="where the store and the data are, as for prunelab: data=digits, tracking.uri=sqlite:////x.db",
+    )
+    parser.add_argument(
+        "--tolerance",
+        type=_tolerance,
+        default=0.0,
+        metavar="X",
+        help="accept differences up to X, absolute or relative (default: 0, to the last digit)",
+    )
+    parser.add_argument("--reuse-baseline", action="store_true", help="prune the recorded network, do not train again")
+    overrides, others = split_arguments(sys.argv[1:])
+    arguments = parser.parse_args(others)
+    try:
+        here = compose_job(_places(overrides))
+        from prunelab.reproduction import reproduce
+        from prunelab.tracking.existing import existing_store
+
+        store = existing_store(here.tracking, here.experiment_name)
+        agrees = reproduce(store, here, arguments.run, arguments.tolerance, arguments.reuse_baseline)
+    except PrunelabError as error:
+        print(f"prunelab-reproduce: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(0 if agrees else 1)
+
+
+def _places(overrides: Sequence[str]) -> Sequence[str]:
+    """The overrides, if they only say where things are.
+
+    Raises:
+        ConfigError: for one that would change what is computed.
+    """
+    for override in overrides:
+        key = override.partition("=")[0].lstrip("+")
+        if key not in PLACES and not any(place.endswith(".") and key.startswith(place) for place in PLACES):
+            raise ConfigError(
+                f"{override} is refused: what is computed is in the record; an override may say where things are "
+                "(tracking=, tracking.*, paths.*, data=, data.folder, trainer.progress)"
+            )
+    return overrides
+
+
+def _tolerance(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"{text}: a number from 0 to 1 (without it)")
+    return value

@@ -1,0 +1,173 @@
+"""A recorded job, or training, done again from its own configuration, in a store that is deleted afterwards."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+from rich.console import Console
+from rich.table import Table
+
+from prunelab import __version__, names
+from prunelab.config import Job, Tracking, refusals
+from prunelab.data.dataset import Dataset
+from prunelab.errors import ConfigError, StoreError
+from prunelab.job import check, dataset_of, run
+from prunelab.names import Kind
+from prunelab.report.agreement import FAILURES, Row, as_rich, compare, compare_curves, summary
+from prunelab.report.terminal import terminal
+from prunelab.tracking.find import find_run
+from prunelab.tracking.recorded import Recorded, circumstances, copy_run, recorded
+from prunelab.tracking.store import Store, open_store
+from prunelab.training.baseline import baseline, baseline_key
+
+
+def reproduce(store: Store, here: Job, wanted: str, tolerance: float, reuse_baseline: bool) -> bool:
+    """Do the run again and say how it compares; whether all of it agrees.
+
+    `here` says where things are on this machine; all else comes from the record.
+
+    Raises:
+        PrunelabError: if it cannot be done again.
+    """
+    console = terminal()
+    then = recorded(store, find_run(store, wanted, (Kind.JOB, Kind.BASELINE)))
+    job, supplied = rebuilt(then, here)
+    check(job)
+    dataset = dataset_of(job.data)
+    training = _training(store, then, job, dataset, reuse_baseline)
+    _use(then.threads)
+    console.print(f"{then.kind} {then.name} (run {then.run_id})", highlight=False, soft_wrap=True)
+    for key in supplied:
+        console.print(f"{key} is not in the record, being newer: taken as it is by default", highlight=False)
+    _say(console, changes(then.circumstances, circumstances(dataset.digest)))
+
+    parts: dict[str, list[Row]] = {}
+    with _passing_store(job) as (job, place):
+        if training is not None and reuse_baseline:
+            copy_run(store.client.get_run(training.run_id), store, place, names.CHECKPOINT)
+        elif training is not None:
+            _use(training.threads)
+            again = recorded(place, place.client.get_run(baseline(job, dataset, place).run_id))
+            parts["Training of the unpruned network"] = [
+                *compare_curves(training.curves, again.curves, tolerance),
+                *compare(training.metrics, again.metrics, tolerance),
+            ]
+        if then.kind == Kind.JOB:
+            again = recorded(place, place.client.get_run(run(job, []).run_id))
+            parts[f"Job {then.name}"] = compare(then.metrics, again.metrics, tolerance)
+    rows = [row for part in parts.values() for row in part]
+    for title, part in parts.items():
+        console.print(as_rich(title, part))
+    console.print(summary(rows), highlight=False)
+    return not any(row.verdict in FAILURES for row in rows)
+
+
+def rebuilt(then: Recorded, here: Job) -> tuple[Job, list[str]]:
+    """The recorded configuration as a job of this machine, and the keys that it lacked and were supplied.
+
+    Raises:
+        ConfigError: if it does not fit this version.
+    """
+    local = here.model_dump(mode="json")
+    data, trainer = (then.config.get(section) or {} for section in ("data", "trainer"))
+    config: dict[str, Any] = {
+        **then.config,
+        "tracking": local["tracking"],
+        "paths": local["paths"],
+        "resume": None,
+        "data": {**data, "folder": local["data"]["folder"]},
+        "trainer": {**trainer, "threads": then.threads, "progress": local["trainer"]["progress"]},
+    }
+    supplied = _supply(config, local)
+    try:
+        return Job.model_validate(config), supplied
+    except ValidationError as error:
+        raise ConfigError(
+            f"run {then.run_id} was recorded by prunelab {then.circumstances.get('prunelab', '(unknown)')}, commit "
+            f"{then.circumstances['commit']}; its configuration does not fit this one, {__version__}:\n"
+            f"{refusals(error, Job)}\nReproduce it with the version that recorded it."
+        ) from None
+
+
+def changes(then: Mapping[str, str], now: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """What is otherwise than it was: (then, now) of each, and of uncommitted changes even if there are some again."""
+    known = {name: (then.get(name, "not recorded"), now.get(name, "none")) for name in {**then, **now}}
+    return {name: pair for name, pair in known.items() if pair[0] != pair[1] or pair == ("True", "True")}
+
+
+def _training(store: Store, then: Recorded, job: Job, dataset: Dataset, reuse: bool) -> Recorded | None:
+    """The recorded training that the run is, or started from; None where the store has lost it.
+
+    Raises:
+        PrunelabError: if it is to be reused and cannot be.
+    """
+    if then.kind == Kind.BASELINE:
+        if reuse:
+            raise ConfigError(f"--reuse-baseline is refused: {then.name} is itself a baseline")
+        return then
+    if reuse and then.baseline_key != (now := baseline_key(job, dataset)):
+        raise ConfigError(
+            f"--reuse-baseline is refused: the data or the training code has changed since, so that the recorded "
+            f"baseline (key {then.baseline_key}) is not the one of this job (key {now}); without it, one is trained"
+        )
+    try:
+        return recorded(store, find_run(store, then.baseline or "", (Kind.BASELINE,)))
+    except StoreError as error:
+        if reuse:
+            raise
+        Console(stderr=True).print(f"the recorded training is not compared: {error}", markup=False, soft_wrap=True)
+        return None
+
+
+def _supply(config: dict[str, Any], local: Mapping[str, Any]) -> list[str]:
+    """Give `config` the keys that it lacks, from `local`; which they were."""
+    try:
+        Job.model_validate(config)
+    except ValidationError as error:
+        missing = [each["loc"] for each in error.errors() if each["type"] == "missing"]
+        for *sections, key in missing:
+            into, source = config, local
+            for section in map(str, sections):
+                into, source = into[section], source[section]
+            into[str(key)] = source[str(key)]
+        return [".".join(map(str, path)) for path in missing]
+    return []
+
+
+def _use(threads: int | None) -> None:
+    if threads is not None:
+        torch.set_num_threads(threads)
+
+
+def _say(console: Console, changed: Mapping[str, tuple[str, str]]) -> None:
+    """What is otherwise than it was, as a table."""
+    if not changed:
+        console.print("Commit, versions, data and machine are those that are recorded.")
+        return
+    table = Table(title="Otherwise than recorded", title_justify="left")
+    for heading in ("", "recorded", "now"):
+        table.add_column(heading, overflow="fold")
+    for name, pair in changed.items():
+        table.add_row(name, *pair)
+    console.print(table)
+
+
+@contextmanager
+def _passing_store(job: Job) -> Iterator[tuple[Job, Store]]:
+    """A store that is deleted at the end, and the job as one that is recorded there."""
+    with tempfile.TemporaryDirectory(prefix="prunelab-reproduce-") as folder:
+        place = Path(folder)
+        tracking = Tracking(
+            uri=f"sqlite:///{place}/mlflow.db",
+            artifacts=place / "artifacts",
+            experiment_name=None,
+            locks=place / "locks",
+        )
+        job = job.model_copy(update={"tracking": tracking})
+        yield job, open_store(tracking, job.experiment_name)

@@ -1,0 +1,97 @@
+"""`--help`, `--cfg job` and tab completion answer at once, and know every option there is."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib.metadata import distribution
+from pathlib import Path
+
+import pytest
+
+from prunelab.compose import compose_job
+from prunelab.config import CONF
+from prunelab.help import EXAMPLES, help_text
+from tests.conftest import Project
+
+HEAVY = {"torch", "mlflow", "pytorch_lightning", "pandas", "matplotlib", "numpy", "sklearn", "torchvision", "ray"}
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["--cfg", "job"], ["-sc", "query=bash"]])
+def test_nothing_heavy_is_imported_to_answer(arguments: list[str], tmp_path: Path) -> None:
+    probe = (
+        "import sys, atexit\n"
+        "atexit.register(lambda: print('IMPORTED', *sys.modules, file=sys.stderr))\n"
+        "from prunelab.app import main\n"
+        "main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", probe, *arguments],
+        cwd=tmp_path,
+        env={**os.environ, "COMP_LINE": "prunelab method=", "COMP_POINT": "16"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "method" in done.stdout
+    imported = set(done.stderr.partition("IMPORTED")[2].split())
+    assert "prunelab.app" in imported
+    assert imported & HEAVY == set()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_names_every_option_of_every_group_and_the_other_commands(project: Project) -> None:
+    outcome = project.prunelab("--help")
+    assert outcome.status == 0
+    words = {word.rstrip("*") for word in outcome.output.split()}
+    options = {file.stem for file in CONF.rglob("*/*.yaml")} - {"grid"}
+    assert options <= words
+    assert {f"{group.name}=" for group in CONF.iterdir() if group.is_dir() and group.name != "hydra"} <= words
+    assert {entry.name for entry in distribution("prunelab").entry_points} <= words
+    assert "weight*" in outcome.output
+
+
+def test_a_new_file_in_a_group_is_in_the_help_with_its_first_sentence(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("defaults:\n  - recovery: nothing\n")
+    (tmp_path / "recovery").mkdir()
+    (tmp_path / "recovery" / "nothing.yaml").write_text("# Leave it\n# alone. Really.\nname: nothing\n")
+    (tmp_path / "recovery" / "bare.yaml").write_text("name: bare\n")
+    lines = [line.strip() for line in help_text(tmp_path).splitlines()]
+    assert "nothing*  Leave it alone." in lines
+    assert "bare" in lines
+
+
+def test_the_examples_of_the_help_compose() -> None:
+    for command in EXAMPLES:
+        overrides = [word.partition(",")[0] for word in command.split() if "=" in word]
+        compose_job(overrides)
+
+
+def test_the_help_fits_its_terminal(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    for columns in ("80", "120"):
+        monkeypatch.setenv("COLUMNS", columns)
+        assert max(map(len, project.prunelab("--help").output.splitlines())) <= int(columns)
+
+
+def test_tab_completion_offers_the_options_of_a_group(tmp_path: Path) -> None:
+    # What a person does: the completion installed in a bash, then a half-written command.
+    command = tmp_path / "prunelab"
+    command.write_text(f"#!{sys.executable}\nfrom prunelab.app import main\nmain()\n")
+    command.chmod(0o755)
+    script = """
+        eval "$(prunelab -sc install=bash)"
+        complete -p prunelab
+        COMP_LINE="prunelab -m method=neuron_a"; COMP_POINT=${#COMP_LINE}; COMP_CWORD=2
+        hydra_bash_completion
+        echo "${COMPREPLY[@]}"
+    """
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "method=neuron_activation" in done.stdout.splitlines()[-1].split()
