@@ -17,5 +17,9 @@ class StoreError(PrunelabError):
     """A tracking store that cannot be reached, written, or does not hold what was asked for."""
 
 
+class ExportError(PrunelabError):
+    """A network that cannot be taken away, or an image that it cannot classify."""
+
+
 class TrainingError(PrunelabError):
     """A training that went wrong: a loss that is not a number, a checkpoint that does not fit."""

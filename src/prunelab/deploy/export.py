@@ -1,0 +1,39 @@
+"""`prunelab-export`: the pruned network of a job as a file to deploy, checked before it is there."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from prunelab.compose import compose_job, split_arguments
+from prunelab.errors import PrunelabError
+
+FORMATS = ("onnx", "safetensors")
+
+
+def main() -> None:
+    """The console command."""
+    parser = argparse.ArgumentParser(
+        prog="prunelab-export",
+        description="Write the compacted network of a finished job to a file, and check what the file computes.",
+        epilog="Any KEY=VALUE is an override as for prunelab, for instance data=digits or tracking.uri=sqlite:////x.db",
+    )
+    parser.add_argument("run", help="run id or name of a finished job (weight-90: the newest of that name), or last")
+    parser.add_argument("--format", choices=FORMATS, default=FORMATS[0], help="default: onnx (needs the extra onnx)")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="default: the job's name with the format's ending")
+    parser.add_argument("--force", action="store_true", help="replace FILE if it is there")
+    parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="where the store is, if not here")
+    overrides, others = split_arguments(sys.argv[1:])
+    arguments = parser.parse_args(others)
+    try:
+        job = compose_job(overrides)
+        from prunelab.deploy.deployable import export
+        from prunelab.tracking.existing import existing_store
+
+        store = existing_store(job.tracking, job.experiment_name)
+        export(store, job.data.folder, arguments.run, arguments.format, arguments.output, arguments.force)
+    except PrunelabError as error:
+        sys.exit(f"prunelab-export: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)

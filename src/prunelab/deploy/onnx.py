@@ -1,0 +1,82 @@
+"""The ONNX form of a network; needs the extra `onnx`."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from prunelab.errors import ExportError
+from prunelab.network.saved import Card
+
+INPUT, OUTPUT = "images", "logits"
+
+
+def onnx_bytes(network: nn.Module, card: Card) -> bytes:
+    """A model with one input, `images` float32 [n, features] in [0, 1], and one output, `logits` [n, classes].
+
+    Raises:
+        ExportError: if the extra is not installed.
+    """
+    rows, columns = card.shape
+    try:
+        with warnings.catch_warnings(), _quiet():
+            warnings.simplefilter("ignore")
+            program = torch.onnx.export(
+                network,
+                (torch.rand(2, rows * columns),),
+                input_names=[INPUT],
+                output_names=[OUTPUT],
+                dynamic_shapes=({0: torch.export.Dim("n")},),
+                dynamo=True,
+                verbose=False,
+            )
+    except ImportError as error:
+        raise _missing(error) from error
+    assert program is not None
+    model = program.model_proto
+    for key, value in card.metadata.items():
+        model.metadata_props.add(key=key, value=value)
+    return bytes(model.SerializeToString())
+
+
+def onnx_runner(content: bytes) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """ONNX Runtime's session of a model, as a function.
+
+    Raises:
+        ExportError: if the extra is not installed.
+    """
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise _missing(error) from error
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+
+    def run(images: NDArray[np.float32]) -> NDArray[np.float32]:
+        (logits,) = session.run([OUTPUT], {INPUT: images})
+        found: NDArray[np.float32] = logits
+        return found
+
+    return run
+
+
+def _missing(error: ImportError) -> ExportError:
+    return ExportError(f"ONNX needs the extra onnx (pip install 'prunelab[onnx]'): {error}")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the exporter's account of what it does."""
+    log = logging.getLogger("torch.onnx")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)

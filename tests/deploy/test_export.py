@@ -1,0 +1,104 @@
+"""An exported file computes what the network computes, and nothing half-done is left behind."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tests.conftest import Outcome, Project, in_process
+
+from prunelab.compose import compose_job
+from prunelab.deploy import deployable
+from prunelab.deploy.export import main
+from prunelab.job import dataset_of
+from prunelab.network.saved import read_network
+
+STORE = ("data=digits",)
+
+
+def export(project: Project, *arguments: str) -> Outcome:
+    return in_process("prunelab-export", main, project.folder, *arguments, *STORE)
+
+
+@pytest.mark.parametrize("name", ["weight-50", "neuron-50", "neuron-99"])
+def test_an_onnx_file_has_the_accuracy_of_the_run_in_onnx_runtime(
+    name: str, swept: tuple[Project, Outcome], tmp_path: Path
+) -> None:
+    runtime = pytest.importorskip("onnxruntime", reason="pip install 'prunelab[onnx]'")
+    project, _ = swept
+    path = tmp_path / "out.onnx"
+    outcome = export(project, name, f"--output={path}")
+    assert outcome.status == 0, outcome.output
+    test = dataset_of(compose_job(STORE).data).test
+    session = runtime.InferenceSession(path)
+    (logits,) = session.run(["logits"], {"images": test.images.numpy()})
+    run = next(run for run in project.runs("job") if run.info.run_name == name)
+    assert float((logits.argmax(1) == test.labels.numpy()).mean()) == run.data.metrics["test/accuracy"]
+    assert json.loads(session.get_modelmeta().custom_metadata_map["classes"])[3] == "3"
+    assert f"{path.stat().st_size:,} bytes" in outcome.output
+    assert f"test accuracy {run.data.metrics['test/accuracy']:.4f} on 360 images" in outcome.output
+    assert "for a batch of 1,024" in outcome.output
+
+
+def test_a_safetensors_file_is_the_network_and_says_what_it_is(swept: tuple[Project, Outcome], tmp_path: Path) -> None:
+    project, _ = swept
+    outcome = export(project, "neuron-50", "--format", "safetensors", "--output", str(tmp_path / "n.safetensors"))
+    assert outcome.status == 0, outcome.output
+    exported, card = read_network((tmp_path / "n.safetensors").read_bytes())
+    run = next(run for run in project.runs("job") if run.info.run_name == "neuron-50")
+    kept, _ = read_network(project.artifact(run, "network.safetensors").read_bytes())
+    images = torch.rand(5, 64)
+    assert torch.equal(exported(images), kept(images))
+    assert card.classes == tuple("0123456789")
+    assert card.shape == (8, 8)
+
+
+def test_the_file_is_named_after_the_job_and_an_existing_one_is_kept(swept: tuple[Project, Outcome]) -> None:
+    project, _ = swept
+    file = project.folder / "weight-99.safetensors"
+    assert export(project, "weight-99", "--format=safetensors").status == 0
+    before = file.read_bytes()
+    outcome = export(project, "weight-99", "--format=safetensors")
+    assert outcome.status == 1
+    assert "--force" in outcome.output
+    assert file.read_bytes() == before
+    assert export(project, "weight-99", "--format=safetensors", "--force").status == 0
+
+
+def test_a_run_that_is_unknown_no_job_or_not_finished_is_refused(swept: tuple[Project, Outcome]) -> None:
+    project, _ = swept
+    before = set(project.folder.iterdir())
+    (sweep,) = project.runs("sweep")
+    refused = {"weigth-50": "nearest: weight-50", sweep.info.run_id: "is a sweep", "0" * 32: "there is no job"}
+    for wanted, words in refused.items():
+        outcome = export(project, wanted)
+        assert outcome.status == 1
+        assert words in outcome.output
+    job = project.runs("job")[0]
+    project.client.set_terminated(job.info.run_id, "FAILED")
+    try:
+        assert "FAILED, not FINISHED" in export(project, job.info.run_id).output
+    finally:
+        project.client.set_terminated(job.info.run_id, "FINISHED")
+    assert set(project.folder.iterdir()) == before
+
+
+@pytest.mark.parametrize("target", ["/proc/out.onnx", "/nowhere/out.onnx", "/tmp"])
+def test_an_unwritable_target_is_refused(target: str, swept: tuple[Project, Outcome]) -> None:
+    outcome = export(swept[0], "weight-50", f"--output={target}", "--force")
+    assert outcome.status == 1
+    assert f"{target} cannot be written" in outcome.output
+    assert "Traceback" not in outcome.output
+
+
+def test_a_file_that_computes_something_else_is_never_written(
+    swept: tuple[Project, Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deployable, "_runner", lambda network: lambda images: np.zeros((len(images), 10), np.float32))
+    outcome = export(swept[0], "weight-0", "--format=safetensors", f"--output={tmp_path / 'x.safetensors'}")
+    assert outcome.status == 1
+    assert "nothing was written" in outcome.output
+    assert list(tmp_path.iterdir()) == []
