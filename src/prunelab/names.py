@@ -61,6 +61,7 @@ CONFIG_FILE = "config.yaml"
 ENVIRONMENT_FILE = "environment.json"
 TRACEBACK_FILE = "traceback.txt"
 RESULTS_FILE = "results.csv"
+REPORT_FILE = "report.html"
 PLAN_FILE = "plan.json"
 FIGURES = "figures"
 
