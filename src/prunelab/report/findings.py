@@ -52,6 +52,11 @@ def reference(part: pd.DataFrame) -> dict[str, float]:
     return {name: float(unpruned.iloc[0][name]) for name in (names.VAL_ACCURACY, names.TEST_ACCURACY)}
 
 
+def trained_longer(part: pd.DataFrame) -> bool:
+    """Whether what a series is compared with is not the baseline itself, but more training of it."""
+    return abs(reference(part)[names.TEST_ACCURACY] - float(part.iloc[0][names.BASELINE_ACCURACY])) >= 1e-9
+
+
 def _reach(part: pd.DataFrame) -> str:
     row = reach(part)
     if row is None:
@@ -64,10 +69,9 @@ def _reach(part: pd.DataFrame) -> str:
 
 def _what(part: pd.DataFrame) -> str:
     """The baseline, or what the same further training makes of it."""
-    accuracy = reference(part)[names.TEST_ACCURACY]
-    if abs(accuracy - part.iloc[0][names.BASELINE_ACCURACY]) < 1e-9:
+    if not trained_longer(part):
         return "the baseline"
-    return f"the unpruned network trained equally longer (test accuracy {accuracy:.4f})"
+    return f"the unpruned network trained equally longer (test accuracy {reference(part)[names.TEST_ACCURACY]:.4f})"
 
 
 def _fall(part: pd.DataFrame) -> str:

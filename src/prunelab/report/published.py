@@ -37,6 +37,14 @@ def published() -> pd.DataFrame:
     )
 
 
+def comparison(rows: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame | None:
+    """Our means beside what the report prints, of a sweep on the report's data alone; None for any other."""
+    if set(rows["data"]) != {"fashion_mnist"}:
+        return None
+    both = beside(table)
+    return None if both is None else both.dropna(subset=[ACCURACY, LOSS], how="all")
+
+
 def beside(table: pd.DataFrame) -> pd.DataFrame | None:
     """Our rows for which the report prints something, with what it prints; None if there are none."""
     ours = table[["series", names.PERCENTAGE, names.TEST_ACCURACY, names.TEST_LOSS]]

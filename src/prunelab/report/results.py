@@ -6,6 +6,7 @@ and seed.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pandas as pd
@@ -41,15 +42,20 @@ EMPTIED = "emptied"
 
 def with_series(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows with a column `series`: what the line in a figure is called."""
-    varied = [column for column in VARIABLE if rows[column].nunique() > 1]
+    others = varied(rows)
 
     def label(row: pd.Series) -> str:
         words = [str(row["method"])]
         if row["recovery"] != "none":
             words.append(str(row["recovery"]))
-        return " + ".join(words) + "".join(f", {column} {row[column]}" for column in varied)
+        return " + ".join(words) + "".join(f", {column} {row[column]}" for column in others)
 
     return rows.assign(series=rows.apply(label, axis=1))
+
+
+def varied(rows: pd.DataFrame, columns: Iterable[str] = VARIABLE) -> list[str]:
+    """Those of the columns that do not have one value throughout."""
+    return [column for column in columns if rows[column].nunique() > 1]
 
 
 def over_seeds(rows: pd.DataFrame) -> pd.DataFrame:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Hashable, Mapping
+from typing import Any
+
 import pandas as pd
 from rich.table import Table
 
@@ -14,6 +17,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
     names.PERCENTAGE: ("%", "{:g}"),
     names.TEST_ACCURACY: ("accuracy", "{:.4f}"),
     names.TEST_LOSS: ("loss", "{:.4f}"),
+    names.VAL_ACCURACY: ("validation accuracy", "{:.4f}"),
     names.ACCURACY_DROP: ("drop", "{:+.4f}"),
     names.WEIGHTS_REMAINING: ("weights left", "{:,.0f}"),
     names.NEURONS_REMAINING: ("neurons left", "{:,.0f}"),
@@ -25,6 +29,10 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "n": ("n", "{:.0f}"),
 }
 """Each column that a person sees: its heading and how a value of it is written."""
+WIDE = (names.VAL_ACCURACY,)
+"""Columns for which only the page has room."""
+SPREAD = (names.TEST_ACCURACY, names.TEST_LOSS, names.VAL_ACCURACY, names.ACCURACY_DROP)
+"""Columns that the page shows with their standard deviation."""
 
 
 def as_rich(table: pd.DataFrame, title: str) -> Table:
@@ -49,25 +57,54 @@ def as_markdown(table: pd.DataFrame) -> str:
     return "\n".join("| " + " | ".join(cells) + " |" for cells in [headings, rule, *lines])
 
 
-def _written(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
-    shown = [column for column in COLUMNS if column in table.columns]
-    if EMPTIED in shown and not table[EMPTIED].any():
-        shown.remove(EMPTIED)
-    if (
-        names.THEORETICAL_SPEEDUP in shown
-        and (table[names.THEORETICAL_SPEEDUP] == table[names.COMPRESSION_RATIO]).all()
-    ):
-        shown.remove(names.THEORETICAL_SPEEDUP)
-    if "n" in shown and (table["n"] == 1).all():
-        shown.remove("n")
-    headings = [COLUMNS[column][0] for column in shown]
-    return headings, [[_cell(row, column) for column in shown] for _, row in table.iterrows()]
+def as_cells(table: pd.DataFrame) -> dict[str, Any]:
+    """For the page: headings and lines of cells, each as it is written and with the number by which it is sorted."""
+    columns = shown(table)
+    numeric = [column for column in columns if pd.api.types.is_numeric_dtype(table[column])]
+    return {
+        "headings": [{"text": COLUMNS[column][0], "numeric": column in numeric} for column in columns],
+        "lines": [
+            [
+                {
+                    "text": cell(row, column, SPREAD),
+                    "value": f"{row[column]:.9g}" if column in numeric and not pd.isna(row[column]) else "",
+                }
+                for column in columns
+            ]
+            for row in table.to_dict("records")
+        ],
+    }
 
 
-def _cell(row: pd.Series, column: str) -> str:
+def shown(table: pd.DataFrame) -> list[str]:
+    """The columns of `COLUMNS` that say something in this table."""
+    columns = [column for column in COLUMNS if column in table.columns]
+    if EMPTIED in columns and not table[EMPTIED].any():
+        columns.remove(EMPTIED)
+    if names.THEORETICAL_SPEEDUP in columns and same_ratios(table):
+        columns.remove(names.THEORETICAL_SPEEDUP)
+    if "n" in columns and (table["n"] == 1).all():
+        columns.remove("n")
+    return columns
+
+
+def same_ratios(table: pd.DataFrame) -> bool:
+    """Whether multiply-adds shrink exactly as parameters do, as they do without biases."""
+    return bool((table[names.THEORETICAL_SPEEDUP] == table[names.COMPRESSION_RATIO]).all())
+
+
+def cell(row: Mapping[Hashable, Any], column: str, spread: Collection[str] = (names.TEST_ACCURACY,)) -> str:
+    """A value as it is written; in the columns of `spread` with its standard deviation over several seeds."""
     if pd.isna(row[column]):
         return ""
     text = COLUMNS[column][1].format(row[column])
-    if column == names.TEST_ACCURACY and row.get("n", 1) > 1:
+    if column in spread and row.get("n", 1) > 1:
         text += f" ± {row[f'sd {column}']:.4f}"
     return text
+
+
+def _written(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
+    columns = [column for column in shown(table) if column not in WIDE]
+    return [COLUMNS[column][0] for column in columns], [
+        [cell(row, column) for column in columns] for row in table.to_dict("records")
+    ]

@@ -5,26 +5,28 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from prunelab import names
 from prunelab.names import Kind
+from prunelab.report.describe import BESIDE, describe, sentences
 from prunelab.report.figures import draw
-from prunelab.report.findings import findings
-from prunelab.report.published import ACCURACY, LOSS, beside
+from prunelab.report.page import page
+from prunelab.report.published import comparison
 from prunelab.report.results import Results, over_seeds
-from prunelab.report.tables import as_markdown, as_rich
+from prunelab.report.tables import as_rich
 from prunelab.report.terminal import terminal
-from prunelab.tracking.read import read_sweep
+from prunelab.tracking.read import read_provenance, read_sweep
 from prunelab.tracking.store import Recorder, Store
 
 DPI = 130
 
 
 def publish(store: Store, run: Recorder, verdicts: Sequence[str] = ()) -> None:
-    """Tables, findings and figures of what finished, on the sweep's run, in the curve runs and on the terminal.
+    """Page, tables, findings and figures of what finished: on the sweep's run, in the curve runs, on the terminal.
 
     `verdicts` are what a sweep that decides came to; they are kept with it and stand first.
 
@@ -32,39 +34,32 @@ def publish(store: Store, run: Recorder, verdicts: Sequence[str] = ()) -> None:
         StoreError: if no job of it finished.
     """
     results = read_sweep(store, run.id)
-    table = over_seeds(results.rows)
-    comparison = _comparison(results, table)
     if verdicts:
         run.tags({names.VERDICTS: json.dumps(list(verdicts))})
-    sentences = [*(verdicts or results.verdicts), *findings(results)]
+        results = replace(results, verdicts=tuple(verdicts))
+    table = over_seeds(results.rows)
+    published = comparison(results.rows, table)
+    figures = {name: _png(figure) for name, figure in draw(results).items()}
+    sheet = page(results, read_provenance(store, run.id), still=figures["accuracy"])
     run.files(
         {
             names.RESULTS_FILE: results.rows.to_csv(index=False),
-            **{f"{names.FIGURES}/{name}.png": _png(figure) for name, figure in draw(results).items()},
+            names.REPORT_FILE: sheet.encode(),
+            **{f"{names.FIGURES}/{name}.png": png for name, png in figures.items()},
         }
     )
-    run.description(_description(results, table, comparison, sentences))
+    run.description(describe(results, table, published))
     _write_curves(store, run, table)
+    _print(results, table, published)
+
+
+def _print(results: Results, table: pd.DataFrame, published: pd.DataFrame | None) -> None:
     console = terminal()
     console.print(as_rich(table, results.name))
-    if comparison is not None:
-        console.print(as_rich(comparison, "Beside the published report (its percentages are our reading)"))
-    for sentence in sentences:
+    if published is not None:
+        console.print(as_rich(published, BESIDE))
+    for sentence in sentences(results):
         console.print(sentence, highlight=False, markup=False, soft_wrap=True)
-
-
-def _description(results: Results, table: pd.DataFrame, comparison: pd.DataFrame | None, sentences: list[str]) -> str:
-    parts = ["\n".join(f"- {sentence}" for sentence in sentences), as_markdown(table)]
-    if comparison is not None:
-        parts += ["Beside the published report (its percentages are our reading):", as_markdown(comparison)]
-    return "\n\n".join(parts)
-
-
-def _comparison(results: Results, table: pd.DataFrame) -> pd.DataFrame | None:
-    if set(results.rows["data"]) != {"fashion_mnist"}:
-        return None
-    both = beside(table)
-    return None if both is None else both.dropna(subset=[ACCURACY, LOSS], how="all")
 
 
 def _write_curves(store: Store, run: Recorder, table: pd.DataFrame) -> None:

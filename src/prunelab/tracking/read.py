@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 
 import pandas as pd
 from mlflow.entities import Run as MlflowRun
 
 from prunelab import names
 from prunelab.errors import StoreError
+from prunelab.report.provenance import DataSource, Provenance, merged
 from prunelab.report.results import Results
 from prunelab.tracking.store import Store
 
@@ -22,8 +24,7 @@ def read_sweep(store: Store, sweep_id: str) -> Results:
         StoreError: if nothing did.
     """
     sweep = store.client.get_run(sweep_id)
-    newest = {run.data.tags[names.CONFIG_HASH]: run for run in reversed(store.children(sweep_id)) if _finished(run)}
-    finished = list(newest.values())
+    finished = _finished(store, sweep_id)
     if not finished:
         raise StoreError(f"sweep {sweep.info.run_name} ({sweep_id}) has no finished job: there is nothing to report")
     rows = pd.DataFrame([_row(run) for run in finished])
@@ -33,8 +34,46 @@ def read_sweep(store: Store, sweep_id: str) -> Results:
     return Results(sweep.info.run_name, rows, curves, verdicts)
 
 
-def _finished(run: MlflowRun) -> bool:
-    return bool(run.info.status == "FINISHED")
+def read_provenance(store: Store, sweep_id: str) -> Provenance:
+    """What was run; what is missing from the store, or cannot be read there, is left empty."""
+    sweep, jobs = store.client.get_run(sweep_id), _finished(store, sweep_id)
+    first = jobs[0].info.run_id if jobs else sweep_id
+    environment = json.loads(_text(store, first, names.ENVIRONMENT_FILE) or "{}")
+    planned = json.loads(_text(store, sweep_id, names.PLAN_FILE) or "{}").get("jobs")
+    each = (
+        [job["overrides"] for job in planned]
+        if planned
+        else [job.data.tags.get(names.OVERRIDES, "").split() for job in jobs]
+    )
+    inputs = [entry.dataset for job in jobs if job.inputs for entry in job.inputs.dataset_inputs]
+    return Provenance(
+        sweep_id=sweep_id,
+        started=f"{datetime.fromtimestamp(sweep.info.start_time / 1000).astimezone():%Y-%m-%d %H:%M:%S %Z}",
+        overrides=merged(each),
+        config=_text(store, first, names.CONFIG_FILE),
+        commits=tuple(dict.fromkeys(_commit(run) for run in jobs or [sweep])),
+        versions=environment.get("versions", {}),
+        machine=environment.get("machine", {}),
+        data=tuple(dict.fromkeys(DataSource(data.name, data.digest, data.source) for data in inputs)),
+    )
+
+
+def _finished(store: Store, sweep_id: str) -> list[MlflowRun]:
+    """The jobs that finished, oldest first, each configuration once."""
+    done = [run for run in reversed(store.children(sweep_id)) if run.info.status == "FINISHED"]
+    return list({run.data.tags[names.CONFIG_HASH]: run for run in done}.values())
+
+
+def _text(store: Store, run_id: str, path: str) -> str:
+    try:
+        return store.read(run_id, path).decode()
+    except StoreError:
+        return ""
+
+
+def _commit(run: MlflowRun) -> str:
+    commit = run.data.tags.get(names.GIT_COMMIT, "unknown")
+    return commit + (", with changes not committed" if run.data.tags.get(names.GIT_DIRTY) == "True" else "")
 
 
 def _row(run: MlflowRun) -> dict[str, object]:

@@ -1,0 +1,172 @@
+"""The page of a sweep: one HTML file that needs nothing else, not even a network."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+from itertools import groupby
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from prunelab import names
+from prunelab.report import pictures as drawing
+from prunelab.report.figures import ON_DARK, looks
+from prunelab.report.findings import findings, reach
+from prunelab.report.kept import DROPS, kept
+from prunelab.report.pictures import Picture
+from prunelab.report.plots import (
+    MOST,
+    against_percentage,
+    layer_colours,
+    learning_curves,
+    shared_axes,
+    survivors,
+)
+from prunelab.report.provenance import Provenance
+from prunelab.report.published import comparison
+from prunelab.report.results import Results, over_seeds
+from prunelab.report.tables import as_cells
+from prunelab.report.traces import DASH_NAMES, SYMBOLS
+from prunelab.report.verdict import verdicts
+
+
+def page(
+    results: Results,
+    provenance: Provenance | None = None,
+    pictures: Sequence[Picture] = (),
+    still: bytes | None = None,
+) -> str:
+    """The page as HTML. `still` is a PNG of the accuracies, for readers without JavaScript."""
+    table = over_seeds(results.rows)
+    every, series = list(dict.fromkeys(table["series"])), drawn(table)
+    published = comparison(results.rows, table)
+    layers = len(results.hidden_layers)
+    colours = layer_colours(layers)
+    groups = {
+        "percentage": against_percentage(results, table, series, published),
+        "shared": shared_axes(results, table, series),
+        "survivors": survivors(results, table, series),
+        "training": learning_curves(results.curves),
+    }
+    return _template().render(
+        results=results,
+        facts=_facts(results.rows, every),
+        verdicts=verdicts(results),
+        findings=findings(results),
+        kept=kept(table),
+        drops=[f"{100 * drop:g}" for drop in DROPS],
+        groups=groups,
+        left_out=len(every) - len(series),
+        key_of_series=_key(series),
+        detail=drawing.DETAIL,
+        layers=[{"light": light, "dark": dark} for light, dark in zip(colours, _on_dark(layers), strict=True)],
+        figures=_json(groups.values(), ON_DARK | dict(zip(colours, _on_dark(layers), strict=True))),
+        pictures=_pictured(pictures),
+        table=as_cells(table),
+        published=None if published is None else as_cells(published),
+        provenance=provenance,
+        still=None if still is None else base64.b64encode(still).decode(),
+    )
+
+
+def drawn(table: pd.DataFrame) -> list[str]:
+    """The series that the plots show: all, or those that go furthest on validation where there are too many."""
+    parts = {str(name): part for name, part in table.groupby("series", sort=False)}
+    if len(parts) <= MOST:
+        return list(parts)
+
+    def worth(name: str) -> tuple[float, float]:
+        row = reach(parts[name])
+        held = -1.0 if row is None else float(row[names.PERCENTAGE])
+        return held, float(parts[name][names.VAL_ACCURACY].mean())
+
+    best = set(sorted(parts, key=worth, reverse=True)[:MOST])
+    return [name for name in parts if name in best]
+
+
+def _facts(rows: pd.DataFrame, series: Sequence[str]) -> list[str]:
+    """What the sweep consisted of, in a line."""
+    counted = [
+        (len(rows), "job", "jobs"),
+        (len(series), "series", "series"),
+        (rows[names.PERCENTAGE].nunique(), "percentage", "percentages"),
+        (rows["seed"].nunique(), "seed", "seeds"),
+    ]
+    return [
+        *(f"{count:,} {one if count == 1 else many}" for count, one, many in counted),
+        *(", ".join(dict.fromkeys(rows[column])) for column in ("data", "model")),
+    ]
+
+
+def _key(series: Sequence[str]) -> list[dict[str, str]]:
+    """How each series is drawn, for the key that the plots share."""
+    return [
+        {
+            "series": name,
+            "light": look["color"],
+            "dark": ON_DARK.get(look["color"], look["color"]),
+            "dash": DASH_NAMES[look["linestyle"]],
+            "symbol": SYMBOLS[look["marker"]],
+        }
+        for name, look in looks(series).items()
+        if name in set(series)
+    ]
+
+
+def _on_dark(layers: int) -> list[str]:
+    return layer_colours(layers, first=0.35, last=0.97)
+
+
+def _json(groups: Any, on_dark: Mapping[str, str]) -> Markup:
+    """All plots as JSON that is safe inside a script element."""
+    plots = {plot.name: {"data": plot.data, "layout": plot.layout} for group in groups for plot in group}
+    text = json.dumps({"plots": plots, "onDark": on_dark}, allow_nan=False, separators=(",", ":"))
+    return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
+
+
+def _pictured(pictures: Sequence[Picture]) -> list[dict[str, Any]]:
+    """The pictures of one percentage and layer side by side."""
+    most = max((float(picture.inputs.max(initial=0)) for picture in pictures), default=0.0)
+    ordered = sorted(pictures, key=lambda picture: (picture.percentage, picture.layer))
+    return [
+        {
+            "percentage": f"{percentage:g}",
+            "layer": layer,
+            "pictures": [
+                {
+                    "of": picture,
+                    "matrix": drawing.matrix(picture),
+                    "detail": drawing.detail(picture),
+                    "pixels": drawing.pixels(picture, most),
+                }
+                for picture in group
+            ],
+        }
+        for (percentage, layer), group in groupby(ordered, key=lambda picture: (picture.percentage, picture.layer))
+    ]
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("prunelab.report", "template"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    folder = files("prunelab.report") / "template"
+    for name, content in (
+        ("style", (folder / "style.css").read_text(encoding="utf-8")),
+        ("script", (folder / "page.js").read_text(encoding="utf-8")),
+        ("plotly", get_plotlyjs()),
+    ):
+        environment.globals[name] = Markup(content)
+    return environment.get_template("page.html.j2")

@@ -1,0 +1,118 @@
+"use strict";
+// Draws the plots in the reader's colours (and in black on white for paper), hides series, sorts and filters the table.
+const { plots, onDark } = JSON.parse(document.getElementById("figures").textContent);
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const paper = matchMedia("print");
+const coarse = matchMedia("(pointer: coarse)");
+const drawings = [...document.querySelectorAll(".drawing")];
+const hidden = new Set();
+const PAPER_WIDTH = { wide: 680, small: 320 };
+let printing = false;
+
+document.documentElement.classList.add("js");
+
+function inColours(plot) {
+  const swap = dark.matches && !printing;
+  return JSON.parse(JSON.stringify(plot), (_, value) => (swap && onDark[value]) || value);
+}
+
+function draw(node) {
+  const { data, layout } = inColours(plots[node.dataset.plot]);
+  for (const trace of data) trace.visible = !hidden.has(trace.meta);
+  const small = node.closest(".small") !== null;
+  const axis = { automargin: true, zeroline: false, ticks: "", fixedrange: coarse.matches };
+  const base = {
+    height: 330, margin: { l: 8, r: 12, t: 10, b: 8 }, showlegend: false, hovermode: "closest",
+    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+    dragmode: coarse.matches ? false : "zoom", // a finger scrolls the page
+    font: { family: getComputedStyle(document.body).fontFamily, size: small ? 11 : 12 },
+    legend: { orientation: "h", x: 1, xanchor: "right", y: 1, yanchor: "bottom" },
+    autosize: !printing,
+    ...(printing ? { width: PAPER_WIDTH[small ? "small" : "wide"] } : {}),
+  };
+  Plotly.react(node, data, {
+    ...base, ...layout, xaxis: { ...axis, ...layout.xaxis }, yaxis: { ...axis, ...layout.yaxis },
+  }, { responsive: true, displaylogo: false, displayModeBar: coarse.matches ? false : "hover", modeBarButtons: [["toImage", "resetScale2d"]] });
+}
+
+const drawAll = () => drawings.forEach(draw);
+
+function print(on) {
+  if (printing === on) return;
+  printing = on;
+  if (on) for (const each of document.querySelectorAll("details")) each.open = true;
+  drawAll();
+}
+
+drawAll();
+dark.addEventListener("change", drawAll);
+paper.addEventListener("change", (event) => print(event.matches));
+addEventListener("beforeprint", () => print(true));
+addEventListener("afterprint", () => print(false));
+
+// The key: a press hides or shows a series.
+const keys = [...document.querySelectorAll(".key [data-series]")];
+const all = document.querySelector(".key .all");
+
+function show(button, on) {
+  button.setAttribute("aria-pressed", on);
+  hidden[on ? "delete" : "add"](button.dataset.series);
+}
+
+function pressed() {
+  if (all) all.textContent = hidden.size ? "show all" : "hide all";
+  drawings.filter((node) => node.closest(".plots")).forEach(draw);
+}
+
+for (const button of keys) {
+  button.addEventListener("click", () => {
+    show(button, button.getAttribute("aria-pressed") === "false");
+    pressed();
+  });
+}
+all?.addEventListener("click", () => {
+  const on = hidden.size > 0;
+  for (const button of keys) show(button, on);
+  pressed();
+});
+
+// The table: sorted by a heading, numbers as numbers, empty cells last.
+const table = document.querySelector(".sortable");
+const body = table.tBodies[0];
+const rows = [...body.rows];
+
+function sort(heading) {
+  const up = heading.getAttribute("aria-sort") !== "ascending";
+  for (const other of table.querySelectorAll("[aria-sort]")) other.removeAttribute("aria-sort");
+  heading.setAttribute("aria-sort", up ? "ascending" : "descending");
+  const numeric = heading.classList.contains("number");
+  const value = ({ cells }) => {
+    const cell = cells[heading.cellIndex];
+    return numeric ? Number(cell.dataset.v ?? NaN) : cell.textContent;
+  };
+  const missing = (v) => v === "" || Number.isNaN(v);
+  const keyed = rows.map((row) => [value(row), row]);
+  keyed.sort(([a], [b]) => {
+    if (missing(a) || missing(b)) return missing(a) - missing(b);
+    return (up ? 1 : -1) * (numeric ? a - b : a.localeCompare(b));
+  });
+  body.append(...keyed.map(([, row]) => row));
+}
+
+table.tHead.addEventListener("click", (event) => {
+  const button = event.target.closest("button");
+  if (button) sort(button.closest("th"));
+});
+
+const filter = document.getElementById("filter");
+const count = document.querySelector(".filter output");
+const texts = rows.map((row) => row.textContent.toLowerCase());
+filter.addEventListener("input", () => {
+  const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
+  let shown = 0;
+  rows.forEach((row, number) => {
+    row.hidden = !words.every((word) => texts[number].includes(word));
+    shown += !row.hidden;
+  });
+  count.textContent = words.length ? `${shown} of ${rows.length} rows` : "";
+});
