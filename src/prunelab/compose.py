@@ -26,6 +26,6 @@ def compose_job(overrides: Sequence[str]) -> Job:
 
 
 def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """(overrides, the rest) of a command line: an override has an `=`."""
-    overrides = [argument for argument in arguments if "=" in argument]
-    return overrides, [argument for argument in arguments if "=" not in argument]
+    """(overrides, the rest) of a command line: an override has an `=` and is no option."""
+    overrides = [argument for argument in arguments if "=" in argument and not argument.startswith("-")]
+    return overrides, [argument for argument in arguments if argument not in overrides]

@@ -17,6 +17,7 @@ from prunelab.report.findings import findings
 from prunelab.report.published import ACCURACY, LOSS, beside
 from prunelab.report.results import Results, over_seeds
 from prunelab.report.tables import as_markdown, as_rich
+from prunelab.tracking import views
 from prunelab.tracking.read import read_sweep
 from prunelab.tracking.store import Recorder, Store
 
@@ -47,6 +48,8 @@ def publish(store: Store, run: Recorder, verdicts: Sequence[str] = ()) -> None:
     )
     run.description(_description(results, table, comparison, sentences))
     _write_curves(store, run, table)
+    sweep = store.client.get_run(run.id).info
+    store.tag_experiment(views.tags(views.PublishedSweep(run.id, results.name, sweep.start_time), store.experiment_id))
     console = Console()
     if not console.is_terminal:
         console = Console(width=WIDTH)

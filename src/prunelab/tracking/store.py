@@ -103,6 +103,13 @@ class Store:
         """Where the store is, without a password."""
         return redacted(self.tracking.uri)
 
+    def tag_experiment(self, tags: Mapping[str, str]) -> None:
+        """Tags of the experiment itself; its description only where a person has not written one."""
+        known = self.client.get_experiment(self.experiment_id).tags
+        for name, value in tags.items():
+            if name != names.NOTE or name not in known:
+                self.client.set_experiment_tag(self.experiment_id, name, redacted(value))
+
     @contextmanager
     def run(
         self, kind: Kind, name: str, parent: str | None = None, tags: Mapping[str, object] | None = None
@@ -239,6 +246,28 @@ def open_store(tracking: Tracking, experiment_name: str) -> Store:
         raise StoreError(f"tracking.uri={redacted(tracking.uri)}: the store cannot be written: {error}") from error
     except MlflowException as error:
         raise StoreError(f"tracking.uri={redacted(tracking.uri)}: the store cannot be opened: {error}") from error
+
+
+def existing_store(tracking: Tracking, experiment_name: str) -> Store:
+    """The store as it stands, for those who only look: nothing is created.
+
+    Raises:
+        StoreError: if there is none, or no such experiment in it.
+    """
+    where = f"tracking.uri={redacted(tracking.uri)}"
+    database = sqlite_file(tracking.uri)
+    if database is None:
+        _reach(tracking.uri)
+    elif not database.is_file():
+        raise StoreError(f"{where}: there is no store yet; a sweep makes one (make sweep)")
+    try:
+        known = [experiment.name for experiment in MlflowClient(tracking.uri).search_experiments()]
+        if experiment_name in known:
+            return Store(tracking, experiment_name)
+    except MlflowException as error:
+        raise StoreError(f"{where}: the store cannot be opened: {error}") from error
+    others = ", ".join(name for name in known if name != "Default") or "none"
+    raise StoreError(f"tracking.experiment_name={experiment_name}: not in the store at {where}, which has: {others}")
 
 
 def redacted(text: str) -> str:
