@@ -55,6 +55,7 @@ GIT_COMMIT = "git_commit"
 GIT_DIRTY = "git_dirty"
 PARENT = "mlflow.parentRunId"
 NOTE = "mlflow.note.content"
+COLOUR = "mlflow.runColor"
 
 CHECKPOINT = "checkpoint/best.ckpt"
 CONFIG_FILE = "config.yaml"

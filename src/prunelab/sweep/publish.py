@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -12,7 +12,7 @@ from rich.console import Console
 
 from prunelab import names
 from prunelab.names import Kind
-from prunelab.report.figures import draw
+from prunelab.report.figures import draw, looks
 from prunelab.report.findings import findings
 from prunelab.report.published import ACCURACY, LOSS, beside
 from prunelab.report.results import Results, over_seeds
@@ -78,13 +78,23 @@ def _write_curves(store: Store, run: Recorder, table: pd.DataFrame) -> None:
     """One top-level run per series with step = percentage; those of an earlier report of the sweep are replaced."""
     for old in store.find(Kind.CURVE, **{names.SWEEP_ID: run.id}):
         store.client.delete_run(old.info.run_id)
+    colours = _colours(table["series"].unique())
     for series, part in table.groupby("series", sort=False):
-        with store.run(Kind.CURVE, str(series), tags={names.SWEEP_ID: run.id}) as curve:
+        tags = {names.SWEEP_ID: run.id, **colours.get(str(series), {})}
+        with store.run(Kind.CURVE, str(series), tags=tags) as curve:
             for _, row in part.iterrows():
                 curve.metrics(
                     {names.CURVE_ACCURACY: row[names.TEST_ACCURACY], names.CURVE_LOSS: row[names.TEST_LOSS]},
                     step=round(row[names.PERCENTAGE]),
                 )
+
+
+def _colours(series: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Tags that draw a series as the figures do; where they tell it by its dashes, MLflow has to choose a colour."""
+    first: dict[str, str] = {}
+    for name, look in looks(series).items():
+        first.setdefault(look["color"], name)
+    return {name: {names.COLOUR: colour} for colour, name in first.items()}
 
 
 def _png(figure: Figure) -> bytes:

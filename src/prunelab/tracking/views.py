@@ -64,9 +64,10 @@ def _address(server: str, experiment_id: str, query: Mapping[str, str]) -> str:
 
 def _note(experiment_id: str) -> str:
     known = {PREFIX + COMPARISON: "", PREFIX + RUNS: ""}
+    comparison = comparison_address("", experiment_id, known).removeprefix("/")  # wherever the server is
+    runs = runs_address("", experiment_id, known).removeprefix("/")
     return f"""\
-Look at [the comparison]({comparison_address("", experiment_id, known)}) \
-or [the sweeps and their jobs]({runs_address("", experiment_id, known)}).
+Look at [the comparison]({comparison}) or [the sweeps and their jobs]({runs}).
 
 The tag `{names.KIND}` says what a run is:
 
@@ -86,14 +87,15 @@ def _view(name: str, created: int, state: Mapping[str, object]) -> str:
 def _comparison(sweep: PublishedSweep) -> dict[str, object]:
     section = {
         "uuid": "curves",
-        "name": f"{sweep.name}: the step is the percentage removed",
+        "name": "Step = percentage removed",
         "display": True,
         "isReordered": True,
         "columns": 2,
-        "cardHeight": 400,
+        "cardHeight": 380,
     }
     return {
         **_page(f"{CURVES_ONLY} and tags.{names.SWEEP_ID} = '{sweep.id}'"),
+        "orderByAsc": True,  # as in the sweep's table
         "compareRunCharts": [_lines(metric, "curves") for metric in (names.CURVE_ACCURACY, names.CURVE_LOSS)],
         "compareRunSections": [section],
         "isAccordionReordered": True,
