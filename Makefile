@@ -22,8 +22,8 @@ setup: $(READY)  ## create .venv and install, once
 sweep: $(READY)  ## the published report, end to end
 	$(BIN)/prunelab experiment=report
 
-ui: $(READY)  ## the MLflow UI on 127.0.0.1, opened on the comparison
-	$(BIN)/prunelab-ui
+ui: $(READY)  ## the MLflow UI on 127.0.0.1, opened on the comparison: make ui [PORT=5001]
+	$(BIN)/prunelab-ui --port $(PORT)
 
 server: $(READY)  ## an MLflow server for a team: make server DATABASE=postgresql://user@host/name
 	@test -n "$(DATABASE)" || { echo "usage: make server DATABASE=postgresql://user@host/name [PORT=5000]"; exit 2; }

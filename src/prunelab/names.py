@@ -71,6 +71,7 @@ SPEED_NOT_MEASURED = "speed_not_measured"
 FASTEST = "fastest/"  # + batch_1 ...: which form of the pruned network takes least
 PARENT = "mlflow.parentRunId"
 NOTE = "mlflow.note.content"
+COLOUR = "mlflow.runColor"
 
 CHECKPOINT = "checkpoint/best.ckpt"
 CONFIG_FILE = "config.yaml"

@@ -12,8 +12,8 @@ import pytest
 import torch
 from tests.conftest import SMALL, Project
 
+from prunelab.tracking.server import command
 from prunelab.tracking.store import redacted
-from prunelab.tracking.ui import server
 from prunelab.training.fit import load_weights
 
 
@@ -47,8 +47,8 @@ def test_a_checkpoint_swapped_in_the_store_is_noticed_and_not_loaded(project: Pr
 
 
 def test_the_ui_listens_on_this_machine_alone_by_default() -> None:
-    command = server("sqlite:////x.db", "127.0.0.1", 5000)
-    assert command[command.index("--host") + 1] == "127.0.0.1"
+    words = command("sqlite:////x.db", "127.0.0.1", 5000)
+    assert words[words.index("--host") + 1] == "127.0.0.1"
 
 
 def test_passwords_are_taken_out_of_addresses() -> None:

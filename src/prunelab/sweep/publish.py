@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import pandas as pd
@@ -13,12 +13,13 @@ from matplotlib.figure import Figure
 from prunelab import names
 from prunelab.names import Kind
 from prunelab.report.describe import BESIDE, describe, sentences
-from prunelab.report.figures import draw
+from prunelab.report.figures import draw, looks
 from prunelab.report.page import page
 from prunelab.report.published import comparison
 from prunelab.report.results import Results, over_seeds
 from prunelab.report.tables import as_rich
 from prunelab.report.terminal import terminal
+from prunelab.tracking import views
 from prunelab.tracking.read import read_provenance, read_sweep
 from prunelab.tracking.store import Recorder, Store
 
@@ -50,6 +51,8 @@ def publish(store: Store, run: Recorder, verdicts: Sequence[str] = ()) -> None:
     )
     run.description(describe(results, table, published))
     _write_curves(store, run, table)
+    sweep = store.client.get_run(run.id).info
+    store.tag_experiment(views.tags(views.PublishedSweep(run.id, results.name, sweep.start_time), store.experiment_id))
     _print(results, table, published)
 
 
@@ -66,13 +69,23 @@ def _write_curves(store: Store, run: Recorder, table: pd.DataFrame) -> None:
     """One top-level run per series with step = percentage; those of an earlier report of the sweep are replaced."""
     for old in store.find(Kind.CURVE, **{names.SWEEP_ID: run.id}):
         store.client.delete_run(old.info.run_id)
+    colours = _colours(table["series"].unique())
     for series, part in table.groupby("series", sort=False):
-        with store.run(Kind.CURVE, str(series), tags={names.SWEEP_ID: run.id}) as curve:
+        tags = {names.SWEEP_ID: run.id, **colours.get(str(series), {})}
+        with store.run(Kind.CURVE, str(series), tags=tags) as curve:
             for _, row in part.iterrows():
                 curve.metrics(
                     {names.CURVE_ACCURACY: row[names.TEST_ACCURACY], names.CURVE_LOSS: row[names.TEST_LOSS]},
                     step=round(row[names.PERCENTAGE]),
                 )
+
+
+def _colours(series: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Tags that draw a series as the figures do; where they tell it by its dashes, MLflow has to choose a colour."""
+    first: dict[str, str] = {}
+    for name, look in looks(series).items():
+        first.setdefault(look["color"], name)
+    return {name: {names.COLOUR: colour} for colour, name in first.items()}
 
 
 def _png(figure: Figure) -> bytes:

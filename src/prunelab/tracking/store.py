@@ -105,6 +105,13 @@ class Store:
         """Where the store is, without a password."""
         return redacted(self.tracking.uri)
 
+    def tag_experiment(self, tags: Mapping[str, str]) -> None:
+        """Tags of the experiment itself; its description only where a person has not written one."""
+        known = self.client.get_experiment(self.experiment_id).tags
+        for name, value in tags.items():
+            if name != names.NOTE or name not in known:
+                self.client.set_experiment_tag(self.experiment_id, name, redacted(value))
+
     @contextmanager
     def run(
         self, kind: Kind, name: str, parent: str | None = None, tags: Mapping[str, object] | None = None

@@ -4,57 +4,69 @@ from __future__ import annotations
 
 import argparse
 import os
-import subprocess
+import re
 import sys
 import webbrowser
-from urllib.parse import quote
+from contextlib import suppress
 
 from prunelab.compose import compose_job, split_arguments
 from prunelab.errors import PrunelabError
-
-FILTER = "tags.kind = 'curve'"
+from prunelab.tracking import views
 
 
 def main() -> None:
     """The console command."""
+    overrides, others = split_arguments(sys.argv[1:])
+    arguments = _parser().parse_args(others)
+    try:
+        with suppress(KeyboardInterrupt):
+            _look(overrides, arguments)
+    except PrunelabError as error:
+        sys.exit(f"prunelab-ui: {error}")
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="prunelab-ui",
         description="Serve the MLflow UI on this project's store and print the address of the comparison in it.",
-        epilog="Any KEY=VALUE is an override as for prunelab, for instance data=digits or tracking.uri=sqlite:////x.db",
+        epilog="Any KEY=VALUE is an override as for prunelab, for instance data=digits or "
+        "tracking.uri=sqlite:////x.db; with tracking=server nothing is started: the addresses are that server's",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine alone)")
     parser.add_argument("--port", type=int, default=5000, help="port to listen on (default: 5000)")
-    parser.add_argument("--no-browser", action="store_true", help="print the address only")
+    parser.add_argument("--no-browser", action="store_true", help="print the addresses only")
+    parser.add_argument("--verbose", action="store_true", help="let the MLflow server speak")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="where the store is, if not here")
-    overrides, others = split_arguments(sys.argv[1:])
-    arguments = parser.parse_args(others)
-    try:
-        job = compose_job(overrides)
-        from prunelab.tracking.store import open_store
-
-        store = open_store(job.tracking, job.experiment_name)
-    except PrunelabError as error:
-        sys.exit(f"prunelab-ui: {error}")
-    address = comparison(f"http://{arguments.host}:{arguments.port}", store.experiment_id)
-    print(f"comparison: {address}", flush=True)
-    if not arguments.no_browser and sys.stdout.isatty():
-        webbrowser.open(address)
-    sys.exit(subprocess.call(server(job.tracking.uri, arguments.host, arguments.port), env=quiet_environment()))
+    return parser
 
 
-def comparison(server_address: str, experiment_id: str) -> str:
-    """The page that draws every method's curve in one chart: the chart view of the curve runs."""
-    return f"{server_address}/#/experiments/{experiment_id}/runs?compareRunsMode=CHART&searchFilter={quote(FILTER)}"
+def _look(overrides: list[str], arguments: argparse.Namespace) -> None:
+    """Print where to look, at a team's server, or at one of our own that stays until it is interrupted."""
+    job = compose_job(overrides)
+    from prunelab.tracking.existing import existing_store
+    from prunelab.tracking.server import running
+    from prunelab.tracking.store import sqlite_file
+
+    store = existing_store(job.tracking, job.experiment_name)
+    known = store.client.get_experiment(store.experiment_id).tags
+    if sqlite_file(job.tracking.uri) is None:
+        _show(re.sub(r"//[^/]*@", "//", job.tracking.uri), store.experiment_id, known, not arguments.no_browser)
+        return
+    address = f"http://{arguments.host}:{arguments.port}"
+    print(f"starting the MLflow UI on {address} (Ctrl-C ends it)", flush=True)
+    with running(job.tracking.uri, arguments.host, arguments.port, arguments.verbose) as server:
+        _show(address, store.experiment_id, known, not arguments.no_browser)
+        sys.exit(server.wait())
 
 
-def server(uri: str, host: str, port: int) -> list[str]:
-    """The command that serves a store."""
-    return [
-        *(sys.executable, "-m", "mlflow", "server"),
-        *("--backend-store-uri", uri, "--host", host, "--port", str(port), "--workers", "1"),
-    ]
+def _show(server: str, experiment_id: str, known: dict[str, str], browser: bool) -> None:
+    comparison = views.comparison_address(server.rstrip("/"), experiment_id, known)
+    print(f"comparison: {comparison}")
+    print(f"runs:       {views.runs_address(server.rstrip('/'), experiment_id, known)}", flush=True)
+    if browser and sys.stdout.isatty() and _desktop():
+        webbrowser.open(comparison)
 
 
-def quiet_environment() -> dict[str, str]:
-    """Without telemetry, and without the twenty helper processes of MLflow's job execution."""
-    return {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+def _desktop() -> bool:
+    """Whether a browser would be a window: a text browser would take the terminal over."""
+    return sys.platform != "linux" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))

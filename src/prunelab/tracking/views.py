@@ -1,0 +1,138 @@
+"""What the MLflow UI shows of an experiment without a click: saved views, which it keeps as tags of the experiment.
+
+A view is one tag: JSON with a name, a time, and the state of the runs page, in the words of MLflow's own front end
+(ExperimentPageUIState, RunsChartsLineCardConfig). The keys are fixed, so that what is published again replaces it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from prunelab import names
+from prunelab.names import Kind
+
+PREFIX = "mlflow.sharedViewState."
+COMPARISON = "prunelab-comparison"
+RUNS = "prunelab-runs"
+CURVES_ONLY = f"tags.{names.KIND} = '{Kind.CURVE.value}'"
+NO_CURVES = f"tags.{names.KIND} != '{Kind.CURVE.value}'"
+COLUMNS = (
+    *(f"params.`{name}`" for name in ("method", "percentage", "recovery", "seed")),
+    *(f"metrics.`{name}`" for name in (names.TEST_ACCURACY, names.TEST_LOSS, names.ACCURACY_DROP)),
+    *(f"metrics.`{name}`" for name in (names.COMPRESSION_RATIO, names.THEORETICAL_SPEEDUP)),
+)
+"""The table of runs: what was asked for, then what came of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedSweep:
+    """The sweep that the comparison shows; `started` in milliseconds, as MLflow counts."""
+
+    id: str
+    name: str
+    started: int
+
+
+def tags(sweep: PublishedSweep, experiment_id: str) -> dict[str, str]:
+    """The experiment's tags: both views, and the text that stands above them."""
+    comparison = _view(f"Comparison: {sweep.name}", sweep.started, _comparison(sweep))
+    runs = _view("Sweeps and their jobs", sweep.started, _runs())
+    return {PREFIX + COMPARISON: comparison, PREFIX + RUNS: runs, names.NOTE: _note(experiment_id)}
+
+
+def comparison_address(server: str, experiment_id: str, known: Mapping[str, str]) -> str:
+    """The page that draws every method's curve in one chart: the saved view, or all curves where none is saved."""
+    return _address(server, experiment_id, {**_query(COMPARISON, known, CURVES_ONLY), "compareRunsMode": "CHART"})
+
+
+def runs_address(server: str, experiment_id: str, known: Mapping[str, str]) -> str:
+    """The table of baselines and sweeps, the jobs of a sweep grouped under it."""
+    return _address(server, experiment_id, _query(RUNS, known, NO_CURVES))
+
+
+def _query(key: str, known: Mapping[str, str], search: str) -> dict[str, str]:
+    return {"viewStateShareKey": key} if PREFIX + key in known else {"searchFilter": search}
+
+
+def _address(server: str, experiment_id: str, query: Mapping[str, str]) -> str:
+    # Without being told, the UI shows every experiment as one of language models, whatever its kind.
+    return f"{server}/#/experiments/{experiment_id}/runs?{urlencode({**query, 'workflowType': 'machine_learning'})}"
+
+
+def _note(experiment_id: str) -> str:
+    known = {PREFIX + COMPARISON: "", PREFIX + RUNS: ""}
+    comparison = comparison_address("", experiment_id, known).removeprefix("/")  # wherever the server is
+    runs = runs_address("", experiment_id, known).removeprefix("/")
+    return f"""\
+Look at [the comparison]({comparison}) or [the sweeps and their jobs]({runs}).
+
+The tag `{names.KIND}` says what a run is:
+
+| {names.KIND} | what it is |
+| --- | --- |
+| `{Kind.BASELINE.value}` | a training of the unpruned network |
+| `{Kind.SWEEP.value}` | the parent of its jobs: table and findings in its description, figures in its artifacts |
+| `{Kind.JOB.value}` | one method at one percentage |
+| `{Kind.CURVE.value}` | a method's line in the comparison: its step is the percentage removed |
+"""
+
+
+def _view(name: str, created: int, state: Mapping[str, object]) -> str:
+    return json.dumps({"name": name, "createdAt": created, "updatedAt": created, "state": json.dumps(state)})
+
+
+def _comparison(sweep: PublishedSweep) -> dict[str, object]:
+    section = {
+        "uuid": "curves",
+        "name": "Step = percentage removed",
+        "display": True,
+        "isReordered": True,
+        "columns": 2,
+        "cardHeight": 380,
+    }
+    return {
+        **_page(f"{CURVES_ONLY} and tags.{names.SWEEP_ID} = '{sweep.id}'"),
+        "orderByAsc": True,  # as in the sweep's table
+        "compareRunCharts": [_lines(metric, "curves") for metric in (names.CURVE_ACCURACY, names.CURVE_LOSS)],
+        "compareRunSections": [section],
+        "isAccordionReordered": True,
+    }
+
+
+def _runs() -> dict[str, object]:
+    return {**_page(NO_CURVES), "selectedColumns": COLUMNS, "columnOrder": COLUMNS}
+
+
+def _page(search: str) -> dict[str, object]:
+    return {
+        "searchFilter": search,
+        "orderByKey": "attributes.start_time",
+        "orderByAsc": False,
+        "startTime": "ALL",
+        "lifecycleFilter": "Active",
+        "runsHiddenMode": "SHOW_ALL",  # left to itself the UI draws ten runs
+    }
+
+
+def _lines(metric: str, section: str) -> dict[str, object]:
+    return {
+        "uuid": metric,
+        "type": "LINE",
+        "metricSectionId": section,
+        "metricKey": metric,
+        "selectedMetricKeys": [metric],
+        "xAxisKey": "step",
+        "useGlobalXaxisKey": False,
+        "xAxisScaleType": "linear",
+        "scaleType": "linear",
+        "yAxisKey": "metric",
+        "lineSmoothness": 0,
+        "useGlobalLineSmoothing": False,
+        "displayPoints": True,
+        "range": {},
+        "deleted": False,
+        "isGenerated": False,
+    }
