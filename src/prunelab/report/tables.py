@@ -27,9 +27,11 @@ COLUMNS: dict[str, tuple[str, str]] = {
 """Each column that a person sees: its heading and how a value of it is written."""
 
 
-def as_rich(table: pd.DataFrame, title: str) -> Table:
-    """For the terminal."""
+def as_rich(table: pd.DataFrame, title: str, plain: bool = False) -> Table:
+    """For the terminal; `plain` for one that has but ASCII."""
     headings, lines = _written(table)
+    if plain:
+        lines = [[cell.replace("±", "+-") for cell in line] for line in lines]
     drawn = Table(title=title, title_justify="left")
     for position, heading in enumerate(headings):
         drawn.add_column(heading, justify="left" if position == 0 else "right")

@@ -11,16 +11,18 @@ from matplotlib.figure import Figure
 
 from prunelab import names
 from prunelab.names import Kind
+from prunelab.report.console import terminal
 from prunelab.report.figures import draw
 from prunelab.report.findings import findings
 from prunelab.report.published import ACCURACY, LOSS, beside
 from prunelab.report.results import Results, over_seeds
 from prunelab.report.tables import as_markdown, as_rich
-from prunelab.report.terminal import terminal
+from prunelab.report.terminal import accuracy_plot
 from prunelab.tracking.read import read_sweep
 from prunelab.tracking.store import Recorder, Store
 
 DPI = 130
+BESIDE = "Beside the published report (its percentages are our reading)"
 
 
 def publish(store: Store, run: Recorder, verdicts: Sequence[str] = ()) -> None:
@@ -46,9 +48,13 @@ def publish(store: Store, run: Recorder, verdicts: Sequence[str] = ()) -> None:
     run.description(_description(results, table, comparison, sentences))
     _write_curves(store, run, table)
     console = terminal()
-    console.print(as_rich(table, results.name))
+    plain = console.options.ascii_only
+    console.print(as_rich(table, results.name, plain))
+    plot = accuracy_plot(table, results.rows[names.BASELINE_ACCURACY].mean())
+    if plot is not None:
+        console.print(plot)
     if comparison is not None:
-        console.print(as_rich(comparison, "Beside the published report (its percentages are our reading)"))
+        console.print(as_rich(comparison, BESIDE, plain))
     for sentence in sentences:
         console.print(sentence, highlight=False, markup=False, soft_wrap=True)
 
@@ -56,7 +62,7 @@ def publish(store: Store, run: Recorder, verdicts: Sequence[str] = ()) -> None:
 def _description(results: Results, table: pd.DataFrame, comparison: pd.DataFrame | None, sentences: list[str]) -> str:
     parts = ["\n".join(f"- {sentence}" for sentence in sentences), as_markdown(table)]
     if comparison is not None:
-        parts += ["Beside the published report (its percentages are our reading):", as_markdown(comparison)]
+        parts += [f"{BESIDE}:", as_markdown(comparison)]
     return "\n\n".join(parts)
 
 
