@@ -49,12 +49,12 @@ def publish(store: Store, run: Recorder, verdicts: Sequence[str] = ()) -> None:
     _write_curves(store, run, table)
     console = terminal()
     plain = console.options.ascii_only
-    console.print(as_rich(table, results.name, plain))
+    console.print(as_rich(table, results.name, console.width, plain))
     plot = accuracy_plot(table, results.rows[names.BASELINE_ACCURACY].mean())
     if plot is not None:
         console.print(plot)
     if comparison is not None:
-        console.print(as_rich(comparison, BESIDE, plain))
+        console.print(as_rich(comparison, BESIDE, console.width, plain))
     for sentence in sentences:
         console.print(sentence, highlight=False, markup=False, soft_wrap=True)
 
