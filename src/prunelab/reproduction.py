@@ -20,7 +20,7 @@ from prunelab.errors import ConfigError, StoreError
 from prunelab.job import check, dataset_of, run
 from prunelab.names import Kind
 from prunelab.report.agreement import FAILURES, Row, as_rich, compare, compare_curves, summary
-from prunelab.report.terminal import terminal
+from prunelab.report.console import terminal
 from prunelab.tracking.find import find_run
 from prunelab.tracking.recorded import Recorded, circumstances, copy_run, recorded
 from prunelab.tracking.store import Store, open_store

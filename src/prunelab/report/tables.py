@@ -33,14 +33,28 @@ WIDE = (names.VAL_ACCURACY,)
 """Columns for which only the page has room."""
 SPREAD = (names.TEST_ACCURACY, names.TEST_LOSS, names.VAL_ACCURACY, names.ACCURACY_DROP)
 """Columns that the page shows with their standard deviation."""
+LEAST = (
+    *(names.NEURONS_REMAINING, names.WEIGHTS_REMAINING, names.THEORETICAL_SPEEDUP, EMPTIED, names.COMPRESSION_RATIO),
+    *(names.TEST_LOSS, names.ACCURACY_DROP),
+)
+"""The columns that a narrow terminal does without, the first to go first."""
 
 
-def as_rich(table: pd.DataFrame, title: str) -> Table:
-    """For the terminal."""
+def as_rich(table: pd.DataFrame, title: str, width: int, plain: bool = False) -> Table:
+    """For the terminal, without its least columns if it has not the `width`; `plain` for one that has but ASCII."""
     headings, lines = _written(table)
+    if _width(headings, lines) > width:
+        headings = _broken(headings)
+    for column in LEAST:
+        if _width(headings, lines) > width and column in table.columns:
+            table = table.drop(columns=column)
+            headings, lines = _written(table)
+            headings = _broken(headings)
+    if plain:
+        lines = [[cell.replace("±", "+-") for cell in line] for line in lines]
     drawn = Table(title=title, title_justify="left")
     for position, heading in enumerate(headings):
-        drawn.add_column(heading, justify="left" if position == 0 else "right")
+        drawn.add_column(heading, justify="left" if position == 0 else "right", no_wrap=True)
     previous = None
     for line in lines:
         if previous is not None and line[0] != previous:
@@ -90,6 +104,8 @@ def shown(table: pd.DataFrame) -> list[str]:
 
 def same_ratios(table: pd.DataFrame) -> bool:
     """Whether multiply-adds shrink exactly as parameters do, as they do without biases."""
+    if not {names.THEORETICAL_SPEEDUP, names.COMPRESSION_RATIO} <= set(table.columns):
+        return False
     return bool((table[names.THEORETICAL_SPEEDUP] == table[names.COMPRESSION_RATIO]).all())
 
 
@@ -108,3 +124,14 @@ def _written(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     return [COLUMNS[column][0] for column in columns], [
         [cell(row, column) for column in columns] for row in table.to_dict("records")
     ]
+
+
+def _broken(headings: list[str]) -> list[str]:
+    """Headings with a line for each word."""
+    return [heading.replace(" ", "\n") for heading in headings]
+
+
+def _width(headings: list[str], lines: list[list[str]]) -> int:
+    """Columns of the terminal that a table takes: those of its widest cells, three for each border, and one."""
+    columns = zip(headings, *lines, strict=True)
+    return 1 + sum(3 + max(map(len, [*heading.splitlines(), *cells])) for heading, *cells in columns)

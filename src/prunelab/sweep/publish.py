@@ -12,13 +12,14 @@ from matplotlib.figure import Figure
 
 from prunelab import names
 from prunelab.names import Kind
+from prunelab.report.console import terminal
 from prunelab.report.describe import BESIDE, describe, sentences
 from prunelab.report.figures import draw, looks
 from prunelab.report.page import page
 from prunelab.report.published import comparison
 from prunelab.report.results import Results, over_seeds
 from prunelab.report.tables import as_rich
-from prunelab.report.terminal import terminal
+from prunelab.report.terminal import accuracy_plot
 from prunelab.tracking import views
 from prunelab.tracking.read import read_provenance, read_sweep
 from prunelab.tracking.store import Recorder, Store
@@ -58,9 +59,13 @@ def publish(store: Store, run: Recorder, verdicts: Sequence[str] = ()) -> None:
 
 def _print(results: Results, table: pd.DataFrame, published: pd.DataFrame | None) -> None:
     console = terminal()
-    console.print(as_rich(table, results.name))
+    plain = console.options.ascii_only
+    console.print(as_rich(table, results.name, console.width, plain))
+    plot = accuracy_plot(table, results.rows[names.BASELINE_ACCURACY].mean())
+    if plot is not None:
+        console.print(plot)
     if published is not None:
-        console.print(as_rich(published, BESIDE))
+        console.print(as_rich(published, BESIDE, console.width, plain))
     for sentence in sentences(results):
         console.print(sentence, highlight=False, markup=False, soft_wrap=True)
 

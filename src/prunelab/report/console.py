@@ -1,0 +1,19 @@
+"""Standard output, for the tables and plots at the end of a command."""
+
+from __future__ import annotations
+
+import io
+import sys
+
+from rich.console import Console
+
+WIDTH = 132
+"""Columns of a table in a pipe or a log, where there is no terminal to say."""
+
+
+def terminal() -> Console:
+    """As wide as the terminal, or wide enough for the tables where it is none; never fails on a letter it lacks."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    console = Console()
+    return console if console.is_terminal else Console(width=WIDTH)
