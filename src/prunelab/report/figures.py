@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, NullFormatter
 
 from prunelab import names
+from prunelab.report.pictures import Picture
 from prunelab.report.results import Results, over_seeds
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#44AA99", "#999933")
@@ -21,18 +22,27 @@ BASELINE_COLOUR = "#444444"
 ON_DARK = {"#0072B2": "#3B97DB", "#882255": "#C4528F", BASELINE_COLOUR: "#B8BDC4"}
 """What stands for a colour on a dark background, for those that would hardly be seen there."""
 SIZE = (7.2, 4.4)
+TIMES = "times {} than the unpruned network"
 
 
-def draw(results: Results) -> dict[str, Figure]:
-    """Every figure of a sweep, by name."""
+def draw(results: Results, pictures: Sequence[Picture] = ()) -> dict[str, Figure]:
+    """Every figure of a sweep for which there is something to draw, by name."""
     table = over_seeds(results.rows)
     figures = {
         "accuracy": against_percentage(results, table, names.TEST_ACCURACY, names.BASELINE_ACCURACY),
         "loss": against_percentage(results, table, names.TEST_LOSS, names.BASELINE_LOSS),
-        "parameters": against_ratio(results, table, names.COMPRESSION_RATIO, "fewer parameters"),
-        "multiply_adds": against_ratio(results, table, names.THEORETICAL_SPEEDUP, "fewer multiply-adds"),
+        "parameters": against(results, table, names.COMPRESSION_RATIO, "fewer parameters", TIMES),
+        "multiply_adds": against(results, table, names.THEORETICAL_SPEEDUP, "fewer multiply-adds", TIMES),
         "survivors": survivors(results, table),
     }
+    for size in batch_sizes(table):
+        what = f"measured speed, batches of {size:,}"
+        figures[f"speedup_batch_{size}"] = against(results, table, names.speedup(size), what, "times as fast, measured")
+        figures[f"speeds_batch_{size}"] = theoretical_beside_measured(table, size)
+    if names.FILE_BYTES in table:
+        figures["file"] = against(results, table, names.FILE_BYTES, "file size", "bytes of the saved network")
+    if pictures:
+        figures["pixels"] = pixels(pictures)
     if results.curves:
         figures["learning_curves"] = learning_curves(results.curves)
     return figures
@@ -73,22 +83,25 @@ def against_percentage(results: Results, table: pd.DataFrame, metric: str, basel
     return figure
 
 
-def against_ratio(results: Results, table: pd.DataFrame, ratio: str, what: str) -> Figure:
-    """Accuracy against how many times smaller a network is: the axis on which both granularities can be compared."""
+def batch_sizes(table: pd.DataFrame) -> list[int]:
+    """Those whose speed was measured."""
+    found = [str(column) for column in table.columns if str(column).startswith(names.SPEEDUP)]
+    return sorted(int(column.rpartition("_")[2]) for column in found if table[column].notna().any())
+
+
+def against(results: Results, table: pd.DataFrame, column: str, what: str, label: str) -> Figure:
+    """Accuracy against what pruning is for, on a logarithmic axis: the one on which both granularities compare."""
     figure, axes = _figure()
     look = looks(table["series"])
     for series, part in table.groupby("series", sort=False):
         style = look[str(series)]
-        part = part.sort_values(ratio)
-        axes.plot(part[ratio], part[names.TEST_ACCURACY], label=str(series), **style)
-        _band(axes, part, ratio, names.TEST_ACCURACY, style["color"])
+        part = part[part[column] > 0].sort_values(column)
+        axes.plot(part[column], part[names.TEST_ACCURACY], label=str(series), **style)
+        _band(axes, part, column, names.TEST_ACCURACY, style["color"])
     level = results.rows[names.BASELINE_ACCURACY].mean()
     axes.axhline(level, color=BASELINE_COLOUR, linestyle="--", linewidth=1.2, label=f"unpruned ({level:.4f})")
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter(lambda value, position: f"{value:g}x")
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set(xlabel=f"times {what} than the unpruned network", ylabel="test accuracy", title=f"Accuracy with {what}")
+    _logarithmic(axes, "x" if column != names.FILE_BYTES else "B")
+    axes.set(xlabel=label.format(what), ylabel="test accuracy", title=f"Accuracy: {what}")
     _legend(axes, len(look))
     return figure
 
@@ -119,6 +132,44 @@ def survivors(results: Results, table: pd.DataFrame) -> Figure:
         axes.legend(frameon=False, fontsize=8)
     for axes in grid[:, 0]:
         axes.set_ylabel("remaining in the layer (%)")
+    return figure
+
+
+def theoretical_beside_measured(table: pd.DataFrame, size: int) -> Figure:
+    """Each series' measured speedup against the one that its multiply-adds promise; on the diagonal they are equal."""
+    figure, axes = _figure()
+    look = looks(table["series"])
+    for series, part in table.groupby("series", sort=False):
+        part = part[part[names.speedup(size)].notna()].sort_values(names.THEORETICAL_SPEEDUP)
+        axes.plot(part[names.THEORETICAL_SPEEDUP], part[names.speedup(size)], label=str(series), **look[str(series)])
+    ends = [1.0, float(table[names.THEORETICAL_SPEEDUP].max())]
+    axes.plot(ends, ends, color=BASELINE_COLOUR, linestyle="--", linewidth=1.2, label="as promised")
+    _logarithmic(axes, "x")
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(_tick("x"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
+    axes.set(
+        xlabel="theoretical: times fewer multiply-adds",
+        ylabel=f"measured: times as fast, batches of {size:,}",
+        title="Speedup, promised and measured",
+    )
+    _legend(axes, len(look))
+    return figure
+
+
+def pixels(pictures: Sequence[Picture]) -> Figure:
+    """For each picture, how much of every input pixel the network still uses."""
+    columns = min(len(pictures), 4)
+    rows = -(-len(pictures) // columns)
+    figure = Figure(figsize=(1.2 + 2.5 * columns, 0.5 + 2.6 * rows), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False)
+    most = max(float(picture.inputs.max(initial=0)) for picture in pictures) or 1.0
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for axes, picture in zip(grid.flat, pictures, strict=False):
+        image = axes.imshow(picture.inputs, cmap="viridis", vmin=0, vmax=most)
+        axes.set_title(f"{picture.series}, {picture.percentage:g}%\n{picture.unused_pixels} pixels unused", fontsize=9)
+    figure.colorbar(image, ax=grid, label="sum of the remaining |weights| of a pixel", shrink=0.8)
     return figure
 
 
@@ -163,6 +214,18 @@ def _legend(axes: Axes, entries: int) -> None:
         axes.legend(frameon=False)
     else:
         axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+
+
+def _logarithmic(axes: Axes, unit: str) -> None:
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(_tick(unit))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _tick(unit: str) -> EngFormatter | FuncFormatter:
+    """1.5x; of bytes 20 kB."""
+    return EngFormatter(unit) if unit == "B" else FuncFormatter(lambda value, position: f"{value:g}{unit}")
 
 
 def _figure() -> tuple[Figure, Axes]:

@@ -10,6 +10,8 @@ from prunelab import names
 from prunelab.report.results import Results, over_seeds, with_series
 
 TOLERANCE = 0.01
+BATCH = 1024
+"""The batch size whose measured speed is spoken of."""
 
 
 def findings(results: Results) -> list[str]:
@@ -23,9 +25,13 @@ def findings(results: Results) -> list[str]:
         words = [
             _reach(part),
             _fall(part),
+            _speed(part),
             _emptied(labelled[labelled["series"] == series], results.hidden_layers),
         ]
         sentences.append(f"{series}: " + "; ".join(word for word in words if word) + ".")
+    if names.SPEED_NOT_MEASURED in results.rows and results.rows[names.SPEED_NOT_MEASURED].notna().any():
+        reasons = results.rows[names.SPEED_NOT_MEASURED].dropna().unique()
+        sentences.append(f"Of some jobs the speed was not measured: {'; '.join(reasons)}.")
     return sentences
 
 
@@ -81,6 +87,25 @@ def _fall(part: pd.DataFrame) -> str:
         return ""
     _, before, after = max(steps)
     return f"falls most between {before[0]:g}% and {after[0]:g}%, from {before[1]:.4f} to {after[1]:.4f}"
+
+
+def _speed(part: pd.DataFrame) -> str:
+    """How much faster it is where it still holds, and where a sparse form would be slower than the dense network."""
+    words = []
+    measured, row = part.get(names.speedup(BATCH)), reach(part)
+    if row is not None and measured is not None and not pd.isna(row[names.speedup(BATCH)]):
+        form = row[f"{names.FASTEST}batch_{BATCH}"]
+        words.append(f"measured there {row[names.speedup(BATCH)]:.1f}x as fast ({form}, batch of {BATCH})")
+    sparse = part.get(names.latency(BATCH, "csr"))
+    if sparse is not None and sparse.notna().any():
+        slower = part[sparse > part[names.latency(BATCH, "dense")]]
+        if not slower.empty:
+            words.append(f"as a sparse matrix slower than dense at {_percentages(slower)}")
+    return "; ".join(words)
+
+
+def _percentages(part: pd.DataFrame) -> str:
+    return ", ".join(f"{percentage:g}%" for percentage in part[names.PERCENTAGE])
 
 
 def _emptied(rows: pd.DataFrame, layers: list[str]) -> str:

@@ -61,6 +61,8 @@ def varied(rows: pd.DataFrame, columns: Iterable[str] = VARIABLE) -> list[str]:
 def over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
     """Mean of every metric for each series and percentage, with `n` seeds and columns `sd <metric>` (0 for one seed).
 
+    Of the forms that were the fastest, the commonest.
+
     Sorted by series in the order in which they first appear, then by percentage.
     """
     labelled = with_series(rows)
@@ -69,12 +71,17 @@ def over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
     mean = grouped[metrics].mean()
     sd = grouped[metrics].std().fillna(0).add_prefix("sd ")
     emptied = grouped[_layers(labelled)].min().apply(_empty_layers, axis=1).rename(EMPTIED)
-    table = pd.concat([mean, sd, grouped.size().rename("n"), emptied], axis=1).reset_index()
+    fastest = [grouped[column].agg(_commonest) for column in labelled.columns if column.startswith(names.FASTEST)]
+    table = pd.concat([mean, sd, grouped.size().rename("n"), emptied, *fastest], axis=1).reset_index()
     order = {name: position for position, name in enumerate(dict.fromkeys(labelled["series"]))}
     return table.sort_values(
         ["series", names.PERCENTAGE],
         key=lambda column: column.map(order) if column.name == "series" else column,
     ).reset_index(drop=True)
+
+
+def _commonest(values: pd.Series) -> str:
+    return str(next(iter(values.mode()), ""))
 
 
 def _layers(rows: pd.DataFrame) -> list[str]:

@@ -21,7 +21,7 @@ from prunelab.report.results import Results, over_seeds
 from prunelab.report.tables import as_rich
 from prunelab.report.terminal import accuracy_plot
 from prunelab.tracking import views
-from prunelab.tracking.read import read_provenance, read_sweep
+from prunelab.tracking.read import read_pictures, read_provenance, read_sweep
 from prunelab.tracking.store import Recorder, Store
 
 DPI = 130
@@ -41,8 +41,9 @@ def publish(store: Store, run: Recorder, verdicts: Sequence[str] = ()) -> None:
         results = replace(results, verdicts=tuple(verdicts))
     table = over_seeds(results.rows)
     published = comparison(results.rows, table)
-    figures = {name: _png(figure) for name, figure in draw(results).items()}
-    sheet = page(results, read_provenance(store, run.id), still=figures["accuracy"])
+    pictures = read_pictures(store, results)
+    figures = {name: _png(figure) for name, figure in draw(results, pictures).items()}
+    sheet = page(results, read_provenance(store, run.id), pictures, still=figures["accuracy"])
     run.files(
         {
             names.RESULTS_FILE: results.rows.to_csv(index=False),

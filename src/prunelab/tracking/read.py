@@ -6,14 +6,22 @@ import json
 from datetime import datetime
 
 import pandas as pd
+import torch
 from mlflow.entities import Run as MlflowRun
+from torch import Tensor, nn
 
 from prunelab import names
 from prunelab.errors import StoreError
+from prunelab.network.layers import linear_layers
+from prunelab.network.saved import Card, read_kept, read_network
+from prunelab.report.pictures import Picture
 from prunelab.report.provenance import DataSource, Provenance, merged
-from prunelab.report.results import Results
+from prunelab.report.results import Results, with_series
 from prunelab.tracking.store import Store
 
+HALF = 50.0
+PICTURES = 8
+SAID = names.SPEED_NOT_MEASURED
 CURVE_METRICS = (names.TRAIN_ACCURACY, names.TRAIN_LOSS, names.VAL_ACCURACY, names.VAL_LOSS)
 
 
@@ -32,6 +40,38 @@ def read_sweep(store: Store, sweep_id: str) -> Results:
     curves = {run_id: {metric: store.history(run_id, metric) for metric in CURVE_METRICS} for run_id in baselines}
     verdicts = tuple(json.loads(sweep.data.tags.get(names.VERDICTS, "[]")))
     return Results(sweep.info.run_name, rows, curves, verdicts)
+
+
+def read_pictures(store: Store, results: Results) -> list[Picture]:
+    """What of one hidden layer is left under each method, at the percentage nearest a half that most of them have.
+
+    The pruned networks are artifacts of the jobs; of those that kept none there is no picture.
+    """
+    rows = with_series(results.rows)
+    counts = rows[rows[names.PERCENTAGE] > 0].groupby(names.PERCENTAGE)["series"].nunique()
+    if counts.empty:
+        return []
+    percentage = min(counts[counts == counts.max()].index, key=lambda value: abs(float(value) - HALF))
+    shown = rows[rows[names.PERCENTAGE] == percentage].groupby("series", sort=False).first()
+    pictures = []
+    for series, row in shown.head(PICTURES).iterrows():
+        try:
+            network, card = read_network(store.read(row["run_id"], names.NETWORK_FILE))
+            kept = read_kept(store.read(row["run_id"], names.KEPT_FILE))
+        except StoreError:
+            continue
+        pictures.append(_picture(str(series), float(percentage), network, card, kept))
+    return pictures
+
+
+def _picture(series: str, percentage: float, network: nn.Module, card: Card, kept: list[Tensor]) -> Picture:
+    """The second hidden layer, or the only one, in the dense network's positions."""
+    first, *others = [layer.weight.detach() for layer in linear_layers(network)]
+    number = min(2, len(kept))
+    weights = torch.zeros(len(kept[number - 1]), len(kept[0]) if number == 2 else card.shape[0] * card.shape[1])
+    columns = kept[0] if number == 2 else torch.ones(weights.shape[1], dtype=torch.bool)
+    weights[kept[number - 1].nonzero(), columns.nonzero().T] = others[0] if number == 2 else first
+    return Picture(series, percentage, number, weights.numpy(), first.abs().sum(0).reshape(card.shape).numpy())
 
 
 def read_provenance(store: Store, sweep_id: str) -> Provenance:
@@ -78,4 +118,5 @@ def _commit(run: MlflowRun) -> str:
 
 def _row(run: MlflowRun) -> dict[str, object]:
     parameters = {key: value for key, value in run.data.params.items() if key != names.PERCENTAGE}
-    return {"run_id": run.info.run_id, **parameters, **run.data.metrics}
+    spoken = {key: value for key, value in run.data.tags.items() if key.startswith((names.FASTEST, SAID))}
+    return {"run_id": run.info.run_id, **parameters, **spoken, **run.data.metrics}
