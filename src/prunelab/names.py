@@ -68,6 +68,7 @@ OVERRIDES = "overrides"
 GIT_COMMIT = "git_commit"
 GIT_DIRTY = "git_dirty"
 SPEED_NOT_MEASURED = "speed_not_measured"
+SPEED_UNSTEADY = "speed_unsteady"
 FASTEST = "fastest/"  # + batch_1 ...: which form of the pruned network takes least
 PARENT = "mlflow.parentRunId"
 NOTE = "mlflow.note.content"

@@ -70,3 +70,18 @@ def test_a_batch_has_the_size_that_was_asked_for(size: int) -> None:
     seen = set()
     latency({"dense": lambda given: seen.add(given.shape)}, torch.rand(5, 3), size, 0.0001, 1)  # type: ignore
     assert seen == {(size, 3)}
+
+
+def test_a_machine_that_became_slower_on_the_way_is_noticed() -> None:
+    calls = 0
+
+    def tiring(images: Tensor) -> Tensor:
+        nonlocal calls
+        calls += 1
+        time.sleep(0.001 if calls <= 3 else 0.004)
+        return images
+
+    found = latency({"dense": tiring, "masked": lambda images: images}, torch.rand(5, 3), 1, 0.0001, 1)
+    assert found.drift > 1.5
+    steady = latency({"dense": lambda images: time.sleep(0.002)}, torch.rand(5, 3), 1, 0.0001, 1)  # type: ignore
+    assert steady.drift < 1.5

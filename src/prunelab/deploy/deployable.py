@@ -19,7 +19,7 @@ from prunelab.data.dataset import Dataset
 from prunelab.deploy.onnx import onnx_bytes, onnx_runner
 from prunelab.errors import DataError, ExportError
 from prunelab.job import dataset_of
-from prunelab.measure.latency import latency
+from prunelab.measure.latency import DENSE, latency
 from prunelab.network.saved import Card, dense_bytes, read_network
 from prunelab.tracking.find import find_job
 from prunelab.tracking.recorded import recorded
@@ -107,9 +107,9 @@ def _speed(logits: Logits, dataset: Dataset) -> str:
     times = {}
     for size in (1, 1024):
         found = latency(
-            {"file": lambda images: torch.from_numpy(logits(images.numpy()))}, dataset.test.images, size, 0.2, 1
+            {DENSE: lambda images: torch.from_numpy(logits(images.numpy()))}, dataset.test.images, size, 0.2, 1
         )
-        times[size] = found.milliseconds["file"]
+        times[size] = found.milliseconds[DENSE]
     return "latency: " + ", ".join(f"{time:.3f} ms for a batch of {size:,}" for size, time in times.items())
 
 

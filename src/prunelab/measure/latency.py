@@ -23,14 +23,18 @@ BLOCKS = 5
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Median milliseconds that a batch takes in each form; `fastest` names the pruned form that takes least."""
+    """Median milliseconds that a batch takes in each form.
+
+    `drift` is by what factor the dense network's time differed between the beginning and the end of the measurement.
+    """
 
     batch_size: int
     milliseconds: dict[str, float]
+    drift: float = 1.0
 
     @property
     def fastest(self) -> str:
-        """masked, compacted or csr."""
+        """The pruned form that takes least: masked, compacted or csr."""
         return min((form for form in self.milliseconds if form != DENSE), key=self.milliseconds.__getitem__)
 
     @property
@@ -50,16 +54,19 @@ def forms(dense: nn.Module, pruned: Pruned, compacted: nn.Module) -> dict[str, O
 def latency(forms: Mapping[str, Operator], images: Tensor, batch_size: int, seconds: float, repeats: int) -> Latency:
     """Time a batch of `images` ([n, features], repeated as often as it takes).
 
-    In each of `repeats` rounds every form has its turn of about `seconds`, after a warm-up; torch's threads are those
-    that are set.
+    In each of `repeats` rounds every form has its turn of about `seconds`, after a warm-up, and the dense network
+    another at the end, which shows whether the machine was steady. Torch's threads are those that are set.
     """
     batch = images.repeat(-(-batch_size // len(images)), 1)[:batch_size].contiguous()
     measure = _on_cuda if batch.is_cuda else _on_cpu
-    times: dict[str, list[float]] = {form: [] for form in forms}
+    turns: dict[str, list[list[float]]] = {form: [] for form in forms}
     for _ in range(repeats):
         for form, run in forms.items():
-            times[form] += measure(run, batch, seconds)
-    return Latency(batch_size, {form: 1000 * median(values) for form, values in times.items()})
+            turns[form].append(measure(run, batch, seconds))
+    turns[DENSE].append(measure(forms[DENSE], batch, seconds))
+    first, last = median(turns[DENSE][0]), median(turns[DENSE][-1])
+    times = {form: 1000 * median(time for turn in every for time in turn) for form, every in turns.items()}
+    return Latency(batch_size, times, max(first, last) / min(first, last))
 
 
 def _on_cpu(run: Operator, batch: Tensor, seconds: float) -> list[float]:

@@ -32,6 +32,11 @@ def findings(results: Results) -> list[str]:
     if names.SPEED_NOT_MEASURED in results.rows and results.rows[names.SPEED_NOT_MEASURED].notna().any():
         reasons = results.rows[names.SPEED_NOT_MEASURED].dropna().unique()
         sentences.append(f"Of some jobs the speed was not measured: {'; '.join(reasons)}.")
+    if names.SPEED_UNSTEADY in results.rows and (unsteady := int(results.rows[names.SPEED_UNSTEADY].notna().sum())):
+        sentences.append(
+            f"The machine was not steady while the speed of {unsteady} of {len(results.rows)} jobs was measured (the "
+            f"dense network's own time changed; tag {names.SPEED_UNSTEADY}): measure again on a quiet one."
+        )
     return sentences
 
 

@@ -11,6 +11,9 @@ from prunelab.measure.latency import Latency
 from prunelab.measure.quality import Quality
 from prunelab.measure.size import Size, ratio
 
+STEADY = 1.5
+"""By what factor the dense network's own time may change while a job is measured."""
+
 
 def settings(job: Job) -> dict[str, object]:
     """The parameters of a job's run."""
@@ -88,5 +91,7 @@ def speeds(latencies: Sequence[Latency]) -> dict[str, float]:
 
 
 def fastest(latencies: Sequence[Latency]) -> dict[str, str]:
-    """Tags: which form was the fastest at each batch size."""
-    return {f"{names.FASTEST}batch_{measured.batch_size}": measured.fastest for measured in latencies}
+    """Tags: which form was the fastest at each batch size, and whether the times can be trusted."""
+    tags = {f"{names.FASTEST}batch_{measured.batch_size}": measured.fastest for measured in latencies}
+    unsteady = [f"batch {each.batch_size}: {each.drift:.1f}x" for each in latencies if each.drift > STEADY]
+    return {**tags, names.SPEED_UNSTEADY: ", ".join(unsteady)} if unsteady else tags

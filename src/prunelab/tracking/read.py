@@ -21,7 +21,6 @@ from prunelab.tracking.store import Store
 
 HALF = 50.0
 PICTURES = 8
-SAID = names.SPEED_NOT_MEASURED
 CURVE_METRICS = (names.TRAIN_ACCURACY, names.TRAIN_LOSS, names.VAL_ACCURACY, names.VAL_LOSS)
 
 
@@ -118,5 +117,9 @@ def _commit(run: MlflowRun) -> str:
 
 def _row(run: MlflowRun) -> dict[str, object]:
     parameters = {key: value for key, value in run.data.params.items() if key != names.PERCENTAGE}
-    spoken = {key: value for key, value in run.data.tags.items() if key.startswith((names.FASTEST, SAID))}
+    spoken = {
+        key: value
+        for key, value in run.data.tags.items()
+        if key.startswith((names.FASTEST, names.SPEED_NOT_MEASURED, names.SPEED_UNSTEADY))
+    }
     return {"run_id": run.info.run_id, **parameters, **spoken, **run.data.metrics}

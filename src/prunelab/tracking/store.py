@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 import mlflow
+import numpy as np
 import requests
 from filelock import FileLock
 from mlflow.entities import Dataset as MlflowDataset
@@ -21,6 +22,8 @@ from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.entities import Run as MlflowRun
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
+from numpy.typing import NDArray
+from torch import nn
 
 from prunelab import names
 from prunelab.config import Tracking
@@ -79,6 +82,12 @@ class Recorder:
         """The data set as an MLflow dataset input."""
         entity = MlflowDataset(name=name, digest=digest[:DIGEST], source_type="local", source=source)
         self.client.log_inputs(self.id, [DatasetInput(entity, [InputTag("mlflow.data.context", "training")])])
+
+    def model(self, network: nn.Module, example: NDArray[np.float32]) -> None:
+        """The network as an MLflow model, with a signature and an input example: to be loaded or served by MLflow."""
+        from prunelab.tracking.model import log_model  # MLflow's PyTorch flavour takes a second to import
+
+        log_model(self.id, network, example)
 
     def flush(self) -> None:
         """Write what has gathered."""

@@ -1,0 +1,59 @@
+"""A network as an MLflow model, to be loaded and served by MLflow's own means."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import mlflow
+import mlflow.pytorch
+import numpy as np
+import torch
+from mlflow.models import infer_signature
+from numpy.typing import NDArray
+from torch import nn
+
+from prunelab import names
+from prunelab.tracking.environment import versions
+
+REQUIRED = ("torch", "torchvision", "numpy")
+
+
+def log_model(run_id: str, network: nn.Module, example: NDArray[np.float32]) -> None:
+    """Log `network` as the model of a run, with its signature and `example` ([n, features]) as input example."""
+    with torch.no_grad():
+        signature = infer_signature(example, network(torch.from_numpy(example)).numpy())
+    with _inside(run_id), _quiet():
+        mlflow.pytorch.log_model(
+            network,
+            name=names.MODEL,
+            signature=signature,
+            input_example=example,
+            pip_requirements=[f"{package}=={versions()[package]}" for package in REQUIRED],
+        )
+
+
+@contextmanager
+def _inside(run_id: str) -> Iterator[None]:
+    """MLflow logs models to its active run; the run is left open for its owner."""
+    mlflow.start_run(run_id=run_id, log_system_metrics=False)
+    try:
+        yield
+    finally:
+        mlflow.end_run("RUNNING")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without MLflow's advice on the way; a failure is raised all the same."""
+    log = logging.getLogger("mlflow")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.setLevel(level)
