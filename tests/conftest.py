@@ -22,6 +22,7 @@ from hypothesis import settings
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
+from prunelab import names
 from prunelab.app import main
 from prunelab.training import baseline
 
@@ -81,6 +82,11 @@ class Project:
 
     def artifact(self, run: Run, path: str) -> Path:
         return Path(unquote(urlparse(run.info.artifact_uri).path)) / path
+
+
+def computed(run: Run) -> dict[str, float]:
+    """A run's metrics less its measured times, which no two runs share."""
+    return {name: value for name, value in run.data.metrics.items() if not name.startswith(names.MEASURED)}
 
 
 def in_process(name: str, command: object, folder: Path, *arguments: str) -> Outcome:

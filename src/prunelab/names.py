@@ -53,7 +53,7 @@ JOBS_FAILED = "jobs/failed"
 JOBS_NOT_RUN = "jobs/not_run"
 CURVE_ACCURACY = "curve/test_accuracy"
 CURVE_LOSS = "curve/test_loss"
-MEASURED = ("latency/", "speedup/")
+MEASURED = (LATENCY, SPEEDUP)
 """What the names of measured times begin with: they are never the same twice."""
 
 KIND = "kind"

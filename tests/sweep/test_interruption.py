@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 from tests.conftest import SMALL, Project, in_process, new_project
 
+from prunelab import names
 from prunelab.app import main
 
 SWEEP = ("-m", *SMALL, "method=weight,neuron", "percentage=0,20,40,60,80,99", "seed=0,1")
@@ -49,7 +50,9 @@ def table(project: Project) -> pd.DataFrame:
     """The recorded results, without what names a run or counts time."""
     (run,) = project.runs("sweep")
     assert run.info.status == "FINISHED"
-    frame = pd.read_csv(project.artifact(run, "results.csv")).drop(columns="run_id")
+    frame = pd.read_csv(project.artifact(run, "results.csv"))
+    timed = (*names.MEASURED, names.FASTEST, names.SPEED_UNSTEADY)
+    frame = frame.drop(columns=["run_id", *(column for column in frame.columns if column.startswith(timed))])
     return frame.sort_values(["method", "percentage", "seed"]).reset_index(drop=True)
 
 

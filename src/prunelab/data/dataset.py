@@ -6,12 +6,12 @@ it in `conf/data/<name>.yaml`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from pytorch_lightning import LightningDataModule
 from torch import Tensor
-from torch.utils.data import BatchSampler, DataLoader, RandomSampler, SequentialSampler, TensorDataset
 
 from prunelab.config import Data
 from prunelab.errors import ConfigError
@@ -78,8 +78,31 @@ def held_out(images: Tensor, labels: Tensor, config: Data) -> tuple[Split, Split
     return Split(images[train], labels[train]), Split(images[validation], labels[validation])
 
 
+class Batches:
+    """Batches of a split, each one indexing of its tensors: no call per image, no worker, no copy to a device.
+
+    With `order`, a permutation is drawn from it anew each time; torch's RandomSampler draws two and uses one, and so
+    does this, so that a seed means the same order as with that.
+    """
+
+    def __init__(self, split: Split, batch_size: int, order: torch.Generator | None = None) -> None:
+        self.split, self.batch_size, self.order = split, batch_size, order
+
+    def __len__(self) -> int:
+        return -(-len(self.split) // self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        images, labels = self.split.images, self.split.labels
+        if self.order is None:
+            yield from zip(torch.split(images, self.batch_size), torch.split(labels, self.batch_size), strict=True)
+            return
+        drawn, _ = (torch.randperm(len(labels), generator=self.order) for _ in range(2))
+        for chosen in torch.split(drawn.to(labels.device), self.batch_size):
+            yield images[chosen], labels[chosen]
+
+
 class DataModule(LightningDataModule):
-    """Batches of a `Dataset`. A whole batch is one indexing of the tensors, not one call per image."""
+    """Batches of a `Dataset`."""
 
     def __init__(self, dataset: Dataset, batch_size: int, seed: int) -> None:
         super().__init__()
@@ -87,14 +110,10 @@ class DataModule(LightningDataModule):
         self.batch_size = batch_size
         self.order = torch.Generator().manual_seed(seed)
 
-    def train_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
+    def train_dataloader(self) -> Batches:
         """Batches of the training images, in an order drawn anew each epoch from the seed."""
-        tensors = TensorDataset(self.dataset.train.images, self.dataset.train.labels)
-        sampler = BatchSampler(RandomSampler(tensors, generator=self.order), self.batch_size, drop_last=False)
-        return DataLoader(tensors, sampler=sampler, batch_size=None)
+        return Batches(self.dataset.train, self.batch_size, self.order)
 
-    def val_dataloader(self) -> DataLoader[tuple[Tensor, ...]]:
+    def val_dataloader(self) -> Batches:
         """Batches of the validation images, in order."""
-        tensors = TensorDataset(self.dataset.validation.images, self.dataset.validation.labels)
-        sampler = BatchSampler(SequentialSampler(tensors), EVALUATION_BATCH, drop_last=False)
-        return DataLoader(tensors, sampler=sampler, batch_size=None)
+        return Batches(self.dataset.validation, EVALUATION_BATCH)

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from pytorch_lightning import LightningModule
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.nn import functional
-from torchmetrics import MeanMetric, MetricCollection
-from torchmetrics.classification import MulticlassAccuracy
 
 from prunelab.config import Schedule, Training
 from prunelab.errors import TrainingError
+from prunelab.training.tally import Tally
 
 SELECTION = "selection"
 """What the best checkpoint is chosen by: the monitored metric, in epochs that may be chosen."""
@@ -48,16 +46,14 @@ class Distillation:
 class Classifier(LightningModule):
     """Trains `network` ([n, features] -> logits [n, classes]); logs once per epoch, so no step waits for a number."""
 
-    def __init__(
-        self, network: nn.Module, training: Training, classes: int, distillation: Distillation | None = None
-    ) -> None:
+    def __init__(self, network: nn.Module, training: Training, distillation: Distillation | None = None) -> None:
         super().__init__()
         self.network = network
         self.distillation = distillation
         self.selectable = True
         """Whether the current epoch may be the best one."""
         self.training_config = training
-        self.train_metrics, self.val_metrics = _metrics(classes), _metrics(classes)
+        self.train_tally, self.val_tally = Tally(), Tally()
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits [n, classes] of images [n, features]."""
@@ -66,7 +62,7 @@ class Classifier(LightningModule):
 
     def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
         """Mean cross-entropy of the batch, in nats; with distillation, partly the distance to the teacher."""
-        logits, loss = self._step(batch, self.train_metrics)
+        logits, loss = self._step(batch, self.train_tally)
         if self.distillation is not None:
             share = self.distillation.share
             loss = (1 - share) * loss + share * self.distillation.loss(batch[0], logits)
@@ -74,12 +70,12 @@ class Classifier(LightningModule):
 
     def validation_step(self, batch: tuple[Tensor, Tensor], index: int) -> None:
         """Counted into the epoch's validation metrics."""
-        self._step(batch, self.val_metrics)
+        self._step(batch, self.val_tally)
 
     def on_validation_epoch_end(self) -> None:
         """Log the epoch, both its stages (its last training step is done); refuse a loss that is not a number."""
-        self._log(self.train_metrics, "train")
-        self._log(self.val_metrics, "val")
+        self._log(self.train_tally, "train")
+        self._log(self.val_tally, "val")
         monitored = self.trainer.callback_metrics[self.training_config.monitor]
         self.log(SELECTION, monitored if self.selectable else WORST[self.training_config.monitor], logger=False)
 
@@ -95,30 +91,18 @@ class Classifier(LightningModule):
         schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 1.0 / steps, steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def _step(self, batch: tuple[Tensor, Tensor], metrics: MetricCollection) -> tuple[Tensor, Tensor]:
+    def _step(self, batch: tuple[Tensor, Tensor], tally: Tally) -> tuple[Tensor, Tensor]:
         images, labels = batch
         logits = self(images)
         loss = functional.cross_entropy(logits, labels)
-        metrics["loss"].update(loss.detach(), weight=len(labels))
-        metrics["accuracy"].update(logits.detach(), labels)
+        tally.add(loss, logits, labels)
         return logits, loss
 
-    def _log(self, metrics: MetricCollection, stage: str) -> None:
-        values: dict[str, Any] = metrics.compute()
-        metrics.reset()
+    def _log(self, tally: Tally, stage: str) -> None:
+        values = tally.means()
         if not torch.isfinite(values["loss"]):
             raise TrainingError(
                 f"the {stage} loss became {values['loss'].item()} in epoch {self.current_epoch}: "
                 f"lower training.learning_rate (now {self.training_config.learning_rate:g})"
             )
         self.log_dict({f"{stage}/{name}": value for name, value in values.items()})
-
-
-def _metrics(classes: int) -> MetricCollection:
-    return MetricCollection(
-        {
-            "loss": MeanMetric(nan_strategy="disable"),
-            "accuracy": MulticlassAccuracy(classes, average="micro", validate_args=False),
-        },
-        compute_groups=False,
-    )

@@ -83,7 +83,7 @@ def fit(
             enable_progress_bar=any(isinstance(callback, ProgressBar) for callback in extra),
             num_sanity_val_steps=0,
         ).fit(
-            Classifier(network, training, len(dataset.classes), distillation),
+            Classifier(network, training, distillation),
             datamodule=DataModule(dataset, training.batch_size, seed),
         )
     path = Path(best.best_model_path)
