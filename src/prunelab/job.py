@@ -12,6 +12,7 @@ import yaml
 from prunelab import names
 from prunelab.config import Data, Job
 from prunelab.data.dataset import Dataset, load
+from prunelab.device import CPU, device_of
 from prunelab.measure.files import saved
 from prunelab.measure.latency import forms, latency
 from prunelab.measure.quality import Quality, evaluate
@@ -54,7 +55,7 @@ def run(
         PrunelabError: for whatever a person can mend; the run is then FAILED, with its traceback.
     """
     torch.set_num_threads(job.trainer.threads or threads or os.cpu_count() or 1)
-    dataset = dataset_of(job.data)
+    dataset = dataset_of(job.data, device_of(job.trainer))
     store = open_store(job.tracking, job.experiment_name)
     tags = {names.CONFIG_HASH: job.hash, names.OVERRIDES: " ".join(overrides)}
     with store.run(Kind.JOB, job.run_name, sweep_id, tags) as record:
@@ -96,6 +97,7 @@ def check(job: Job) -> None:
     Raises:
         PrunelabError: saying which key, and what it accepts.
     """
+    device_of(job.trainer)
     dataset = dataset_of(job.data)
     linear_layers(build(job.model, dataset.features, len(dataset.classes), job.seed))
     score_of(job.method)
@@ -103,9 +105,9 @@ def check(job: Job) -> None:
 
 
 @cache
-def dataset_of(config: Data) -> Dataset:
-    """The data set, loaded once per process."""
-    return load(config)
+def dataset_of(config: Data, device: torch.device = CPU) -> Dataset:
+    """The data set, loaded once per process, and moved to a device once."""
+    return load(config) if device == CPU else dataset_of(config).to(device)
 
 
 def _keep(record: Recorder, job: Job, dataset: Dataset, dense: Baseline, small: Compacted) -> None:
@@ -115,7 +117,7 @@ def _keep(record: Recorder, job: Job, dataset: Dataset, dense: Baseline, small: 
     record.metrics(metrics.files(file, len(dense_bytes(dense.network, card))))
     record.files({names.NETWORK_FILE: file.content, names.KEPT_FILE: kept_bytes(small.kept)})
     if job.measure.log_model:
-        record.model(small.network, dataset.test.images[:2].numpy())
+        record.model(small.network, dataset.test.images[:2].cpu().numpy())
 
 
 def _time(

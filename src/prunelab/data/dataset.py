@@ -7,7 +7,7 @@ it in `conf/data/<name>.yaml`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from pytorch_lightning import LightningDataModule
@@ -30,6 +30,10 @@ class Split:
     def __len__(self) -> int:
         return len(self.labels)
 
+    def to(self, device: torch.device) -> Split:
+        """The same on a device."""
+        return Split(self.images.to(device), self.labels.to(device))
+
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
@@ -48,6 +52,17 @@ class Dataset:
     def features(self) -> int:
         """Numbers per image."""
         return self.shape[0] * self.shape[1]
+
+    @property
+    def device(self) -> torch.device:
+        """Where its images are, and with them the networks that see them."""
+        return self.train.images.device
+
+    def to(self, device: torch.device) -> Dataset:
+        """The same on a device."""
+        return replace(
+            self, train=self.train.to(device), validation=self.validation.to(device), test=self.test.to(device)
+        )
 
 
 def load(config: Data) -> Dataset:

@@ -52,13 +52,14 @@ class Card:
 
 def dense_bytes(network: nn.Module, card: Card) -> bytes:
     """The network's state dict."""
-    return save_tensors({name: value.contiguous() for name, value in network.state_dict().items()}, card.metadata)
+    return save_tensors({name: value.cpu().contiguous() for name, value in network.state_dict().items()}, card.metadata)
 
 
 def sparse_bytes(network: nn.Module, card: Card) -> bytes:
     """The network without the zeros of its weight matrices: 6 bytes a weight where a layer has below 32,768 inputs."""
     tensors: dict[str, Tensor] = {}
-    for name, value in network.state_dict().items():
+    for name, on_device in network.state_dict().items():
+        value = on_device.cpu()
         if value.ndim != 2:
             tensors[name] = value.contiguous()
             continue

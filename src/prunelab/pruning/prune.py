@@ -48,7 +48,8 @@ def score_of(method: Method) -> Score:
 
 def prune(network: nn.Module, method: Method, percentage: float, calibration: Calibration) -> Pruned:
     """The network pruned by `method`: a copy; `network` is left as it is."""
-    scores = score_of(method)(network, calibration)
-    kept = select(scores, percentage, method.scope, method.min_keep)
+    scores = [score.cpu() for score in score_of(method)(network, calibration)]  # where ranking is deterministic
+    device = calibration.images.device
+    kept = [units.to(device) for units in select(scores, percentage, method.scope, method.min_keep)]
     masks = layer_masks(network, kept, method.granularity)
     return Pruned(masked(network, masks), kept, masks, method.granularity)

@@ -48,7 +48,8 @@ class Task:
 
     def untrained(self) -> nn.Module:
         """The network as it was before its training."""
-        return build(self.job.model, self.dataset.features, len(self.dataset.classes), self.job.seed)
+        network = build(self.job.model, self.dataset.features, len(self.dataset.classes), self.job.seed)
+        return network.to(self.dataset.device)
 
 
 Recover = Callable[[Pruned, Task, Any], Pruned]

@@ -162,4 +162,4 @@ def _train(job: Job, dataset: Dataset, store: Store, key: str) -> Baseline:
 
 
 def _untrained(job: Job, dataset: Dataset) -> nn.Module:
-    return build(job.model, dataset.features, len(dataset.classes), job.seed)
+    return build(job.model, dataset.features, len(dataset.classes), job.seed).to(dataset.device)

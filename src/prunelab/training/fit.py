@@ -87,6 +87,7 @@ def fit(
             datamodule=DataModule(dataset, training.batch_size, seed),
         )
     path = Path(best.best_model_path)
+    network.to(dataset.device)  # Lightning leaves it in the processor's memory
     load_weights(network, path)
     return Fit(path, int(torch.load(path, weights_only=True)["epoch"]))
 

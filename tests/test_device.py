@@ -1,0 +1,40 @@
+"""A GPU gives what the processor gives, to rounding; without one, asking for it is refused."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from tests.conftest import SMALL, Project
+
+needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_a_gpu_that_is_not_there_is_refused_before_any_work(project: Project) -> None:
+    before = project.database.read_bytes()
+    outcome = project.prunelab("-m", *SMALL, "trainer=gpu", "percentage=0,50")
+    assert outcome.status == 1
+    assert "trainer.accelerator=gpu is refused: torch sees no CUDA device" in outcome.output
+    assert project.database.read_bytes() == before
+
+
+@needs_cuda
+def test_a_sweep_on_a_gpu_comes_out_as_on_the_processor(project: Project) -> None:
+    command = ("-m", *SMALL, "method=weight,neuron_activation", "percentage=0,50", "recovery=none,least_squares")
+    for trainer in ("cpu", "gpu"):
+        outcome = project.prunelab(*command, f"trainer={trainer}", f"tracking.experiment_name={trainer}")
+        assert outcome.status == 0, outcome.output
+    runs = project.runs("job")
+    half = len(runs) // 2
+    for on_cpu, on_gpu in zip(runs[:half], runs[half:], strict=True):
+        assert on_gpu.data.metrics["test/loss"] == pytest.approx(on_cpu.data.metrics["test/loss"], rel=0.02)
+        assert on_gpu.data.metrics["latency/batch_1_ms"] > 0
+
+
+@needs_cuda
+def test_every_recovery_runs_on_a_gpu(project: Project) -> None:
+    recoveries = "none,least_squares,finetune,least_squares_finetune,iterative,rewind"
+    outcome = project.prunelab(
+        *("-m", *SMALL, "trainer=gpu", "method=weight_obs,neuron_taylor", "percentage=50", f"recovery={recoveries}")
+    )
+    assert outcome.status == 0, outcome.output
