@@ -22,8 +22,8 @@ def main() -> None:
     sweep = parser.parse_args(others).sweep
     try:
         job = compose_job(overrides)
+        from prunelab.sweep.orphans import close_abandoned
         from prunelab.sweep.publish import publish
-        from prunelab.sweep.resume import close_abandoned
         from prunelab.tracking.existing import existing_store
         from prunelab.tracking.find import find_sweep
         from prunelab.tracking.store import Recorder
