@@ -65,6 +65,8 @@ TRACEBACK_FILE = "traceback.txt"
 RESULTS_FILE = "results.csv"
 PLAN_FILE = "plan.json"
 FIGURES = "figures"
+SWEEP_COLUMN = "sweep"
+"""In rows of several sweeps, which one a row is of."""
 
 
 def layer(prefix: str, number: int) -> str:

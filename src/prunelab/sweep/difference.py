@@ -1,23 +1,28 @@
-"""What two sweeps differ in, from their recorded plans."""
+"""What sweeps differ in, from their recorded plans."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+ABSENT = "absent"
+
+
+def changed(plans: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """For each key that has not the same values over the jobs of every plan: these values, a text per plan."""
+    every = [_values(plan) for plan in plans]
+    keys = sorted({key for values in every for key in values})
+    found = {key: [", ".join(values.get(key, [])) or ABSENT for values in every] for key in keys}
+    return {key: texts for key, texts in found.items() if len(set(texts)) > 1}
 
 
 def differences(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """In words, what two plans differ in; nothing if they are the same jobs."""
-    before = {job["config_hash"]: job for job in recorded["jobs"]}
-    after = {job["config_hash"]: job for job in now["jobs"]}
-    if before.keys() == after.keys():
+    before, after = ({job["config_hash"] for job in plan["jobs"]} for plan in (recorded, now))
+    if before == after:
         return []
-    old, new = _values(recorded), _values(now)
-    lines = [
-        f"{key}: recorded {_list(old.get(key, []))}, now {_list(new.get(key, []))}"
-        for key in sorted(old.keys() | new.keys())
-        if old.get(key) != new.get(key)
-    ]
+    lines = [f"{key}: recorded {old}, now {new}" for key, (old, new) in changed([recorded, now]).items()]
     return lines or [f"recorded {len(before)} jobs, now {len(after)}, in other combinations"]
 
 
@@ -29,7 +34,15 @@ def _values(plan: Mapping[str, Any]) -> dict[str, list[str]]:
             values = found.setdefault(key, [])
             if value not in values:
                 values.append(value)
-    return {key: sorted(values) for key, values in found.items()}
+    return {key: sorted(values, key=_order) for key, values in found.items()}
+
+
+def _order(value: str) -> tuple[float, str]:
+    """Numbers first, by their size."""
+    try:
+        return float(value), value
+    except ValueError:
+        return math.inf, value
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
@@ -40,7 +53,3 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
         else:
             flat[f"{prefix}{key}"] = str(value)
     return flat
-
-
-def _list(values: list[str]) -> str:
-    return ", ".join(values) if values else "absent"
