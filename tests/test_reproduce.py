@@ -11,7 +11,11 @@ import torch
 import yaml
 from mlflow.entities import Run
 
+from prunelab.compose import compose_job
 from prunelab.reproduce import main
+from prunelab.reproduction import rebuilt
+from prunelab.tracking.existing import existing_store
+from prunelab.tracking.recorded import recorded as read_recorded
 from tests.conftest import SMALL, Outcome, Project, in_process, new_project
 
 
@@ -109,6 +113,17 @@ def test_paths_are_those_of_this_machine_keys_that_are_newer_are_supplied_and_ch
     for line in ("Otherwise than recorded", "1.0.0", "f00"):
         assert line in outcome.output
     assert "processor" not in outcome.output
+
+
+def test_the_job_rebuilt_has_this_machines_places_and_the_recorded_rest(once: Project) -> None:
+    here = compose_job([f"paths.root={once.folder}", "data=digits", "data.folder=/of/this/machine"])
+    store = existing_store(here.tracking, here.experiment_name)
+    then = read_recorded(store, store.client.get_run(once.runs("job")[0].info.run_id))
+    then.config["data"]["folder"] = then.config["tracking"]["uri"] = "/of/another/machine"
+    job, supplied = rebuilt(then, here)
+    assert supplied == []
+    assert (job.tracking, job.paths, str(job.data.folder)) == (here.tracking, here.paths, "/of/this/machine")
+    assert (job.run_name, job.model.name, job.training.epochs, job.trainer.threads) == ("neuron-50", "mlp_small", 2, 1)
 
 
 def test_what_cannot_be_reproduced_is_refused_in_words(project: Project) -> None:

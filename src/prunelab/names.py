@@ -85,6 +85,8 @@ NETWORK_FILE = "network.safetensors"
 KEPT_FILE = "kept.safetensors"
 MODEL = "model"
 FIGURES = "figures"
+SWEEP_COLUMN = "sweep"
+"""In rows of several sweeps, which one a row is of."""
 
 
 def layer(prefix: str, number: int) -> str:

@@ -39,7 +39,7 @@ def ascii_file() -> io.TextIOWrapper:
 
 
 def test_every_point_has_its_letter_at_its_percentage_and_accuracy() -> None:
-    lines = drawn(accuracy_plot(table(weight={0: 0.9, 50: 0.8, 100: 0.1}, neuron={0: 0.5, 100: 0.3}), 0.9))
+    lines = drawn(accuracy_plot(table(weight={0: 0.9, 50: 0.8, 100: 0.1}, neuron={0: 0.5, 100: 0.3}), [0.9]))
     plot = [line.ljust(80) for line in lines[1 : 1 + ROWS]]
     left, right = plot[0].index("a"), max(line.rfind(letter) for line in plot for letter in "ab")
     assert right == 79
@@ -52,7 +52,7 @@ def test_every_point_has_its_letter_at_its_percentage_and_accuracy() -> None:
 
 
 def test_colours_are_those_of_the_figures_and_only_on_a_terminal() -> None:
-    plot = accuracy_plot(table(weight={0: 0.9, 99: 0.1}, neuron={0: 0.9, 99: 0.2}), 0.9)
+    plot = accuracy_plot(table(weight={0: 0.9, 99: 0.1}, neuron={0: 0.9, 99: 0.2}), [0.9])
     coloured = "\n".join(drawn(plot, force_terminal=True, color_system="truecolor"))
     for colour in PALETTE[:2]:
         red, green, blue = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
@@ -62,7 +62,7 @@ def test_colours_are_those_of_the_figures_and_only_on_a_terminal() -> None:
 
 def test_a_log_in_ascii_has_nothing_else() -> None:
     file = ascii_file()
-    Console(file=file, width=80).print(accuracy_plot(table(weight={0: 0.9, 99: 0.1}), 0.9))
+    Console(file=file, width=80).print(accuracy_plot(table(weight={0: 0.9, 99: 0.1}), [0.9]))
     file.flush()
     written = file.buffer.getvalue()  # type: ignore[attr-defined]
     assert b"a..." in written
@@ -71,7 +71,7 @@ def test_a_log_in_ascii_has_nothing_else() -> None:
 
 def test_of_too_many_series_the_best_are_drawn_and_the_others_counted() -> None:
     many = {f"method_{n:02}": {0: 0.9, 90: n / 100} for n in range(MOST + 3)}
-    lines = drawn(accuracy_plot(table(**many), 0.9))
+    lines = drawn(accuracy_plot(table(**many), [0.9]))
     legend = " ".join(lines[-4:])
     assert f"the best {MOST} on validation; 3 more" in legend
     assert "method_02" not in legend
@@ -79,7 +79,7 @@ def test_of_too_many_series_the_best_are_drawn_and_the_others_counted() -> None:
 
 
 def test_there_is_no_plot_of_a_single_percentage() -> None:
-    assert accuracy_plot(table(weight={50: 0.9}, neuron={50: 0.8}), 0.9) is None
+    assert accuracy_plot(table(weight={50: 0.9}, neuron={50: 0.8}), [0.9]) is None
 
 
 @given(
@@ -93,7 +93,7 @@ def test_there_is_no_plot_of_a_single_percentage() -> None:
 def test_it_is_never_wider_than_the_terminal_nor_higher_than_it_should_be(
     lines: list[list[tuple[float, float]]], level: float, width: int, ascii_only: bool
 ) -> None:
-    plot = Plot(tuple(Line(f"series {n}", "#0072B2", tuple(points)) for n, points in enumerate(lines)), level)
+    plot = Plot(tuple(Line(f"series {n}", "#0072B2", tuple(points)) for n, points in enumerate(lines)), (level,))
     file = ascii_file() if ascii_only else io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
     Console(file=file, width=width).print(plot)
     file.flush()

@@ -21,7 +21,7 @@ def sentences(results: Results) -> list[str]:
 
 
 def describe(results: Results, table: pd.DataFrame, published: pd.DataFrame | None) -> str:
-    """Markdown: the verdict, the findings, the tables; what would be too long is left to the page."""
+    """Markdown: the verdict, the findings, the tables."""
     head = [f"**{verdict.answer}** {verdict.evidence}" for verdict in verdicts(results)]
     parts = [
         *head,
@@ -31,11 +31,11 @@ def describe(results: Results, table: pd.DataFrame, published: pd.DataFrame | No
     ]
     if published is not None:
         parts += [f"{BESIDE}:", as_markdown(published)]
-    return _cut("\n\n".join(parts))
+    return "\n\n".join(parts)
 
 
-def _cut(text: str) -> str:
-    """At the end of a line."""
+def cut(text: str) -> str:
+    """As many whole lines as a description can hold."""
     if len(text) <= LONGEST:
         return text
     more = f"\n\n(There is more in `{names.REPORT_FILE}`.)"

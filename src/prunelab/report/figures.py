@@ -12,7 +12,7 @@ from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, NullForma
 
 from prunelab import names
 from prunelab.report.pictures import Picture
-from prunelab.report.results import Results, over_seeds
+from prunelab.report.results import Results, over_seeds, unpruned
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#44AA99", "#999933")
 """Okabe and Ito's and Tol's colours, told apart by colour-blind readers too."""
@@ -70,8 +70,7 @@ def against_percentage(results: Results, table: pd.DataFrame, metric: str, basel
         style = look[str(series)]
         axes.plot(part[names.PERCENTAGE], part[metric], label=str(series), **style)
         _band(axes, part, names.PERCENTAGE, metric, style["color"])
-    level = results.rows[baseline].mean()
-    axes.axhline(level, color=BASELINE_COLOUR, linestyle="--", linewidth=1.2, label=f"unpruned ({level:.4f})")
+    _unpruned(axes, results, baseline)
     what = "accuracy" if metric == names.TEST_ACCURACY else "loss (mean cross-entropy, nats)"
     axes.set(
         xlabel="removed (% of the method's units)",
@@ -98,8 +97,7 @@ def against(results: Results, table: pd.DataFrame, column: str, what: str, label
         part = part[part[column] > 0].sort_values(column)
         axes.plot(part[column], part[names.TEST_ACCURACY], label=str(series), **style)
         _band(axes, part, column, names.TEST_ACCURACY, style["color"])
-    level = results.rows[names.BASELINE_ACCURACY].mean()
-    axes.axhline(level, color=BASELINE_COLOUR, linestyle="--", linewidth=1.2, label=f"unpruned ({level:.4f})")
+    _unpruned(axes, results, names.BASELINE_ACCURACY)
     _logarithmic(axes, "x" if column != names.FILE_BYTES else "B")
     axes.set(xlabel=label.format(what), ylabel="test accuracy", title=f"Accuracy: {what}")
     _legend(axes, len(look))
@@ -119,6 +117,8 @@ def survivors(results: Results, table: pd.DataFrame) -> Figure:
         part = table[table["series"] == series]
         for position, layer in enumerate(results.hidden_layers):
             whole = part[layer.replace(names.REMAINING, names.UNITS)].iloc[0]
+            if pd.isna(whole):
+                continue  # another sweep's network has more layers
             axes.plot(
                 part[names.PERCENTAGE],
                 100 * part[layer] / whole,
@@ -199,6 +199,14 @@ def learning_curves(curves: dict[str, dict[str, dict[int, float]]]) -> Figure:
         axes.legend(frameon=False)
     figure.suptitle("Training of the unpruned network" + ("" if len(curves) == 1 else f" ({len(curves)} trainings)"))
     return figure
+
+
+def _unpruned(axes: Axes, results: Results, metric: str) -> None:
+    """The level of the unpruned network, dashed; of each sweep where they differ, each dashed otherwise."""
+    for number, (what, dense) in enumerate(unpruned(results.rows).items()):
+        dashes = (0, (4, 2 + 2 * number))
+        label = f"{what} ({dense[metric]:.4f})"
+        axes.axhline(dense[metric], color=BASELINE_COLOUR, linestyle=dashes, linewidth=1.2, label=label)
 
 
 def _band(axes: Axes, part: pd.DataFrame, x: str, y: str, colour: str) -> None:

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pandas as pd
 
 from prunelab import names
-from prunelab.report.results import Results, over_seeds, with_series
+from prunelab.report.results import Results, over_seeds, unpruned, with_series
 
 TOLERANCE = 0.01
 BATCH = 1024
@@ -17,8 +17,11 @@ BATCH = 1024
 def findings(results: Results) -> list[str]:
     """For each series: how far it can go, where it falls, and which layer empties first."""
     table = over_seeds(results.rows)
-    baseline, loss = results.rows[names.BASELINE_ACCURACY].mean(), results.rows[names.BASELINE_LOSS].mean()
-    sentences = [f"The unpruned network: test accuracy {baseline:.4f}, loss {loss:.4f}."]
+    sentences = [
+        f"The {what.replace('unpruned', 'unpruned network', 1)}: test accuracy {dense[names.BASELINE_ACCURACY]:.4f}, "
+        f"loss {dense[names.BASELINE_LOSS]:.4f}."
+        for what, dense in unpruned(results.rows).items()
+    ]
     labelled = with_series(results.rows)
     for series in dict.fromkeys(table["series"]):
         part = table[table["series"] == series]

@@ -6,7 +6,8 @@ and seed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -40,8 +41,41 @@ EMPTIED = "emptied"
 """The column that flags dead layers: the numbers of the hidden layers that some seed left empty."""
 
 
+def together(every: Sequence[Results]) -> Results:
+    """Several sweeps as one, each row with the name of its sweep; names that are not unique get a number."""
+    count = Counter(results.name for results in every)
+    labels = [
+        results.name if count[results.name] == 1 else f"{results.name} #{number}"
+        for number, results in enumerate(every, start=1)
+    ]
+    return Results(
+        name=f"{len(every)} sweeps compared",
+        rows=pd.concat(
+            [results.rows.assign(**{names.SWEEP_COLUMN: label}) for results, label in zip(every, labels, strict=True)],
+            ignore_index=True,
+        ),
+        curves={run: curve for results in every for run, curve in results.curves.items()},
+        verdicts=tuple(
+            f"{label}: {words}" for results, label in zip(every, labels, strict=True) for words in results.verdicts
+        ),
+    )
+
+
+def unpruned(rows: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Mean accuracy and loss of the unpruned networks: of all, or of each sweep where several sweeps differ in them."""
+    metrics = [names.BASELINE_ACCURACY, names.BASELINE_LOSS]
+    if names.SWEEP_COLUMN in rows:
+        means = rows.groupby(names.SWEEP_COLUMN, sort=False)[metrics].mean()
+        if (means.nunique() > 1).any():
+            return {f"unpruned, {sweep}": dict(row) for sweep, row in means.iterrows()}
+    return {"unpruned": dict(rows[metrics].mean())}
+
+
 def with_series(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows with a column `series`: what the line in a figure is called."""
+    """The rows with a column `series`: what the line in a figure is called.
+
+    Of several sweeps, those series that more than one of them has are told apart by the sweep.
+    """
     others = varied(rows)
 
     def label(row: pd.Series) -> str:
@@ -50,7 +84,11 @@ def with_series(rows: pd.DataFrame) -> pd.DataFrame:
             words.append(str(row["recovery"]))
         return " + ".join(words) + "".join(f", {column} {row[column]}" for column in others)
 
-    return rows.assign(series=rows.apply(label, axis=1))
+    labelled = rows.assign(series=rows.apply(label, axis=1))
+    if names.SWEEP_COLUMN in rows:
+        clashes = labelled.groupby("series")[names.SWEEP_COLUMN].transform("nunique") > 1
+        labelled.loc[clashes, "series"] += ", " + labelled.loc[clashes, names.SWEEP_COLUMN]
+    return labelled
 
 
 def varied(rows: pd.DataFrame, columns: Iterable[str] = VARIABLE) -> list[str]:

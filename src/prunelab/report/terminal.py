@@ -7,6 +7,7 @@ stands at each point that was measured, so that lines can be told apart without 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import groupby, pairwise
 from string import ascii_lowercase
@@ -38,8 +39,8 @@ class Line:
     points: tuple[tuple[float, float], ...]
 
 
-def accuracy_plot(table: pd.DataFrame, level: float) -> Plot | None:
-    """The plot of a table over seeds (`report.results`), with the unpruned accuracy as `level`.
+def accuracy_plot(table: pd.DataFrame, levels: Sequence[float]) -> Plot | None:
+    """The plot of a table over seeds (`report.results`), with the unpruned accuracies as `levels`.
 
     Of too many series, those with the highest mean accuracy on validation. None if there is but one percentage.
     """
@@ -56,24 +57,25 @@ def accuracy_plot(table: pd.DataFrame, level: float) -> Plot | None:
         for series, part in table.groupby("series", sort=False)
         if series in ranked.index[:MOST]
     ]
-    return Plot(tuple(lines), level, len(ranked) - len(lines))
+    return Plot(tuple(lines), tuple(levels), len(ranked) - len(lines))
 
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """What Rich prints; `level` is dotted, `others` series are not drawn."""
+    """What Rich prints; `levels` are dotted, `others` series are not drawn."""
 
     lines: tuple[Line, ...]
-    level: float
+    levels: tuple[float, ...]
     others: int = 0
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """As wide as there is room for, up to a limit."""
         plain = options.ascii_only
         columns = max(20, min(options.max_width, WIDTH) - LABEL - 2)
-        low, high = _range([self.level, *(y for line in self.lines for _, y in line.points)])
+        low, high = _range([*self.levels, *(y for line in self.lines for _, y in line.points)])
         grid = _Grid(columns, low, high, plain)
-        grid.dotted(self.level, UNPRUNED)
+        for level in self.levels:
+            grid.dotted(level, UNPRUNED)
         for line in reversed(self.lines):  # so that the first is on top
             for (x, y), (to_x, to_y) in pairwise(map(grid.place, line.points)):
                 grid.stroke(x, y, to_x, to_y, line.colour)

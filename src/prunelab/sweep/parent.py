@@ -18,10 +18,11 @@ from prunelab.errors import ConfigError, PrunelabError
 from prunelab.job import dataset_of
 from prunelab.names import Kind
 from prunelab.sweep.launchers import in_this_process, threads_per_job
+from prunelab.sweep.orphans import close_orphans
 from prunelab.sweep.plan import Plan
 from prunelab.sweep.progress import Progress, Watcher
 from prunelab.sweep.publish import publish
-from prunelab.sweep.resume import close_orphans, done, resumed
+from prunelab.sweep.resume import done, resumed
 from prunelab.sweep.worker import SweepContext
 from prunelab.tracking.environment import process
 from prunelab.tracking.store import Recorder, Store, open_store

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from prunelab import names
 from prunelab.names import Kind
 from prunelab.report.console import terminal
-from prunelab.report.describe import BESIDE, describe, sentences
-from prunelab.report.figures import draw, looks
-from prunelab.report.page import page
-from prunelab.report.published import comparison
-from prunelab.report.results import Results, over_seeds
-from prunelab.report.tables import as_rich
-from prunelab.report.terminal import accuracy_plot
+from prunelab.report.describe import cut
+from prunelab.report.figures import looks
+from prunelab.report.outcome import outcome_of
 from prunelab.tracking import views
 from prunelab.tracking.read import read_pictures, read_provenance, read_sweep
 from prunelab.tracking.store import Recorder, Store
-
-DPI = 130
 
 
 def publish(store: Store, run: Recorder, verdicts: Sequence[str] = ()) -> None:
@@ -39,36 +31,13 @@ def publish(store: Store, run: Recorder, verdicts: Sequence[str] = ()) -> None:
     if verdicts:
         run.tags({names.VERDICTS: json.dumps(list(verdicts))})
         results = replace(results, verdicts=tuple(verdicts))
-    table = over_seeds(results.rows)
-    published = comparison(results.rows, table)
-    pictures = read_pictures(store, results)
-    figures = {name: _png(figure) for name, figure in draw(results, pictures).items()}
-    sheet = page(results, read_provenance(store, run.id), pictures, still=figures["accuracy"])
-    run.files(
-        {
-            names.RESULTS_FILE: results.rows.to_csv(index=False),
-            names.REPORT_FILE: sheet.encode(),
-            **{f"{names.FIGURES}/{name}.png": png for name, png in figures.items()},
-        }
-    )
-    run.description(describe(results, table, published))
-    _write_curves(store, run, table)
+    outcome = outcome_of(results, read_provenance(store, run.id), read_pictures(store, results))
+    run.files(outcome.files())
+    run.description(cut(outcome.markdown()))
+    _write_curves(store, run, outcome.table)
     sweep = store.client.get_run(run.id).info
     store.tag_experiment(views.tags(views.PublishedSweep(run.id, results.name, sweep.start_time), store.experiment_id))
-    _print(results, table, published)
-
-
-def _print(results: Results, table: pd.DataFrame, published: pd.DataFrame | None) -> None:
-    console = terminal()
-    plain = console.options.ascii_only
-    console.print(as_rich(table, results.name, console.width, plain))
-    plot = accuracy_plot(table, results.rows[names.BASELINE_ACCURACY].mean())
-    if plot is not None:
-        console.print(plot)
-    if published is not None:
-        console.print(as_rich(published, BESIDE, console.width, plain))
-    for sentence in sentences(results):
-        console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+    outcome.say(terminal())
 
 
 def _write_curves(store: Store, run: Recorder, table: pd.DataFrame) -> None:
@@ -92,9 +61,3 @@ def _colours(series: Iterable[str]) -> dict[str, dict[str, str]]:
     for name, look in looks(series).items():
         first.setdefault(look["color"], name)
     return {name: {names.COLOUR: colour} for colour, name in first.items()}
-
-
-def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, dpi=DPI)
-    return buffer.getvalue()

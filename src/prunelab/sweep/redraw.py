@@ -1,38 +1,76 @@
-"""`prunelab-report`: the comparison of a recorded sweep drawn again, from the store alone."""
+"""`prunelab-report`: the comparison of recorded sweeps drawn again, from the store alone."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
 from prunelab.compose import compose_job, split_arguments
-from prunelab.errors import PrunelabError
+from prunelab.config import Job
+from prunelab.errors import ConfigError, PrunelabError
+
+OUTPUT = Path("comparison")
 
 
 def main() -> None:
     """The console command."""
     parser = argparse.ArgumentParser(
         prog="prunelab-report",
-        description="Draw the tables, figures and curves of a recorded sweep again, from the store alone.",
+        description=(
+            "Draw the tables, figures and curves of a recorded sweep again, from the store alone, and write them onto "
+            "the sweep's run. Of several sweeps: compare them on the same axes, and say what was configured "
+            "otherwise; that goes into a folder, and nothing into the store."
+        ),
         epilog="Any KEY=VALUE is an override as for prunelab, for instance data=digits or tracking.uri=sqlite:////x.db",
     )
-    parser.add_argument("sweep", nargs="?", default="last", help="run id or name of a sweep; the newest by default")
+    parser.add_argument("sweeps", nargs="*", metavar="SWEEP", help="run ids or names; by default the newest sweep")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="where the store is, if not here")
+    parser.add_argument("--list", action="store_true", help="list the sweeps in the store, the newest first")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help=f"write into this folder, also of a single sweep (several sweeps: {OUTPUT}/ by default)",
+    )
     overrides, others = split_arguments(sys.argv[1:])
-    sweep = parser.parse_args(others).sweep
+    arguments = parser.parse_args(others)
     try:
         job = compose_job(overrides)
-        from prunelab.sweep.publish import publish
-        from prunelab.sweep.resume import close_abandoned
-        from prunelab.tracking.existing import existing_store
-        from prunelab.tracking.find import find_sweep
-        from prunelab.tracking.store import Recorder
-
-        store = existing_store(job.tracking, job.experiment_name)
-        found = find_sweep(store, sweep)
-        close_abandoned(store, found)
-        record = Recorder(store.client, found.info.run_id)
-        publish(store, record)
-        record.flush()
+        if arguments.list:
+            _list(job)
+        else:
+            _report(job, arguments.sweeps or ["last"], arguments.output)
     except PrunelabError as error:
         sys.exit(f"prunelab-report: {error}")
+
+
+def _report(job: Job, wanted: Sequence[str], output: Path | None) -> None:
+    from prunelab.sweep.compare import compare
+    from prunelab.sweep.orphans import close_abandoned
+    from prunelab.sweep.publish import publish
+    from prunelab.tracking.existing import existing_store
+    from prunelab.tracking.find import find_sweep
+    from prunelab.tracking.store import Recorder
+
+    store = existing_store(job.tracking, job.experiment_name)
+    sweeps = [find_sweep(store, each) for each in wanted]
+    if len({sweep.info.run_id for sweep in sweeps}) < len(sweeps):
+        raise ConfigError(f"{', '.join(wanted)}: the same sweep twice; comparing takes different ones (--list)")
+    if output is not None or len(sweeps) > 1:
+        compare(store, sweeps, output or OUTPUT)
+        return
+    close_abandoned(store, sweeps[0])
+    record = Recorder(store.client, sweeps[0].info.run_id)
+    publish(store, record)
+    record.flush()
+
+
+def _list(job: Job) -> None:
+    from prunelab.names import Kind
+    from prunelab.report.console import terminal
+    from prunelab.sweep.listing import listing
+    from prunelab.tracking.existing import existing_store
+
+    terminal().print(listing(existing_store(job.tracking, job.experiment_name).find(Kind.SWEEP)))

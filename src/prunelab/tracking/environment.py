@@ -11,7 +11,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import psutil
-import torch
 
 PACKAGES = (
     "prunelab",
@@ -51,6 +50,8 @@ def versions() -> dict[str, str]:
 
 def machine() -> dict[str, str | int]:
     """The kind of machine, without its name: processor, cores, memory, operating system, torch's threads."""
+    import torch  # seconds, of which a command that only reads the store is spared
+
     return {
         "processor": _processor(),
         "cores": os.cpu_count() or 1,

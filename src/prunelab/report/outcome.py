@@ -1,0 +1,74 @@
+"""All that there is to show of results: page, tables, findings, figures; as files, as a text, and on the terminal."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+from matplotlib.figure import Figure
+from rich.console import Console
+
+from prunelab import names
+from prunelab.report.describe import BESIDE, describe, sentences
+from prunelab.report.figures import draw
+from prunelab.report.page import page
+from prunelab.report.pictures import Picture
+from prunelab.report.provenance import Provenance
+from prunelab.report.published import comparison
+from prunelab.report.results import Results, over_seeds, unpruned
+from prunelab.report.tables import as_rich
+from prunelab.report.terminal import accuracy_plot
+
+DPI = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Results, their table over seeds, that table beside the published report's where it fits, and where from."""
+
+    results: Results
+    table: pd.DataFrame
+    published: pd.DataFrame | None
+    provenance: Provenance | None
+    pictures: Sequence[Picture]
+
+    def files(self) -> dict[str, str | bytes]:
+        """The page, every row as CSV, and the figures as PNG, by path."""
+        figures = {name: _png(figure) for name, figure in draw(self.results, self.pictures).items()}
+        sheet = page(self.results, self.provenance, self.pictures, still=figures["accuracy"])
+        return {
+            names.RESULTS_FILE: self.results.rows.to_csv(index=False),
+            names.REPORT_FILE: sheet.encode(),
+            **{f"{names.FIGURES}/{name}.png": png for name, png in figures.items()},
+        }
+
+    def markdown(self) -> str:
+        """Verdict, findings and tables."""
+        return describe(self.results, self.table, self.published)
+
+    def say(self, console: Console) -> None:
+        """Tables, the plot and findings."""
+        plain = console.options.ascii_only
+        console.print(as_rich(self.table, self.results.name, console.width, plain))
+        levels = [dense[names.BASELINE_ACCURACY] for dense in unpruned(self.results.rows).values()]
+        plot = accuracy_plot(self.table, levels)
+        if plot is not None:
+            console.print(plot)
+        if self.published is not None:
+            console.print(as_rich(self.published, BESIDE, console.width, plain))
+        for sentence in sentences(self.results):
+            console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+
+
+def outcome_of(results: Results, provenance: Provenance | None = None, pictures: Sequence[Picture] = ()) -> Outcome:
+    """What there is to show."""
+    table = over_seeds(results.rows)
+    return Outcome(results, table, comparison(results.rows, table), provenance, pictures)
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=DPI)
+    return buffer.getvalue()

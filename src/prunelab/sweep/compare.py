@@ -1,0 +1,101 @@
+"""Several recorded sweeps on the same axes, written into a folder; their runs stay as they are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from mlflow.entities import Run as MlflowRun
+from rich.table import Table
+
+from prunelab import names
+from prunelab.errors import ConfigError, StoreError
+from prunelab.report.console import terminal
+from prunelab.report.outcome import outcome_of
+from prunelab.report.results import together
+from prunelab.sweep.difference import changed
+from prunelab.tracking.read import read_sweep
+from prunelab.tracking.store import Store
+
+MARKER = "comparison.json"
+"""Says that prunelab wrote the folder, of which sweeps, and which files, so that it may replace them."""
+TEXT = "comparison.md"
+
+
+def compare(store: Store, sweeps: Sequence[MlflowRun], folder: Path) -> None:
+    """Tables, figures and findings of all sweeps together, and what was configured otherwise.
+
+    Raises:
+        StoreError: if no job of one of them finished.
+        ConfigError: if the folder holds something else.
+    """
+    refuse_foreign(folder)
+    every = [read_sweep(store, sweep.info.run_id) for sweep in sweeps]
+    results = together(every)
+    labels = list(dict.fromkeys(results.rows[names.SWEEP_COLUMN]))
+    outcome, changes = outcome_of(results), _changes(store, sweeps)
+    text = f"# {results.name}\n\n{_as_markdown(labels, changes)}\n\n{outcome.markdown()}\n"
+    ids = {label: sweep.info.run_id for label, sweep in zip(labels, sweeps, strict=True)}
+    _write(folder, {**outcome.files(), TEXT: text}, ids)
+    console = terminal()
+    outcome.say(console)
+    if changes:
+        table = Table(title="Configured otherwise", title_justify="left")
+        for heading in ("key", *labels):
+            table.add_column(heading, overflow="fold")
+        for key, texts in changes.items():
+            table.add_row(key, *texts)
+        console.print(table)
+    console.print(f"written to {folder}", highlight=False, soft_wrap=True)
+
+
+def refuse_foreign(folder: Path) -> None:
+    """Refuse to write into a folder that holds what prunelab-report did not write.
+
+    Raises:
+        ConfigError: naming it.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"--output {folder} is refused: it is a file; it takes a folder")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / MARKER).is_file():
+        raise ConfigError(
+            f"--output {folder} is refused: there is something in it that prunelab-report did not write; "
+            "it takes a new or empty folder, or that of an earlier comparison"
+        )
+
+
+def _changes(store: Store, sweeps: Sequence[MlflowRun]) -> dict[str, list[str]]:
+    """What the plans of the sweeps differ in; nothing if one of them is not recorded."""
+    try:
+        return changed([json.loads(store.read(sweep.info.run_id, names.PLAN_FILE)) for sweep in sweeps])
+    except (StoreError, ValueError):
+        return {}
+
+
+def _as_markdown(labels: Sequence[str], changes: Mapping[str, Sequence[str]]) -> str:
+    if not changes:
+        return "No difference in configuration is recorded."
+    rows = [["configured otherwise", *labels], ["---"] * (len(labels) + 1), *([key, *t] for key, t in changes.items())]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in rows)
+
+
+def _write(folder: Path, files: Mapping[str, str | bytes], ids: Mapping[str, str]) -> None:
+    """The files, instead of those of an earlier comparison."""
+    marker = folder / MARKER
+    if marker.is_file():
+        for old in _files_of(marker):
+            if (folder / old).resolve().is_relative_to(folder.resolve()):
+                (folder / old).unlink(missing_ok=True)
+    for path, content in files.items():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content.encode() if isinstance(content, str) else content)
+    marker.write_text(json.dumps({"sweeps": dict(ids), "files": list(files)}, indent=1))
+
+
+def _files_of(marker: Path) -> list[str]:
+    try:
+        return [str(path) for path in json.loads(marker.read_text())["files"]]
+    except (ValueError, KeyError, TypeError):
+        return []

@@ -1,0 +1,38 @@
+"""The sweeps of a store, a line each."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from mlflow.entities import Run as MlflowRun
+from rich.table import Table
+
+from prunelab import names
+from prunelab.tracking.environment import is_gone
+
+
+def listing(sweeps: list[MlflowRun]) -> Table:
+    """For the terminal."""
+    table = Table()
+    for heading in ("sweep", "run id", "started"):
+        table.add_column(heading, overflow="fold", no_wrap=heading == "run id")
+    table.add_column("finished", justify="right", no_wrap=True)
+    table.add_column("status", no_wrap=True)
+    for sweep in sweeps:
+        info = sweep.info
+        started = datetime.fromtimestamp(info.start_time / 1000).strftime("%Y-%m-%d %H:%M")
+        table.add_row(info.run_name, info.run_id, started, _jobs(sweep.data.metrics), _status(sweep))
+    return table
+
+
+def _jobs(metrics: dict[str, float]) -> str:
+    """Finished of all; a sweep counts them when it ends."""
+    counts = [metrics.get(name) for name in (names.JOBS_FINISHED, names.JOBS_FAILED, names.JOBS_NOT_RUN)]
+    known = [int(count) for count in counts if count is not None]
+    return f"{known[0]} of {sum(known)}" if len(known) == len(counts) else ""
+
+
+def _status(sweep: MlflowRun) -> str:
+    if sweep.info.status == "RUNNING" and is_gone(sweep.data.tags):
+        return "RUNNING, process gone"
+    return str(sweep.info.status)
