@@ -13,6 +13,7 @@ import pytest
 from tests.report.sweeps import HOSTILE, job, many, ordinary, pictures, provenance, results
 
 from prunelab import names
+from prunelab.report.describe import LONGEST, describe
 from prunelab.report.page import page
 from prunelab.report.pictures import kept_per_block
 from prunelab.report.plots import MOST, against_percentage, shared_axes
@@ -146,6 +147,18 @@ def test_the_reports_rows_stand_beside_ours_on_its_own_data_only() -> None:
     assert "0.8748" in without_plotly(page(results(*ours)))
     assert "as published" in page(results(*ours))
     assert "0.8748" not in without_plotly(page(results(job("weight", 50))))
+
+
+def test_a_long_description_ends_at_a_line_and_points_to_the_page() -> None:
+    swept = many(30, 20, 1)
+    text = describe(swept, over_seeds(swept.rows), None)
+    assert len(text) <= LONGEST
+    *_, last, empty, pointer = text.split("\n")
+    assert last.startswith("- method_") or last.startswith("| method_")
+    assert (empty, pointer) == ("", "(There is more in `report.html`.)")
+    short = describe(swept := many(1, 2, 1), over_seeds(swept.rows), None)
+    assert "There is more" not in short
+    assert "| method_0 | 50 |" in short
 
 
 def test_a_matrix_is_drawn_as_the_share_that_stays() -> None:
