@@ -13,7 +13,7 @@ from prunelab.report.pictures import Picture
 from prunelab.report.provenance import DataSource, Provenance
 from prunelab.report.results import Results
 
-HOSTILE = "<script>hit = 1</script><img src=x onerror='hit = 1'>"
+HOSTILE = "<script>hit = 1</script><img src=x onerror='hit = 1'><b>x</b>"
 CURVES = {"a": {names.TRAIN_LOSS: {0: 0.9, 1: 0.5}, names.VAL_LOSS: {0: 0.8, 1: 0.6}, names.TRAIN_ACCURACY: {0: 0.7}}}
 
 
