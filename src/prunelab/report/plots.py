@@ -26,6 +26,8 @@ TRAINING_COLOURS = ("#7D8791", BASELINE_COLOUR)
 """Greys: the unpruned network is no series."""
 MEASURED_SPEEDUP = "speedup/batch_"
 FILE_BYTES = "file/bytes"
+SHARE = {"minallowed": -0.02, "maxallowed": 1.02}
+"""An axis of accuracies, which a single point would stretch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ def against_percentage(
         data = lines(table, series, names.PERCENTAGE, metric, "%{x:g}% removed")
         if published is not None:
             data += printed(published, series, column)
-        y = {"title": {"text": label}}
+        y = {"title": {"text": label}, **(SHARE if name == "accuracy" else {})}
         if name == "loss" and spans(table[metric], 50):
             y |= logarithmic(table[metric], "{:g}")
         layout = {
@@ -88,7 +90,7 @@ def shared_axes(results: Results, table: pd.DataFrame, series: Sequence[str]) ->
                 "title": {"text": axis.label},
                 **logarithmic(some[axis.column], axis.tick, axis.smaller_is_better),
             },
-            "yaxis": {"title": {"text": "test accuracy"}},
+            "yaxis": {"title": {"text": "test accuracy"}, **SHARE},
             **unpruned(results.rows, names.BASELINE_ACCURACY),
         }
         value = f"%{{x:.3~s}}{axis.tick.partition('}')[2]}"
@@ -174,7 +176,7 @@ def learning_curves(curves: dict[str, dict[str, dict[int, float]]]) -> list[Plot
             layout = {
                 "showlegend": True,
                 "xaxis": {"title": {"text": "epoch"}, "tick0": 1, "dtick": max(1, -(-epochs // 8))},
-                "yaxis": {"title": {"text": label}},
+                "yaxis": {"title": {"text": label}, **(SHARE if name == "accuracy" else {})},
             }
             title = f"{name.capitalize()} while training"
             says = f"{name.capitalize()} of the unpruned network per epoch, on training and on validation data."
