@@ -25,6 +25,7 @@ from mlflow.tracking import MlflowClient
 from prunelab import names
 from prunelab.app import main
 from prunelab.training import baseline
+from tests.browser import browser as browser
 
 settings.register_profile("prunelab", deadline=None)  # a busy machine is not a failure
 settings.load_profile("prunelab")

@@ -28,7 +28,9 @@ def test_the_wheel_carries_conf_and_runs_outside_the_checkout(project: Project, 
         archive.extractall(unpacked)
     for group in ("config.yaml", "method/weight.yaml", "experiment/report.yaml", "hydra/sweeper/grid.yaml"):
         assert f"prunelab/conf/{group}" in names
-    assert "prunelab/report/published.csv" in names
+    for file in ("published.csv", "template/page.html.j2", "template/parts.html.j2", "template/style.css"):
+        assert f"prunelab/report/{file}" in names
+    assert "prunelab/report/template/page.js" in names
     assert "hydra_plugins/prunelab/sweepers.py" in names
     assert "hydra_plugins/__init__.py" not in names, "the namespace is shared with other plugins"
     outcome = project.in_a_process("-m", *SMALL, "percentage=0,50", PYTHONPATH=f"{unpacked}{os.pathsep}")

@@ -104,6 +104,23 @@ def test_the_sweep_run_carries_table_csv_and_figures(swept: tuple[Project, Outco
     assert "within 1 point of the baseline up to" in outcome.output
 
 
+def test_the_sweep_run_carries_a_page_that_says_what_was_run(swept: tuple[Project, Outcome]) -> None:
+    project, _ = swept
+    (sweep,) = project.runs("sweep")
+    job = project.runs("job")[0]
+    html = project.artifact(sweep, "report.html").read_text()
+    said = html[: html.index('id="figures"')]
+    assert "method=weight,neuron percentage=0,50,99" in said
+    assert job.data.tags["git_commit"] in said
+    assert job.inputs.dataset_inputs[0].dataset.digest in said
+    assert "initialisation: glorot_uniform" in said
+    assert "hydra-core" in said
+    assert f"{job.data.metrics['test/accuracy']:.4f}" in said
+    description = sweep.data.tags["mlflow.note.content"]
+    assert "report.html" in description
+    assert description.startswith("**")
+
+
 def test_a_value_given_twice_is_one_job(project: Project) -> None:
     outcome = project.prunelab("-m", *SMALL, "percentage=50,50.0,50")
     assert outcome.status == 0
@@ -139,9 +156,12 @@ def test_a_recorded_sweep_is_drawn_again_from_the_store_alone(project: Project) 
     (sweep,) = project.runs("sweep")
     figure = project.artifact(sweep, "figures/accuracy.png")
     figure.unlink()
+    page = project.artifact(sweep, "report.html")
+    page.unlink()
     outcome = in_process("prunelab-report", report_main, project.folder, "data=digits")
     assert outcome.status == 0
     assert figure.is_file()
+    assert page.is_file()
     assert len(project.runs("curve")) == 1
     assert project.runs("sweep")[0].info.status == "FINISHED"
 

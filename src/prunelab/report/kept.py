@@ -13,9 +13,12 @@ from prunelab.report.tables import cell
 DROPS = (TOLERANCE, 5 * TOLERANCE, 20 * TOLERANCE)
 """Where the shades change: test accuracy lost, against what the series is fairly compared with."""
 
+USED = (names.TEST_ACCURACY, names.VAL_ACCURACY, names.BASELINE_ACCURACY, names.BASELINE_VAL_ACCURACY)
+
 
 def kept(table: pd.DataFrame) -> dict[str, Any]:
     """Test accuracy by series and percentage: shaded by what is lost, with the choice made on validation marked."""
+    table = table[["series", names.PERCENTAGE, "n", *USED, f"sd {names.TEST_ACCURACY}"]]
     percentages = sorted(table[names.PERCENTAGE].unique())
     lines = []
     for series, part in table.groupby("series", sort=False):

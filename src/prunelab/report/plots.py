@@ -26,6 +26,8 @@ TRAINING_COLOURS = ("#7D8791", BASELINE_COLOUR)
 """Greys: the unpruned network is no series."""
 MEASURED_SPEEDUP = "speedup/batch_"
 FILE_BYTES = "file/bytes"
+SHARE = {"minallowed": -0.02, "maxallowed": 1.02}
+"""An axis of accuracies, which a single point would stretch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +43,16 @@ class Plot:
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """What accuracy is drawn against, on a logarithmic axis: a column, a title, a label, how its ticks are written."""
+    """What accuracy is drawn against, on a logarithmic axis: a column, a title, a label, how its ticks are written.
+
+    What is gained grows to the right: where smaller is better, the axis runs backwards.
+    """
 
     column: str
     title: str
     label: str
-    tick: str = "{:g}×"
+    tick: str = "{:,g}×"
+    smaller_is_better: bool = False
 
 
 def against_percentage(
@@ -61,7 +67,7 @@ def against_percentage(
         data = lines(table, series, names.PERCENTAGE, metric, "%{x:g}% removed")
         if published is not None:
             data += printed(published, series, column)
-        y = {"title": {"text": label}}
+        y = {"title": {"text": label}, **(SHARE if name == "accuracy" else {})}
         if name == "loss" and spans(table[metric], 50):
             y |= logarithmic(table[metric], "{:g}")
         layout = {
@@ -80,12 +86,15 @@ def shared_axes(results: Results, table: pd.DataFrame, series: Sequence[str]) ->
     for axis in axes(table):
         some = table[table[axis.column] > 0]
         layout = {
-            "xaxis": {"title": {"text": axis.label}, **logarithmic(some[axis.column], axis.tick)},
-            "yaxis": {"title": {"text": "test accuracy"}},
+            "xaxis": {
+                "title": {"text": axis.label},
+                **logarithmic(some[axis.column], axis.tick, axis.smaller_is_better),
+            },
+            "yaxis": {"title": {"text": "test accuracy"}, **SHARE},
             **unpruned(results.rows, names.BASELINE_ACCURACY),
         }
-        value = f"%{{x:.3s}}{axis.tick[4:]}"
-        data = lines(some.sort_values(axis.column), series, axis.column, names.TEST_ACCURACY, value)
+        value = f"%{{x:.3~s}}{axis.tick.partition('}')[2]}"
+        data = lines(some, series, axis.column, names.TEST_ACCURACY, value)
         says = f"Test accuracy against {axis.label}, a line for each of {len(series)} series."
         plots.append(Plot(axis.column.replace("/", "_"), axis.title, says, data, layout))
     return plots
@@ -103,7 +112,7 @@ def axes(table: pd.DataFrame) -> list[Axis]:
         batch = int(column.rpartition("_")[2])
         images = "one image" if batch == 1 else f"{batch:,} images"
         found.append(Axis(column, f"Measured speed, {images} at a time", f"times faster, measured, {images} at a time"))
-    found.append(Axis(FILE_BYTES, "In a smaller file", "size of the saved network (bytes)", "{:g}B"))
+    found.append(Axis(FILE_BYTES, "In a smaller file", "size of the saved network (bytes)", "{:g}B", True))
     return [axis for axis in found if axis.column in table and (table[axis.column] > 0).any()]
 
 
@@ -131,7 +140,6 @@ def survivors(results: Results, table: pd.DataFrame, series: Sequence[str]) -> l
             for (layer, whole), colour in zip(layers, layer_colours(len(layers)), strict=True)
         ]
         layout = {
-            "height": 230,
             "xaxis": {"title": {"text": "removed overall (%)"}, "range": [-4, 104], "dtick": 50},
             "yaxis": {"title": {"text": "remaining (%)"}, "range": [-4, 104], "dtick": 50},
         }
@@ -150,12 +158,15 @@ def layer_colours(layers: int, first: float = 0.72, last: float = 0.0) -> list[s
 def learning_curves(curves: dict[str, dict[str, dict[int, float]]]) -> list[Plot]:
     """Accuracy and loss per epoch, training and validation, of every baseline."""
     plots = []
+    epochs = max((len(points) for history in curves.values() for points in history.values()), default=1)
     for name, stages, label in (
         ("accuracy", (names.TRAIN_ACCURACY, names.VAL_ACCURACY), "accuracy"),
         ("loss", (names.TRAIN_LOSS, names.VAL_LOSS), "loss (cross-entropy, nats)"),
     ):
         data = []
-        for stage, colour, dash, symbol in zip(stages, PALETTE, ("solid", "dash"), ("circle", "square"), strict=False):
+        for stage, colour, dash, symbol in zip(
+            stages, TRAINING_COLOURS, ("solid", "5px,3px"), ("circle", "square"), strict=True
+        ):
             histories = [history[stage] for history in curves.values() if history.get(stage)]
             if histories:
                 data.append(
@@ -164,8 +175,8 @@ def learning_curves(curves: dict[str, dict[str, dict[int, float]]]) -> list[Plot
         if data:
             layout = {
                 "showlegend": True,
-                "xaxis": {"title": {"text": "epoch"}, "tickformat": "d"},
-                "yaxis": {"title": {"text": label}},
+                "xaxis": {"title": {"text": "epoch"}, "tick0": 1, "dtick": max(1, -(-epochs // 8))},
+                "yaxis": {"title": {"text": label}, **(SHARE if name == "accuracy" else {})},
             }
             title = f"{name.capitalize()} while training"
             says = f"{name.capitalize()} of the unpruned network per epoch, on training and on validation data."

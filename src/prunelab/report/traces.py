@@ -20,6 +20,10 @@ SYMBOLS = {
 DASH_NAMES = dict(zip(DASHES, ("solid", "dash", "dot"), strict=True))
 
 Trace = dict[str, Any]
+FEW = 6
+"""Up to so many series have strong bands."""
+
+LARGEST = 1e300
 
 
 def lines(table: pd.DataFrame, series: Sequence[str], x: str, y: str, at: str) -> list[Trace]:
@@ -39,7 +43,7 @@ def lines(table: pd.DataFrame, series: Sequence[str], x: str, y: str, at: str) -
                     "y": numbers([*(part[y] + spread), *(part[y] - spread)[::-1]]),
                     "fill": "toself",
                     "fillcolor": style["color"],
-                    "opacity": 0.14,
+                    "opacity": 0.14 if len(series) <= FEW else 0.08,
                     "line": {"width": 0, "color": style["color"]},
                     "hoverinfo": "skip",
                 }
@@ -103,8 +107,9 @@ def unpruned(rows: pd.DataFrame, baseline: str) -> dict[str, Any]:
     return {"shapes": shapes, "annotations": words}
 
 
-def logarithmic(values: pd.Series, tick: str) -> dict[str, Any]:
+def logarithmic(values: pd.Series, tick: str, backwards: bool = False) -> dict[str, Any]:
     """A logarithmic axis over these values with ticks at 1, 2 and 5, or at powers of ten where there are many."""
+    values = finite(values)
     low, high = math.log10(values.min()) - 0.04, math.log10(values.max()) + 0.04
     if high - low < 0.3:
         low, high = low - 0.15, high + 0.15
@@ -114,22 +119,31 @@ def logarithmic(values: pd.Series, tick: str) -> dict[str, Any]:
     shown = [value for value in ticks if low <= math.log10(value) <= high]
     return {
         "type": "log",
-        "range": [low, high],
+        "range": [high, low] if backwards else [low, high],
         "tickvals": shown,
         "ticktext": [_short(value, tick) for value in shown],
     }
 
 
 def _short(value: float, tick: str) -> str:
-    """With k, M or G for thousands, millions and billions."""
+    """Bytes with k, M or G for thousands, millions and billions; anything else as it is."""
+    if not tick.endswith("B"):
+        return tick.format(value)
     for size, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= size:
-            return tick.replace("{:g}", "{:g}" + (" " if "B" in tick else "") + prefix).format(value / size)
-    return tick.format(value)
+            return f"{value / size:g} {prefix}B"
+    return f"{value:g} B"
 
 
 def spans(values: pd.Series, factor: float) -> bool:
+    """Whether the largest is more than so many times the smallest, none being zero."""
+    values = finite(values)
     return bool(values.min() > 0 and values.max() / values.min() > factor)
+
+
+def finite(values: pd.Series) -> pd.Series:
+    """Without what is infinite or missing; the store keeps infinity as the largest number there is."""
+    return values[values.abs() < LARGEST]
 
 
 def numbers(values: Iterable[float]) -> list[float | None]:
@@ -138,4 +152,4 @@ def numbers(values: Iterable[float]) -> list[float | None]:
 
 def number(value: float | None) -> float | None:
     """Six digits are more than a plot can show; JSON knows no NaN."""
-    return None if value is None or not math.isfinite(value) else float(f"{value:.6g}")
+    return None if value is None or not abs(value) < LARGEST else float(f"{value:.6g}")

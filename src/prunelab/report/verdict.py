@@ -42,9 +42,14 @@ def verdicts(results: Results) -> list[Verdict]:
 
 def _verdict(parts: list[pd.DataFrame], unit: str, place: list[str]) -> Verdict:
     on = f" (on {', '.join(place)})" if place else ""
+    if all((part[names.PERCENTAGE] == 0).all() for part in parts):
+        return Verdict(f"No {unit}s were removed", f"in this sweep{on}.")
     far = [(part, row) for part in parts if (row := reach(part)) is not None and row[names.PERCENTAGE] > 0]
     if not far:
-        return Verdict(f"No {unit}s can go", f"for at most {POINTS} of validation accuracy{on}. {_nearest(parts)}")
+        return Verdict(
+            f"No tried share of the {unit}s can go",
+            f"for at most {POINTS} of validation accuracy{on}. {_nearest(parts)}",
+        )
     part, row = max(far, key=lambda held: (held[1][names.PERCENTAGE], held[1][names.VAL_ACCURACY]))
     longer = " trained equally longer" if trained_longer(part) else ""
     rivals = f"; no other of {len(parts)} series goes further" if len(parts) > 1 else ""
@@ -59,10 +64,7 @@ def _verdict(parts: list[pd.DataFrame], unit: str, place: list[str]) -> Verdict:
 def _nearest(parts: list[pd.DataFrame]) -> str:
     """How near the best series comes with the least that was removed."""
     tried = [part[part[names.PERCENTAGE] > 0] for part in parts]
-    least = [part.iloc[0] for part in tried if not part.empty]
-    if not least:
-        return "The sweep removed nothing."
-    row = max(least, key=lambda row: float(row[names.VAL_ACCURACY]))
+    row = max((part.iloc[0] for part in tried if not part.empty), key=lambda row: float(row[names.VAL_ACCURACY]))
     return (
         f"The nearest is {row['series']} at {row[names.PERCENTAGE]:g}%: test accuracy {_with_spread(row)}, "
         f"against {row[names.BASELINE_ACCURACY]:.4f} of the unpruned network."

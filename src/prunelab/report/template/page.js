@@ -3,6 +3,7 @@
 const { plots, onDark } = JSON.parse(document.getElementById("figures").textContent);
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const paper = matchMedia("print");
+const narrow = matchMedia("(max-width: 40rem)");
 const coarse = matchMedia("(pointer: coarse)");
 const drawings = [...document.querySelectorAll(".drawing")];
 const hidden = new Set();
@@ -22,7 +23,7 @@ function draw(node) {
   const small = node.closest(".small") !== null;
   const axis = { automargin: true, zeroline: false, ticks: "", fixedrange: coarse.matches };
   const base = {
-    height: 330, margin: { l: 8, r: 12, t: 10, b: 8 }, showlegend: false, hovermode: "closest",
+    height: small ? (narrow.matches ? 190 : 230) : 330, margin: { l: 8, r: 12, t: 10, b: 8 }, showlegend: false, hovermode: "closest",
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     dragmode: coarse.matches ? false : "zoom", // a finger scrolls the page
     font: { family: getComputedStyle(document.body).fontFamily, size: small ? 11 : 12 },
@@ -106,12 +107,14 @@ table.tHead.addEventListener("click", (event) => {
 
 const filter = document.getElementById("filter");
 const count = document.querySelector(".filter output");
-const texts = rows.map((row) => row.textContent.toLowerCase());
+const known = rows.map(({ cells }) => [cells[0].textContent.toLowerCase(), cells[1].textContent]);
 filter.addEventListener("input", () => {
   const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
+  const matches = ([series, percentage]) =>
+    words.every((word) => series.includes(word) || percentage === word.replace("%", ""));
   let shown = 0;
   rows.forEach((row, number) => {
-    row.hidden = !words.every((word) => texts[number].includes(word));
+    row.hidden = !matches(known[number]);
     shown += !row.hidden;
   });
   count.textContent = words.length ? `${shown} of ${rows.length} rows` : "";
