@@ -31,6 +31,7 @@ from prunelab.tracking.environment import git_state, process
 PAGE = 1000
 BATCH = 900
 CONNECT_SECONDS = 5.0
+SQLITE = b"SQLite format 3"
 
 
 class Recorder:
@@ -260,6 +261,8 @@ def existing_store(tracking: Tracking, experiment_name: str) -> Store:
         _reach(tracking.uri)
     elif not database.is_file():
         raise StoreError(f"{where}: there is no store yet; a sweep makes one (make sweep)")
+    elif _head(database) != SQLITE:
+        raise StoreError(f"{where}: not an SQLite file")
     try:
         known = [experiment.name for experiment in MlflowClient(tracking.uri).search_experiments()]
         if experiment_name in known:
@@ -296,6 +299,11 @@ def _reach(uri: str) -> None:
             f"tracking.uri={redacted(uri)}: no MLflow server answers there ({redacted(str(error))}); start one "
             "(make server), or use the local store (tracking=local)"
         ) from None
+
+
+def _head(file: Path) -> bytes:
+    with file.open("rb") as content:
+        return content.read(len(SQLITE))
 
 
 def _writable(folder: Path) -> None:
