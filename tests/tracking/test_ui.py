@@ -72,11 +72,13 @@ class Ui:
 def running(folder: Path, *arguments: str, **environment: str) -> Iterator[Ui]:
     """`prunelab-ui` on a terminal of its own; it and its server are gone afterwards, whatever happened."""
     port = free_port()
+    telemetry = ("MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK")
+    inherited = {name: value for name, value in os.environ.items() if name not in telemetry}
     terminal, theirs = pty.openpty()
     process = subprocess.Popen(
         [*COMMAND, f"--port={port}", *arguments],
         cwd=folder,
-        env={**os.environ, **environment},
+        env={**inherited, **environment},
         stdout=theirs,
         stderr=theirs,
         start_new_session=True,
@@ -219,6 +221,7 @@ def test_results_and_figures_open_in_the_browser(ui: Ui, sweep: Run, page: Page)
     page.goto(f"{run_page(ui, sweep)}/artifacts/results.csv")
     expect(page.get_by_text("accuracy_drop").first).to_be_visible()
     page.get_by_text("figures").click()
+    expect(page.get_by_text("survivors.png")).to_be_visible()
     page.get_by_text("accuracy.png").click()
     page.wait_for_function("() => [...document.images].some(image => image.naturalWidth > 800)")
     page.screenshot(path=OUTPUT / "ui-artifact.png")
@@ -238,7 +241,9 @@ def test_the_report_opens_in_the_browser_and_its_figures_are_alive(
     page.screenshot(path=OUTPUT / "ui-report.png")
 
 
-def test_the_page_is_told_to_send_no_telemetry(ui: Ui) -> None:
+def test_neither_the_server_nor_its_pages_send_telemetry(ui: Ui) -> None:
+    server = children(ui.process)
+    assert {process.environ().get("MLFLOW_DISABLE_TELEMETRY") for process in server} == {"true"}
     answer = requests.get(f"http://127.0.0.1:{ui.port}/ajax-api/3.0/mlflow/ui-telemetry", timeout=30)
     assert answer.json()["disable_ui_telemetry"] is True
 
