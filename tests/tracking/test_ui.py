@@ -11,8 +11,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -31,6 +32,8 @@ COMMAND = (sys.executable, "-c", "from prunelab.tracking.ui import main; main()"
 CHARTS = (
     "() => [...document.querySelectorAll('.js-plotly-plot')].map(chart => ({lines: chart.data, layout: chart.layout}))"
 )
+
+expect.set_options(timeout=30_000)
 
 
 @dataclass
@@ -87,21 +90,20 @@ def running(folder: Path, *arguments: str, **environment: str) -> Iterator[Ui]:
     try:
         yield Ui(process, terminal, port)
     finally:
-        family = [process.pid, *(child.pid for child in children(process))]
         process.terminate()
         try:
             process.wait(30)
         finally:
-            for pid in filter(psutil.pid_exists, family):
-                os.kill(pid, signal.SIGKILL)
+            for left in servers(port):
+                with suppress(psutil.NoSuchProcess):
+                    left.kill()
             os.close(terminal)
 
 
-def children(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
-    try:
-        return psutil.Process(process.pid).children(recursive=True)
-    except psutil.NoSuchProcess:
-        return []
+def servers(port: int) -> list[psutil.Process]:
+    """MLflow's processes that serve a port."""
+    running = [(process, process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])]
+    return [process for process, words in running if ("--port", str(port)) in pairwise(words)]
 
 
 @pytest.fixture(scope="module")
@@ -242,8 +244,7 @@ def test_the_report_opens_in_the_browser_and_its_figures_are_alive(
 
 
 def test_neither_the_server_nor_its_pages_send_telemetry(ui: Ui) -> None:
-    server = children(ui.process)
-    assert {process.environ().get("MLFLOW_DISABLE_TELEMETRY") for process in server} == {"true"}
+    assert {process.environ().get("MLFLOW_DISABLE_TELEMETRY") for process in servers(ui.port)} == {"true"}
     answer = requests.get(f"http://127.0.0.1:{ui.port}/ajax-api/3.0/mlflow/ui-telemetry", timeout=30)
     assert answer.json()["disable_ui_telemetry"] is True
 
@@ -268,13 +269,12 @@ def test_on_a_terminal_it_opens_the_comparison_says_three_lines_and_ends_at_ctrl
         while not opened.is_file() and time.monotonic() < deadline:
             time.sleep(0.1)
         assert opened.read_text().strip() == ui.until("comparison:")
-        server = children(ui.process)
-        assert len(server) in (1, 2)  # MLflow and its one worker
+        assert len(psutil.Process(ui.process.pid).children(recursive=True)) == 2  # MLflow and its one worker
         os.killpg(ui.process.pid, signal.SIGINT)  # as a terminal does
         said = ui.rest()
         assert [line.partition(" ")[0] for line in said.splitlines()] == ["starting", "comparison:", "runs:"]
         assert ui.process.returncode == 0
-        assert not [process for process in server if process.is_running()]
+        assert not servers(ui.port)
 
 
 def test_a_port_in_use_is_said_with_the_way_out(project: Project) -> None:
