@@ -12,7 +12,8 @@ from prunelab.compose import compose_job
 from prunelab.job import dataset_of
 from prunelab.measure.quality import evaluate
 from prunelab.network.layers import linear_layers
-from prunelab.network.saved import read_kept, read_network
+from prunelab.network.packed import unpack_kept
+from prunelab.network.saved import read_network
 
 
 def test_every_job_leaves_its_network_small_as_measured(swept: tuple[Project, Outcome]) -> None:
@@ -28,7 +29,7 @@ def test_every_job_leaves_its_network_small_as_measured(swept: tuple[Project, Ou
         quality = evaluate(network, dataset.test)
         assert quality.accuracy == metrics["test/accuracy"]
         assert quality.loss == pytest.approx(metrics["test/loss"], rel=1e-5)
-        kept = read_kept(project.artifact(run, "kept.safetensors").read_bytes())
+        kept = unpack_kept(project.artifact(run, "kept.safetensors").read_bytes())
         assert [int(k.sum()) for k in kept] == [layer.out_features for layer in linear_layers(network)[:-1]]
         if run.data.params["method"] == "neuron":
             assert metrics["weights/remaining"] >= sum(layer.weight.numel() for layer in linear_layers(network))

@@ -2,7 +2,7 @@
 
 Dense, the tensors are the state dict. Sparse, a weight matrix is three tensors in compressed sparse row form:
 `<name>.values`, `<name>.columns`, and `<name>.rows`, where each row begins among the values. The file's metadata say
-which network it is and what goes in and comes out.
+which network it is and what goes in and comes out; `inputs` has the weight matrices in order, and their widths.
 """
 
 from __future__ import annotations
@@ -13,8 +13,6 @@ from dataclasses import dataclass
 
 import torch
 from pydantic import ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
@@ -22,8 +20,7 @@ from prunelab.config import Model
 from prunelab.errors import ConfigError, StoreError
 from prunelab.network.build import build
 from prunelab.network.layers import linear_layers, set_parameters
-
-VALUES, COLUMNS, ROWS = ".values", ".columns", ".rows"
+from prunelab.network.packed import COLUMNS, ROWS, VALUES, unpack
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +49,17 @@ class Card:
 
 def dense_bytes(network: nn.Module, card: Card) -> bytes:
     """The network's state dict."""
-    return save_tensors({name: value.cpu().contiguous() for name, value in network.state_dict().items()}, card.metadata)
+    tensors = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
+    return save_tensors(tensors, _metadata(network, card))
 
 
 def sparse_bytes(network: nn.Module, card: Card) -> bytes:
     """The network without the zeros of its weight matrices: 6 bytes a weight where a layer has below 32,768 inputs."""
+    matrices = _inputs(network)
     tensors: dict[str, Tensor] = {}
     for name, on_device in network.state_dict().items():
         value = on_device.cpu()
-        if value.ndim != 2:
+        if name not in matrices:
             tensors[name] = value.contiguous()
             continue
         mask = value != 0
@@ -68,18 +67,12 @@ def sparse_bytes(network: nn.Module, card: Card) -> bytes:
         tensors[name + VALUES] = value[mask]
         tensors[name + COLUMNS] = mask.nonzero()[:, 1].to(torch.int16 if value.shape[1] < 2**15 else torch.int32)
         tensors[name + ROWS] = rows.to(torch.int32)
-    return save_tensors(tensors, card.metadata)
+    return save_tensors(tensors, _metadata(network, card))
 
 
 def kept_bytes(kept: Sequence[Tensor]) -> bytes:
     """Which neurons (bool [out] per hidden layer) of the dense network a compacted one holds."""
     return save_tensors({f"layer_{number}": neurons for number, neurons in enumerate(kept, start=1)})
-
-
-def read_kept(content: bytes) -> list[Tensor]:
-    """What `kept_bytes` wrote."""
-    tensors = load_tensors(content)
-    return [tensors[f"layer_{number}"] for number in range(1, len(tensors) + 1)]
 
 
 @torch.no_grad()
@@ -89,36 +82,29 @@ def read_network(content: bytes) -> tuple[nn.Module, Card]:
     Raises:
         StoreError: if the bytes are damaged or not of a network of prunelab's.
     """
+    packed = unpack(content)
     try:
-        card = _card(content)
-        tensors = load_tensors(content)
-        inputs = card.shape[0] * card.shape[1]
-        network = build(card.model, inputs, len(card.classes), seed=0)
+        rows, columns = json.loads(packed.metadata["shape"])
+        model = Model.model_validate_json(packed.metadata["model"])
+        card = Card(model, (rows, columns), tuple(json.loads(packed.metadata["classes"])))
+        network = build(card.model, rows * columns, len(card.classes), seed=0)
+        tensors = {name: torch.from_numpy(array.copy()) for name, array in packed.arrays.items()}
         for name, layer in network.named_modules():
             if isinstance(layer, nn.Linear):
-                weight = _matrix(tensors, f"{name}.weight", inputs)
-                set_parameters(layer, weight, tensors.pop(f"{name}.bias", None))
-                inputs = layer.out_features
-        network.load_state_dict(network.state_dict() | tensors)
+                set_parameters(layer, tensors[f"{name}.weight"], tensors.get(f"{name}.bias"))
+        network.load_state_dict(tensors)
         linear_layers(network)
-    except (SafetensorError, KeyError, IndexError, RuntimeError, ValueError, ValidationError, ConfigError) as error:
+    except (KeyError, RuntimeError, ValueError, ValidationError, ConfigError) as error:
         raise StoreError(f"the saved network is damaged, or not one of prunelab's: {error}") from error
     return network.eval(), card
 
 
-def _card(content: bytes) -> Card:
-    """The metadata: a safetensors file begins with the length of a JSON header that holds them."""
-    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]
-    rows, columns = json.loads(header["shape"])
-    return Card(Model.model_validate_json(header["model"]), (rows, columns), tuple(json.loads(header["classes"])))
+def _metadata(network: nn.Module, card: Card) -> dict[str, str]:
+    return {**card.metadata, "inputs": json.dumps(list(_inputs(network).items()))}
 
 
-def _matrix(tensors: dict[str, Tensor], name: str, inputs: int) -> Tensor:
-    """Take a weight matrix [out, inputs] out of `tensors`, in whichever form it is there."""
-    if name in tensors:
-        return tensors.pop(name)
-    values, columns, rows = (tensors.pop(name + part) for part in (VALUES, COLUMNS, ROWS))
-    matrix = values.new_zeros(len(rows) - 1, inputs)
-    owners = torch.repeat_interleave(torch.arange(len(rows) - 1), rows.long().diff())
-    matrix[owners, columns.long()] = values
-    return matrix
+def _inputs(network: nn.Module) -> dict[str, int]:
+    """The weight matrices in the order in which data passes them, and how many inputs each has."""
+    return {
+        f"{name}.weight": layer.in_features for name, layer in network.named_modules() if isinstance(layer, nn.Linear)
+    }

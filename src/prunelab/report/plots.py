@@ -24,8 +24,6 @@ MOST = len(PALETTE) * len(DASHES)
 """So many lines can be told apart; more are not drawn."""
 TRAINING_COLOURS = ("#7D8791", BASELINE_COLOUR)
 """Greys: the unpruned network is no series."""
-MEASURED_SPEEDUP = "speedup/batch_"
-FILE_BYTES = "file/bytes"
 SHARE = {"minallowed": -0.02, "maxallowed": 1.02}
 """An axis of accuracies, which a single point would stretch."""
 
@@ -107,12 +105,12 @@ def axes(table: pd.DataFrame) -> list[Axis]:
     found = [Axis(names.COMPRESSION_RATIO, f"With fewer {both}", f"times fewer {both}")]
     if not same:
         found.append(Axis(names.THEORETICAL_SPEEDUP, "With fewer multiply-adds", "times fewer multiply-adds"))
-    batches = [column for column in table.columns if str(column).startswith(MEASURED_SPEEDUP)]
+    batches = [column for column in table.columns if str(column).startswith(names.SPEEDUP)]
     for column in sorted(batches, key=lambda column: int(column.rpartition("_")[2])):
         batch = int(column.rpartition("_")[2])
         images = "one image" if batch == 1 else f"{batch:,} images"
         found.append(Axis(column, f"Measured speed, {images} at a time", f"times faster, measured, {images} at a time"))
-    found.append(Axis(FILE_BYTES, "In a smaller file", "size of the saved network (bytes)", "{:g}B", True))
+    found.append(Axis(names.FILE_BYTES, "In a smaller file", "size of the saved network (bytes)", "{:g}B", True))
     return [axis for axis in found if axis.column in table and (table[axis.column] > 0).any()]
 
 

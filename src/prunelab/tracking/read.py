@@ -6,15 +6,12 @@ import json
 from datetime import datetime
 
 import pandas as pd
-import torch
 from mlflow.entities import Run as MlflowRun
-from torch import Tensor, nn
 
 from prunelab import names
 from prunelab.errors import StoreError
-from prunelab.network.layers import linear_layers
-from prunelab.network.saved import Card, read_kept, read_network
-from prunelab.report.pictures import Picture
+from prunelab.network.packed import unpack, unpack_kept
+from prunelab.report.pictures import Picture, picture
 from prunelab.report.provenance import DataSource, Provenance, merged
 from prunelab.report.results import Results, with_series
 from prunelab.tracking.store import Store
@@ -55,22 +52,12 @@ def read_pictures(store: Store, results: Results) -> list[Picture]:
     pictures = []
     for series, row in shown.head(PICTURES).iterrows():
         try:
-            network, card = read_network(store.read(row["run_id"], names.NETWORK_FILE))
-            kept = read_kept(store.read(row["run_id"], names.KEPT_FILE))
+            network = unpack(store.read(row["run_id"], names.NETWORK_FILE))
+            kept = unpack_kept(store.read(row["run_id"], names.KEPT_FILE))
         except StoreError:
             continue
-        pictures.append(_picture(str(series), float(percentage), network, card, kept))
+        pictures.append(picture(str(series), float(percentage), network, kept))
     return pictures
-
-
-def _picture(series: str, percentage: float, network: nn.Module, card: Card, kept: list[Tensor]) -> Picture:
-    """The second hidden layer, or the only one, in the dense network's positions."""
-    first, *others = [layer.weight.detach() for layer in linear_layers(network)]
-    number = min(2, len(kept))
-    weights = torch.zeros(len(kept[number - 1]), len(kept[0]) if number == 2 else card.shape[0] * card.shape[1])
-    columns = kept[0] if number == 2 else torch.ones(weights.shape[1], dtype=torch.bool)
-    weights[kept[number - 1].nonzero(), columns.nonzero().T] = others[0] if number == 2 else first
-    return Picture(series, percentage, number, weights.numpy(), first.abs().sum(0).reshape(card.shape).numpy())
 
 
 def read_provenance(store: Store, sweep_id: str) -> Provenance:
