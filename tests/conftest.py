@@ -30,7 +30,10 @@ from tests.browser import browser as browser
 settings.register_profile("prunelab", deadline=None)  # a busy machine is not a failure
 settings.load_profile("prunelab")
 
-SMALL = ("data=digits", "model=mlp_small", "training.epochs=2", "trainer.progress=false", "measure.seconds=0.001")
+SMALL = (
+    *("data=digits", "model=mlp_small", "training.epochs=2"),
+    *("trainer.progress=false", "trainer.threads=1", "measure.seconds=0.001"),
+)
 """A training of a fifth of a second."""
 
 

@@ -8,7 +8,7 @@ from torch import nn
 
 from prunelab.config import Model
 from prunelab.errors import StoreError
-from prunelab.network.layers import linear_layers
+from prunelab.network.layers import linear_layers, set_parameters
 from prunelab.network.mlp import MLP
 from prunelab.network.saved import Card, dense_bytes, read_network, sparse_bytes
 
@@ -28,8 +28,8 @@ def network(*hidden: int, features: int = 7, bias: bool = True) -> MLP:
 def test_what_was_written_is_read_into_a_network_of_other_sizes(write: object, sizes: tuple[int, int]) -> None:
     small = network(5, 4)
     for layer, rows, columns in zip(linear_layers(small), (*sizes, 3), (7, *sizes), strict=True):
-        layer.weight = nn.Parameter(layer.weight[:rows, :columns] * (torch.rand(rows, columns) < 0.5))
-        layer.bias = nn.Parameter(torch.rand(rows))
+        weight = layer.weight[:rows, :columns] * (torch.rand(rows, columns) < 0.5)
+        set_parameters(layer, weight, torch.rand(rows))
     read, what = read_network(write(small, card(5, 4, bias=False)))  # type: ignore[operator]
     assert what == card(5, 4, bias=False)
     images = torch.rand(6, 7)
@@ -68,3 +68,9 @@ def test_bytes_that_do_not_fit_their_own_card_are_refused() -> None:
     ):
         with pytest.raises(StoreError, match="not one of prunelab's"):
             read_network(content)
+
+
+@pytest.mark.parametrize("write", [dense_bytes, sparse_bytes])
+def test_the_same_network_is_the_same_file(write: object) -> None:
+    made = network(4, 3)
+    assert len({write(made, card(4, 3)) for _ in range(20)}) == 1  # type: ignore[operator]

@@ -13,7 +13,7 @@ import pytest
 from tests.report.sweeps import HOSTILE, job, many, ordinary, pictures, provenance, results
 
 from prunelab import names
-from prunelab.report.describe import LONGEST, describe
+from prunelab.report.describe import LONGEST, cut, describe
 from prunelab.report.page import page
 from prunelab.report.pictures import kept_per_block
 from prunelab.report.plots import MOST, against_percentage, shared_axes
@@ -152,12 +152,12 @@ def test_the_reports_rows_stand_beside_ours_on_its_own_data_only() -> None:
 
 def test_a_long_description_ends_at_a_line_and_points_to_the_page() -> None:
     swept = many(30, 20, 1)
-    text = describe(swept, over_seeds(swept.rows), None)
+    text = cut(describe(swept, over_seeds(swept.rows), None))
     assert len(text) <= LONGEST
     *_, last, empty, pointer = text.split("\n")
     assert last[0] + last[-1] in ("-.", "||"), "a whole line"
     assert (empty, pointer) == ("", "(There is more in `report.html`.)")
-    short = describe(swept := many(1, 2, 1), over_seeds(swept.rows), None)
+    short = cut(describe(swept := many(1, 2, 1), over_seeds(swept.rows), None))
     assert "There is more" not in short
     assert "| method_0 | 50 |" in short
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
-from tests.conftest import SMALL, Project
+from tests.conftest import SMALL, Project, computed
 
 from prunelab.sweep.launchers import threads_per_job
 
@@ -45,12 +45,12 @@ def test_eight_workers_on_a_fresh_store(tmp_path: Path) -> None:
 
 
 def test_parallel_jobs_give_the_same_numbers_as_serial_ones(project: Project) -> None:
-    sweep = ("-m", *SMALL, "method=weight,neuron", "percentage=0,50", "trainer.threads=1")
+    sweep = ("-m", *SMALL, "method=weight,neuron", "percentage=0,50")
     project.prunelab(*sweep, "tracking.experiment_name=serial")
     project.prunelab(*sweep, "tracking.experiment_name=parallel", "hydra/launcher=joblib", "hydra.launcher.n_jobs=8")
     serial, parallel = (
         {
-            run.info.run_name: run.data.metrics
+            run.info.run_name: computed(run)
             for run in project.runs("job")
             if project.client.get_experiment(run.info.experiment_id).name == name
         }

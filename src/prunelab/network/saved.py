@@ -39,7 +39,7 @@ class Card:
         """As a file carries it."""
         return {
             "format": "pt",
-            "model": self.model.model_dump_json(),
+            "model": json.dumps(self.model.model_dump(mode="json"), sort_keys=True),
             "shape": json.dumps(self.shape),
             "classes": json.dumps(self.classes),
             "input": "float32 [n, rows x columns] in [0, 1]",
@@ -50,7 +50,7 @@ class Card:
 def dense_bytes(network: nn.Module, card: Card) -> bytes:
     """The network's state dict."""
     tensors = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
-    return save_tensors(tensors, _metadata(network, card))
+    return _ordered(save_tensors(tensors, _metadata(network, card)))
 
 
 def sparse_bytes(network: nn.Module, card: Card) -> bytes:
@@ -67,12 +67,12 @@ def sparse_bytes(network: nn.Module, card: Card) -> bytes:
         tensors[name + VALUES] = value[mask]
         tensors[name + COLUMNS] = mask.nonzero()[:, 1].to(torch.int16 if value.shape[1] < 2**15 else torch.int32)
         tensors[name + ROWS] = rows.to(torch.int32)
-    return save_tensors(tensors, _metadata(network, card))
+    return _ordered(save_tensors(tensors, _metadata(network, card)))
 
 
 def kept_bytes(kept: Sequence[Tensor]) -> bytes:
     """Which neurons (bool [out] per hidden layer) of the dense network a compacted one holds."""
-    return save_tensors({f"layer_{number}": neurons for number, neurons in enumerate(kept, start=1)})
+    return _ordered(save_tensors({f"layer_{number}": neurons for number, neurons in enumerate(kept, start=1)}))
 
 
 @torch.no_grad()
@@ -97,6 +97,13 @@ def read_network(content: bytes) -> tuple[nn.Module, Card]:
     except (KeyError, RuntimeError, ValueError, ValidationError, ConfigError) as error:
         raise StoreError(f"the saved network is damaged, or not one of prunelab's: {error}") from error
     return network.eval(), card
+
+
+def _ordered(content: bytes) -> bytes:
+    """The file with the keys of its header in order: safetensors writes them in another order each time."""
+    length = int.from_bytes(content[:8], "little")
+    header = json.dumps(json.loads(content[8 : 8 + length]), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return content[:8] + header.encode().ljust(length) + content[8 + length :]
 
 
 def _metadata(network: nn.Module, card: Card) -> dict[str, str]:

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlparse
 
 import mlflow
-import numpy as np
 import requests
 from filelock import FileLock
 from mlflow.entities import Dataset as MlflowDataset
@@ -22,14 +22,17 @@ from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.entities import Run as MlflowRun
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
-from numpy.typing import NDArray
-from torch import nn
 
 from prunelab import names
 from prunelab.config import Tracking
 from prunelab.errors import StoreError
 from prunelab.names import Kind
 from prunelab.tracking.environment import git_state, process
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from torch import nn
 
 PAGE = 1000
 BATCH = 900
