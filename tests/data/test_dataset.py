@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 
 from prunelab.compose import compose_job
-from prunelab.data.dataset import DataModule, Dataset, held_out, load
+from prunelab.data.dataset import Dataset, held_out, load
+from prunelab.training.batches import DataModule
 
 
 def digits(**changes: int) -> Dataset:

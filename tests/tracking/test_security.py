@@ -14,7 +14,7 @@ from tests.conftest import SMALL, Project
 
 from prunelab.tracking.server import command
 from prunelab.tracking.store import redacted
-from prunelab.training.fit import load_weights
+from prunelab.training.checkpoint import load_weights
 
 
 class Evil:

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
-import yaml
-from pytorch_lightning.callbacks import Callback
 from rich.console import Console
 from torch import nn
 
@@ -17,15 +13,11 @@ from prunelab import names
 from prunelab.config import Job, fingerprint
 from prunelab.data.dataset import Dataset
 from prunelab.errors import StoreError, TrainingError
-from prunelab.measure.quality import Quality, evaluate
+from prunelab.measure.quality import Quality
 from prunelab.names import Kind
 from prunelab.network.build import build
-from prunelab.network.summary import summary
-from prunelab.tracking.logger import EpochLogger
-from prunelab.tracking.record import provenance
 from prunelab.tracking.store import Store
-from prunelab.training.fit import fit, load_weights
-from prunelab.training.progress import progress_of
+from prunelab.training.checkpoint import load_weights
 
 TRAINING_VERSION = 1
 """Raised whenever training code changes what a given config leads to, so that older baselines are not taken for it."""
@@ -77,7 +69,7 @@ def baseline(job: Job, dataset: Dataset, store: Store) -> Baseline:
         if found is None:
             with store.lock(f"baseline-{key[:16]}"):
                 try:
-                    found = _stored(job, dataset, store, key) or _train(job, dataset, store, key)
+                    found = _stored(job, dataset, store, key) or _trained(job, dataset, store, key)
                 except TrainingError as error:
                     _failed[place] = error
                     raise
@@ -99,7 +91,7 @@ def is_stored(job: Job, dataset: Dataset, store: Store) -> bool:
 def _stored(job: Job, dataset: Dataset, store: Store, key: str) -> Baseline | None:
     """The newest finished baseline of this key whose checkpoint is whole; a damaged one is said so and passed over."""
     for run in store.find(Kind.BASELINE, "FINISHED", baseline_key=key):
-        network = _untrained(job, dataset)
+        network = untrained(job, dataset)
         try:
             checkpoint = store.read(run.info.run_id, names.CHECKPOINT)
             if hashlib.sha256(checkpoint).hexdigest() != run.data.tags.get(names.CHECKPOINT_SHA256):
@@ -120,46 +112,15 @@ def _stored(job: Job, dataset: Dataset, store: Store, key: str) -> Baseline | No
     return None
 
 
-def _train(job: Job, dataset: Dataset, store: Store, key: str) -> Baseline:
-    network = _untrained(job, dataset)
-    console = Console(stderr=True)
-    console.print(f"training {job.model.name} on {job.data.name}, seed {job.seed}: {job.training.epochs} epochs")
-    console.print(summary(network))
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        store.run(Kind.BASELINE, f"baseline-{key[:12]}", tags={names.BASELINE_KEY: key}) as run,
-    ):
-        run.params(
-            {
-                "data": job.data.name,
-                "model": job.model.name,
-                "seed": job.seed,
-                "epochs": job.training.epochs,
-                "batch_size": job.training.batch_size,
-                "learning_rate": job.training.learning_rate,
-                "optimizer": job.training.optimizer,
-                "precision": job.training.precision.value,
-            }
-        )
-        logger = EpochLogger(run)
-        callbacks: list[Callback] = [progress_of(job.trainer, job.training.epochs)]
-        fitted = fit(network, dataset, job.training, job.trainer, job.seed, Path(folder), [logger], callbacks)
-        test, validation = evaluate(network, dataset.test), evaluate(network, dataset.validation)
-        run.metrics(
-            {
-                names.TEST_ACCURACY: test.accuracy,
-                names.TEST_LOSS: test.loss,
-                names.BEST_EPOCH: fitted.best_epoch,
-                names.BEST_VAL_ACCURACY: validation.accuracy,
-                names.BEST_VAL_LOSS: validation.loss,
-            }
-        )
-        run.tags({names.CHECKPOINT_SHA256: hashlib.sha256(fitted.checkpoint.read_bytes()).hexdigest()})
-        run.files({names.CHECKPOINT: fitted.checkpoint, **provenance(yaml.safe_dump(job.model_dump(mode="json")))})
-        run.dataset(dataset.name, dataset.digest, dataset.source)
-    console.print(f"baseline: test accuracy {test.accuracy:.4f}, loss {test.loss:.4f}")
-    return Baseline(key, run.id, network, test, validation)
+def _trained(job: Job, dataset: Dataset, store: Store, key: str) -> Baseline:
+    # Lightning takes longer to import than a job takes; most processes find their networks in the store.
+    from prunelab.training.train import train
+
+    network = untrained(job, dataset)
+    run_id, test, validation = train(job, network, dataset, store, key)
+    return Baseline(key, run_id, network, test, validation)
 
 
-def _untrained(job: Job, dataset: Dataset) -> nn.Module:
+def untrained(job: Job, dataset: Dataset) -> nn.Module:
+    """The network before its training."""
     return build(job.model, dataset.features, len(dataset.classes), job.seed).to(dataset.device)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import pytorch_lightning as lightning
 import torch
@@ -16,7 +16,9 @@ from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from torch import nn
 
 from prunelab.config import Precision, Trainer, Training
-from prunelab.data.dataset import DataModule, Dataset
+from prunelab.data.dataset import Dataset
+from prunelab.training.batches import DataModule
+from prunelab.training.checkpoint import load_weights
 from prunelab.training.classifier import SELECTION, Classifier, Distillation
 
 if TYPE_CHECKING:
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from pytorch_lightning.loggers import Logger
 
 PRECISIONS = {Precision.FLOAT32: "32-true", Precision.BF16: "bf16-mixed"}
-PREFIX = "network."
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,19 +91,6 @@ def fit(
     network.to(dataset.device)  # Lightning leaves it in the processor's memory
     load_weights(network, path)
     return Fit(path, int(torch.load(path, weights_only=True)["epoch"]))
-
-
-def load_weights(network: nn.Module, checkpoint: Path | BinaryIO) -> None:
-    """Put the weights of a checkpoint that `fit` wrote into `network`, and the network into evaluation mode.
-
-    Raises:
-        Exception: of many kinds, if the file is damaged or of another network; nothing in it is ever executed.
-    """
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
-    network.load_state_dict(
-        {name.removeprefix(PREFIX): value for name, value in state.items() if name.startswith(PREFIX)}
-    )
-    network.eval()
 
 
 def _mode(training: Training) -> str:

@@ -1,0 +1,69 @@
+"""A baseline's training, as a run of the store."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from pathlib import Path
+
+import yaml
+from pytorch_lightning.callbacks import Callback
+from rich.console import Console
+from torch import nn
+
+from prunelab import names
+from prunelab.config import Job
+from prunelab.data.dataset import Dataset
+from prunelab.measure.quality import Quality, evaluate
+from prunelab.names import Kind
+from prunelab.network.summary import summary
+from prunelab.tracking.logger import EpochLogger
+from prunelab.tracking.record import provenance
+from prunelab.tracking.store import Store
+from prunelab.training.fit import fit
+from prunelab.training.progress import progress_of
+
+
+def train(job: Job, network: nn.Module, dataset: Dataset, store: Store, key: str) -> tuple[str, Quality, Quality]:
+    """Train `network` in place and record that; returns (run id, quality on test, on validation).
+
+    Raises:
+        TrainingError: if the training goes wrong; its run is then FAILED.
+    """
+    console = Console(stderr=True)
+    console.print(f"training {job.model.name} on {job.data.name}, seed {job.seed}: {job.training.epochs} epochs")
+    console.print(summary(network))
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        store.run(Kind.BASELINE, f"baseline-{key[:12]}", tags={names.BASELINE_KEY: key}) as run,
+    ):
+        run.params(
+            {
+                "data": job.data.name,
+                "model": job.model.name,
+                "seed": job.seed,
+                "epochs": job.training.epochs,
+                "batch_size": job.training.batch_size,
+                "learning_rate": job.training.learning_rate,
+                "optimizer": job.training.optimizer,
+                "precision": job.training.precision.value,
+            }
+        )
+        logger = EpochLogger(run)
+        callbacks: list[Callback] = [progress_of(job.trainer, job.training.epochs)]
+        fitted = fit(network, dataset, job.training, job.trainer, job.seed, Path(folder), [logger], callbacks)
+        test, validation = evaluate(network, dataset.test), evaluate(network, dataset.validation)
+        run.metrics(
+            {
+                names.TEST_ACCURACY: test.accuracy,
+                names.TEST_LOSS: test.loss,
+                names.BEST_EPOCH: fitted.best_epoch,
+                names.BEST_VAL_ACCURACY: validation.accuracy,
+                names.BEST_VAL_LOSS: validation.loss,
+            }
+        )
+        run.tags({names.CHECKPOINT_SHA256: hashlib.sha256(fitted.checkpoint.read_bytes()).hexdigest()})
+        run.files({names.CHECKPOINT: fitted.checkpoint, **provenance(yaml.safe_dump(job.model_dump(mode="json")))})
+        run.dataset(dataset.name, dataset.digest, dataset.source)
+    console.print(f"baseline: test accuracy {test.accuracy:.4f}, loss {test.loss:.4f}")
+    return run.id, test, validation
