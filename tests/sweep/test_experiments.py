@@ -24,7 +24,7 @@ def test_the_league_has_every_method_with_its_random_and_magnitude_baselines(pro
     (sweep,) = project.runs("sweep")
     assert " ± " in sweep.data.tags["mlflow.note.content"]
     assert len(project.runs("curve")) == len(methods)
-    for figure in ("accuracy", "parameters", "multiply_adds"):
+    for figure in ("accuracy", "parameters", "speedup", "promised_speedup", "file", "pixels"):
         assert project.artifact(sweep, f"figures/{figure}.png").is_file()
 
 

@@ -19,6 +19,7 @@ from prunelab.pruning.prune import Pruned
 
 DENSE, MASKED, COMPACTED, CSR = "dense", "masked", "compacted", "csr"
 BLOCKS = 5
+SLOW = 1.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,8 @@ def _on_cpu(run: Operator, batch: Tensor, seconds: float) -> list[float]:
     """Seconds per call, of each block of calls; torch's timer warms up before each, and the first finds their size."""
     timer = Timer("run(batch)", globals={"run": run, "batch": batch}, num_threads=torch.get_num_threads())
     first = float(timer.timeit(1).mean)
+    if first > SLOW * seconds:  # warmed up twice by now; a few more calls would cost more than they tell
+        return [first]
     calls = max(1, int(seconds / BLOCKS / first))
     blocks = max(1, min(BLOCKS, round(seconds / first / calls)))
     return [float(timer.timeit(calls).mean) for _ in range(blocks)] + [first] * (calls == 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -12,7 +12,7 @@ from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, NullForma
 
 from prunelab import names
 from prunelab.report.pictures import Picture
-from prunelab.report.results import Results, over_seeds, unpruned
+from prunelab.report.results import Results, over_seeds, same_ratios, unpruned
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#44AA99", "#999933")
 """Okabe and Ito's and Tol's colours, told apart by colour-blind readers too."""
@@ -22,7 +22,7 @@ BASELINE_COLOUR = "#444444"
 ON_DARK = {"#0072B2": "#3B97DB", "#882255": "#C4528F", BASELINE_COLOUR: "#B8BDC4"}
 """What stands for a colour on a dark background, for those that would hardly be seen there."""
 SIZE = (7.2, 4.4)
-TIMES = "times {} than the unpruned network"
+ROOMY = 200
 
 
 def draw(results: Results, pictures: Sequence[Picture] = ()) -> dict[str, Figure]:
@@ -31,16 +31,19 @@ def draw(results: Results, pictures: Sequence[Picture] = ()) -> dict[str, Figure
     figures = {
         "accuracy": against_percentage(results, table, names.TEST_ACCURACY, names.BASELINE_ACCURACY),
         "loss": against_percentage(results, table, names.TEST_LOSS, names.BASELINE_LOSS),
-        "parameters": against(results, table, names.COMPRESSION_RATIO, "fewer parameters", TIMES),
-        "multiply_adds": against(results, table, names.THEORETICAL_SPEEDUP, "fewer multiply-adds", TIMES),
+        "parameters": against(results, table, {names.COMPRESSION_RATIO: "times fewer parameters than unpruned"}),
         "survivors": survivors(results, table),
     }
-    for size in batch_sizes(table):
-        what = f"measured speed, batches of {size:,}"
-        figures[f"speedup_batch_{size}"] = against(results, table, names.speedup(size), what, "times as fast, measured")
-        figures[f"speeds_batch_{size}"] = theoretical_beside_measured(table, size)
+    if not same_ratios(table):
+        fewer = {names.THEORETICAL_SPEEDUP: "times fewer multiply-adds than unpruned"}
+        figures["multiply_adds"] = against(results, table, fewer)
+    if sizes := batch_sizes(table):
+        ends = list(dict.fromkeys([sizes[0], sizes[-1]]))
+        faster = {names.speedup(size): f"times as fast, measured, batches of {size:,}" for size in ends}
+        figures["speedup"] = against(results, table, faster)
+        figures["promised_speedup"] = theoretical_beside_measured(table, ends)
     if names.FILE_BYTES in table:
-        figures["file"] = against(results, table, names.FILE_BYTES, "file size", "bytes of the saved network")
+        figures["file"] = against(results, table, {names.FILE_BYTES: "size of the saved network"})
     if pictures:
         figures["pixels"] = pixels(pictures)
     if results.curves:
@@ -88,19 +91,23 @@ def batch_sizes(table: pd.DataFrame) -> list[int]:
     return sorted(int(column.rpartition("_")[2]) for column in found if table[column].notna().any())
 
 
-def against(results: Results, table: pd.DataFrame, column: str, what: str, label: str) -> Figure:
-    """Accuracy against what pruning is for, on a logarithmic axis: the one on which both granularities compare."""
-    figure, axes = _figure()
+def against(results: Results, table: pd.DataFrame, columns: Mapping[str, str]) -> Figure:
+    """Accuracy against what pruning is for, on logarithmic axes: those on which both granularities compare.
+
+    `columns` has what each panel's axis shows, and its label.
+    """
+    figure, panels = _panels(len(columns))
     look = looks(table["series"])
-    for series, part in table.groupby("series", sort=False):
-        style = look[str(series)]
-        part = part[part[column] > 0].sort_values(column)
-        axes.plot(part[column], part[names.TEST_ACCURACY], label=str(series), **style)
-        _band(axes, part, column, names.TEST_ACCURACY, style["color"])
-    _unpruned(axes, results, names.BASELINE_ACCURACY)
-    _logarithmic(axes, "x" if column != names.FILE_BYTES else "B")
-    axes.set(xlabel=label.format(what), ylabel="test accuracy", title=f"Accuracy: {what}")
-    _legend(axes, len(look))
+    for axes, (column, label) in zip(panels, columns.items(), strict=True):
+        for series, part in table.groupby("series", sort=False):
+            style = look[str(series)]
+            part = part[part[column] > 0].sort_values(column)
+            axes.plot(part[column], part[names.TEST_ACCURACY], label=str(series), **style)
+            _band(axes, part, column, names.TEST_ACCURACY, style["color"])
+        _unpruned(axes, results, names.BASELINE_ACCURACY)
+        _logarithmic(axes, "x" if column != names.FILE_BYTES else "B")
+        axes.set(xlabel=label, ylabel="test accuracy")
+    _legend(panels[-1], len(look))
     return figure
 
 
@@ -135,25 +142,23 @@ def survivors(results: Results, table: pd.DataFrame) -> Figure:
     return figure
 
 
-def theoretical_beside_measured(table: pd.DataFrame, size: int) -> Figure:
+def theoretical_beside_measured(table: pd.DataFrame, sizes: Sequence[int]) -> Figure:
     """Each series' measured speedup against the one that its multiply-adds promise; on the diagonal they are equal."""
-    figure, axes = _figure()
+    figure, panels = _panels(len(sizes))
     look = looks(table["series"])
-    for series, part in table.groupby("series", sort=False):
-        part = part[part[names.speedup(size)].notna()].sort_values(names.THEORETICAL_SPEEDUP)
-        axes.plot(part[names.THEORETICAL_SPEEDUP], part[names.speedup(size)], label=str(series), **look[str(series)])
     ends = [1.0, float(table[names.THEORETICAL_SPEEDUP].max())]
-    axes.plot(ends, ends, color=BASELINE_COLOUR, linestyle="--", linewidth=1.2, label="as promised")
-    _logarithmic(axes, "x")
-    axes.set_yscale("log")
-    axes.yaxis.set_major_formatter(_tick("x"))
-    axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.set(
-        xlabel="theoretical: times fewer multiply-adds",
-        ylabel=f"measured: times as fast, batches of {size:,}",
-        title="Speedup, promised and measured",
-    )
-    _legend(axes, len(look))
+    for axes, size in zip(panels, sizes, strict=True):
+        for series, part in table.groupby("series", sort=False):
+            part = part[part[names.speedup(size)].notna()].sort_values(names.THEORETICAL_SPEEDUP)
+            x, y = part[names.THEORETICAL_SPEEDUP], part[names.speedup(size)]
+            axes.plot(x, y, label=str(series), **look[str(series)])
+        axes.plot(ends, ends, color=BASELINE_COLOUR, linestyle="--", linewidth=1.2, label="as promised")
+        _logarithmic(axes, "x")
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(_tick("x"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+        axes.set(xlabel="promised: times fewer multiply-adds", ylabel=f"measured: times as fast, batches of {size:,}")
+    _legend(panels[-1], len(look))
     return figure
 
 
@@ -225,8 +230,10 @@ def _legend(axes: Axes, entries: int) -> None:
 
 
 def _logarithmic(axes: Axes, unit: str) -> None:
+    """A tick at each power of ten, and between them where there is room."""
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    low, high = axes.get_xlim()
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < ROOMY else (1,)))
     axes.xaxis.set_major_formatter(_tick(unit))
     axes.xaxis.set_minor_formatter(NullFormatter())
 
@@ -237,10 +244,18 @@ def _tick(unit: str) -> EngFormatter | FuncFormatter:
 
 
 def _figure() -> tuple[Figure, Axes]:
-    figure = Figure(figsize=SIZE, layout="constrained")
-    axes = figure.subplots()
-    _plain(axes)
+    figure, (axes,) = _panels(1)
     return figure, axes
+
+
+def _panels(count: int) -> tuple[Figure, list[Axes]]:
+    """Axes side by side."""
+    width, height = SIZE
+    figure = Figure(figsize=(width if count == 1 else 0.75 * width * count, height), layout="constrained")
+    panels = list(figure.subplots(1, count, squeeze=False).flat)
+    for axes in panels:
+        _plain(axes)
+    return figure, panels
 
 
 def _plain(axes: Axes) -> None:

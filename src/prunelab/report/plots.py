@@ -16,8 +16,7 @@ from matplotlib.colors import to_hex
 from prunelab import names
 from prunelab.report.figures import BASELINE_COLOUR, DASHES, PALETTE
 from prunelab.report.published import ACCURACY, LOSS
-from prunelab.report.results import Results
-from prunelab.report.tables import same_ratios
+from prunelab.report.results import Results, same_ratios
 from prunelab.report.traces import Trace, lines, logarithmic, number, numbers, printed, spans, unpruned
 
 MOST = len(PALETTE) * len(DASHES)

@@ -118,6 +118,13 @@ def over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
     ).reset_index(drop=True)
 
 
+def same_ratios(table: pd.DataFrame) -> bool:
+    """Whether multiply-adds shrink exactly as parameters do, as they do without biases."""
+    if not {names.THEORETICAL_SPEEDUP, names.COMPRESSION_RATIO} <= set(table.columns):
+        return False
+    return bool((table[names.THEORETICAL_SPEEDUP] == table[names.COMPRESSION_RATIO]).all())
+
+
 def _commonest(values: pd.Series) -> str:
     return str(next(iter(values.mode()), ""))
 

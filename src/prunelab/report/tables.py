@@ -10,7 +10,7 @@ from rich.table import Table
 
 from prunelab import names
 from prunelab.report.published import ACCURACY, LOSS
-from prunelab.report.results import EMPTIED
+from prunelab.report.results import EMPTIED, same_ratios
 
 COLUMNS: dict[str, tuple[str, str]] = {
     "series": ("method", "{}"),
@@ -105,13 +105,6 @@ def shown(table: pd.DataFrame) -> list[str]:
     if "n" in columns and (table["n"] == 1).all():
         columns.remove("n")
     return columns
-
-
-def same_ratios(table: pd.DataFrame) -> bool:
-    """Whether multiply-adds shrink exactly as parameters do, as they do without biases."""
-    if not {names.THEORETICAL_SPEEDUP, names.COMPRESSION_RATIO} <= set(table.columns):
-        return False
-    return bool((table[names.THEORETICAL_SPEEDUP] == table[names.COMPRESSION_RATIO]).all())
 
 
 def cell(row: Mapping[Hashable, Any], column: str, spread: Collection[str] = (names.TEST_ACCURACY,)) -> str:
