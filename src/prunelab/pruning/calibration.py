@@ -52,3 +52,36 @@ def layer_inputs(network: nn.Module, images: Tensor) -> list[Tensor]:
     with recorded_inputs(network) as inputs:
         network(images)
     return inputs
+
+
+@torch.no_grad()
+def layer_outputs(network: nn.Module, images: Tensor) -> list[Tensor]:
+    """What each linear layer computes ([n, out]), before its activation, when the network sees the images."""
+    outputs: list[Tensor] = []
+    hooks = [
+        layer.register_forward_hook(lambda module, given, output: outputs.append(output))
+        for layer in linear_layers(network)
+    ]
+    try:
+        network(images)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return outputs
+
+
+@torch.no_grad()
+def passing(network: nn.Module, images: Tensor) -> Iterator[tuple[nn.Linear, Tensor]]:
+    """Each linear layer and what it is given ([n, in]), as the images pass; what is changed in it counts from there on.
+
+    A network that is no `nn.Sequential` of its layers sees the images anew for each of them.
+    """
+    if not isinstance(network, nn.Sequential):
+        for index, layer in enumerate(linear_layers(network)):
+            yield layer, layer_inputs(network, images)[index]
+        return
+    given = images
+    for module in network:
+        if isinstance(module, nn.Linear):
+            yield module, given
+        given = module(given)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from prunelab.config import Count, Positive
 from prunelab.network.layers import linear_layers
-from prunelab.pruning.calibration import layer_inputs
+from prunelab.pruning.calibration import layer_outputs, passing
 from prunelab.pruning.masks import LayerMask
 from prunelab.pruning.prune import Pruned
 from prunelab.recovery.recover import Options as NoOptions
@@ -25,6 +25,8 @@ from prunelab.recovery.recover import Task
 
 CONVERGED = 1e-4
 ITERATIONS = 200
+WORTHWHILE = 0.8
+"""The share of neurons still in the making below which leaving the others out pays for the copying."""
 
 
 class Options(NoOptions):
@@ -51,15 +53,16 @@ def recover(pruned: Pruned, task: Task, options: Options) -> Pruned:
 def refit(pruned: Pruned, dense: nn.Module, images: Tensor, ridge: float) -> Pruned:
     """The pruned network with every layer's surviving weights (and biases) refitted on `images` ([n, features])."""
     network = pruned.with_network(pruned.network).network
-    targets = [
-        nn.functional.linear(given, layer.weight, layer.bias)
-        for layer, given in zip(linear_layers(dense), layer_inputs(dense, images), strict=True)
-    ]
+    targets = layer_outputs(dense, images)
     whole = True  # as long as nothing was removed before a layer, its inputs are the dense network's
-    for index, (layer, mask, target) in enumerate(zip(linear_layers(network), pruned.masks, targets, strict=True)):
+    masks = {
+        layer: (mask, target) for layer, mask, target in zip(linear_layers(network), pruned.masks, targets, strict=True)
+    }
+    for layer, given in passing(network, images):
+        mask, target = masks[layer]
         whole = whole and bool(mask.weight[mask.bias].all())
         if not whole:
-            refit_layer(layer, mask, layer_inputs(network, images)[index], target, ridge)
+            refit_layer(layer, mask, given, target, ridge)
     return pruned.with_network(network)
 
 
@@ -102,13 +105,21 @@ def _sparse(gram: Tensor, gradient: Tensor, allowed: Tensor) -> Tensor:
     scale = gram.diagonal().rsqrt()  # Jacobi preconditioning, as a change of variables
     gram = gram * scale.unsqueeze(0) * scale.unsqueeze(1)
     residual = gradient * scale * allowed
-    change = torch.zeros_like(residual)
+    result, change = torch.zeros_like(residual), torch.zeros_like(residual)
+    rows = torch.arange(len(residual), device=residual.device)
     direction = residual.clone()
     power = residual.square().sum(1, keepdim=True)
     goal = CONVERGED**2 * power
     tiny = torch.finfo(power.dtype).tiny
     for _ in range(ITERATIONS):
-        if bool((power <= goal).all()):
+        active = (power > goal).squeeze(1)
+        if int(active.sum()) <= WORTHWHILE * len(rows):  # go on with the neurons that are not there yet
+            result[rows] = change
+            rows, allowed, change, residual, direction = (
+                part[active] for part in (rows, allowed, change, residual, direction)
+            )
+            power, goal = power[active], goal[active]
+        if not len(rows):
             break
         along = (direction @ gram) * allowed
         step = power / (direction * along).sum(1, keepdim=True).clamp_min(tiny)
@@ -116,4 +127,5 @@ def _sparse(gram: Tensor, gradient: Tensor, allowed: Tensor) -> Tensor:
         residual.sub_(step * along)
         before, power = power, residual.square().sum(1, keepdim=True)
         direction = residual + power / before.clamp_min(tiny) * direction
-    return change * scale
+    result[rows] = change
+    return result * scale
