@@ -10,13 +10,14 @@ from statistics import median
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """`ours` and `theirs` in seconds; `target` is the largest ratio of them that is good enough."""
+    """`ours` and `theirs` in seconds; good enough are a ratio up to `target` and a time up to `seconds`."""
 
     name: str
     ours: float
     theirs: float
-    target: float
+    target: float | None
     repeats: int
+    seconds: float | None = None
 
     @property
     def value(self) -> float:
@@ -25,11 +26,19 @@ class Ratio:
 
     @property
     def met(self) -> bool:
-        """Whether the target is reached."""
-        return self.value <= self.target
+        """Whether the targets are reached."""
+        ratio = self.target is None or self.value <= self.target
+        return ratio and (self.seconds is None or self.ours <= self.seconds)
 
 
-def compare(name: str, ours: Callable[[], object], theirs: Callable[[], object], target: float, repeats: int) -> Ratio:
+def compare(
+    name: str,
+    ours: Callable[[], object],
+    theirs: Callable[[], object],
+    target: float | None,
+    repeats: int,
+    seconds: float | None = None,
+) -> Ratio:
     """Time both, taking turns, `repeats` times each."""
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(repeats):
@@ -37,4 +46,4 @@ def compare(name: str, ours: Callable[[], object], theirs: Callable[[], object],
             started = time.perf_counter()
             run()
             kept.append(time.perf_counter() - started)
-    return Ratio(name, median(times[1]), median(times[0]), target, repeats)
+    return Ratio(name, median(times[1]), median(times[0]), target, repeats, seconds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 
 import torch
 
@@ -26,3 +27,9 @@ def device_of(trainer: Trainer) -> torch.device:
         )
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what deterministic products need, before the first
     return torch.device("cuda")
+
+
+@cache
+def has_bf16() -> bool:
+    """Whether this processor multiplies bf16 in hardware (AVX-512 BF16 or AMX); elsewhere it is slower than float32."""
+    return bool(torch.cpu._is_avx512_bf16_supported())

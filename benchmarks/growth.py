@@ -1,0 +1,84 @@
+"""How cost grows: sweeps of 10, 100 and 1,000 jobs on the digits, their report, and two workers against one.
+
+python -m benchmarks growth        about 10 minutes; not part of `make bench`
+"""
+
+from __future__ import annotations
+
+import re
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from itertools import pairwise
+from pathlib import Path
+from statistics import median
+
+from benchmarks.ratio import Ratio
+
+SMALL = ("data=digits", "model=mlp_small", "training.epochs=2", "measure=off", "trainer.progress=false")
+SIZES = (10, 100, 1000)
+TENTH = 10
+
+
+def measure() -> list[Ratio]:
+    """The first and the last tenth of each sweep, its report, and joblib's two workers."""
+    ratios = []
+    for size in SIZES:
+        with tempfile.TemporaryDirectory() as folder:
+            seeds = max(1, size // 100)
+            percentages = ",".join(str(value) for value in range(size // seeds))
+            command = [f"percentage={percentages}", f"seed={','.join(map(str, range(seeds)))}", "model.hidden=[32,16]"]
+            seconds, memory = _sweep(Path(folder), command)
+            started = time.perf_counter()
+            _run(Path(folder), "prunelab.sweep.redraw", "data=digits")
+            report = time.perf_counter() - started
+        each = max(1, size // TENTH)
+        first, last = seconds[1 : each + 1], seconds[-each:]  # the very first job trains or imports
+        ratios.append(
+            Ratio(f"{size:,} jobs: median of the last tenth / of the first", median(last), median(first), 1.2, 1)
+        )
+        print(
+            f"{size:,} jobs: {sum(seconds):.1f} s in jobs, {1000 * median(seconds):.0f} ms a job, "
+            f"{memory:.0f} MiB at most, report {report:.1f} s",
+            flush=True,
+        )
+    return [*ratios, _workers()]
+
+
+def _workers() -> Ratio:
+    """Throughput of jobs that fine-tune, one after the other against two at once."""
+    tuned = ("recovery=finetune", "recovery.epochs=20", "method=weight", "percentage=range(0,40)", "training.epochs=2")
+    times = []
+    for launcher in (("trainer.threads=2",), ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")):
+        with tempfile.TemporaryDirectory() as folder:
+            base = ("-m", "data=digits", "measure=off", "trainer.progress=false", f"paths.root={folder}")
+            _run(Path(folder), "prunelab", *base, *tuned[:3], "percentage=0", "training.epochs=2")  # the baseline
+            started = time.perf_counter()
+            _run(Path(folder), "prunelab", *base, *tuned, *launcher)
+            times.append(time.perf_counter() - started)
+    serial, parallel = times
+    return Ratio("40 fine-tuning jobs, joblib with 2 workers / one after the other", parallel, serial, 1 / 1.5, 1)
+
+
+def _sweep(folder: Path, command: list[str]) -> tuple[list[float], float]:
+    """Seconds of each job as the terminal says them, more exactly: by the clock between lines; and MiB at the peak."""
+    process = subprocess.Popen(
+        [sys.executable, "-u", "-m", "prunelab", "-m", *SMALL, f"paths.root={folder}", *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout is not None
+    stamps = [time.perf_counter() for line in process.stdout if re.match(r"\[ *\d+/", line)]
+    process.wait()
+    memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    return [after - before for before, after in pairwise(stamps)], memory
+
+
+def _run(folder: Path, module: str, *arguments: str) -> None:
+    command = [sys.executable, "-c", f"from {module} import main; main()", *arguments]
+    if module == "prunelab":
+        command = [sys.executable, "-m", module, *arguments]
+    subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -1,0 +1,76 @@
+"""What it takes until something happens: the help, the configuration, a sweep's first job."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from benchmarks.ratio import Ratio, compare
+
+HYDRA = """
+import hydra
+@hydra.main(version_base="1.3", config_path={conf!r}, config_name="config")
+def main(config): pass
+main()
+"""
+SMALL = ("data=digits", "model=mlp_small", "training.epochs=1", "measure=off", "trainer.progress=false")
+
+
+def measure() -> list[Ratio]:
+    """Processes of their own."""
+    conf = str(Path.cwd() / "conf")
+    imports = _python("-c", "import torch, pytorch_lightning, mlflow")
+    with tempfile.TemporaryDirectory() as folder:
+        first = _first_job(Path(folder))
+        first()  # creates the store and trains
+        beyond = compare("until a sweep's first job / importing torch, lightning, mlflow", first, imports, None, 3)
+    return [
+        compare(
+            "prunelab --help / python -c pass",
+            _python("-m", "prunelab", "--help"),
+            _python("-c", "pass"),
+            target=None,
+            repeats=3,
+            seconds=1.0,
+        ),
+        compare(
+            "prunelab --cfg job / a bare Hydra program's",
+            _python("-m", "prunelab", "--cfg", "job"),
+            _python("-c", HYDRA.format(conf=conf), "--cfg", "job"),
+            target=None,
+            repeats=3,
+            seconds=1.0,
+        ),
+        Ratio(beyond.name, beyond.ours, beyond.theirs, None, beyond.repeats, beyond.theirs + 1.0),
+    ]
+
+
+def _python(*arguments: str) -> Callable[[], object]:
+    return lambda: subprocess.run(
+        [sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+
+
+def _first_job(folder: Path) -> Callable[[], object]:
+    """Until the first line that reports a job."""
+
+    def until() -> None:
+        process = subprocess.Popen(
+            [sys.executable, "-u", "-m", "prunelab", "-m", *SMALL, f"paths.root={folder}", "percentage=0,50"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("[1/2]"):
+                break
+        process.kill()
+        process.wait()
+        time.sleep(0.2)
+
+    return until
