@@ -15,7 +15,7 @@ from prunelab.tracking.store import open_store
 from prunelab.training.baseline import Baseline, baseline
 
 FOLDER = Path(__file__).parent / "results"
-EPOCHS = 2
+EPOCHS = 3
 
 
 def job(*overrides: str) -> Job:

@@ -19,7 +19,7 @@ def measure() -> list[Ratio]:
     """In float32; and where the processor has it, in bf16, against both bare loops."""
     subject.dataset()
     ratios = [_of("float32", "float32", 1.10)]
-    if has_bf16():
+    if has_bf16(subject.job().trainer):
         ratios += [_of("bf16", "bf16", 1.10), _of("bf16", "float32", 0.5)]
     return ratios
 

@@ -23,7 +23,7 @@ REFUSED = {
     "training.epochs=-1": ("training.epochs=-1", "at least 1"),
     "training.batch_size=0": ("training.batch_size=0", "at least 1"),
     "training.learning_rate=0": ("training.learning_rate=0", "above 0"),
-    "training.precision=float8": ("training.precision=float8", "float32 or bf16"),
+    "training.precision=float8": ("training.precision=float8", "float32 or bf16 or auto"),
     "training.optimizer=lion": ("training.optimizer=lion", "adam"),
     "training.patience=0": ("training.patience=0", "at least 1"),
     "seed=-1": ("seed=-1", "0 to"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from prunelab.compose import compose_job
+from prunelab.device import has_bf16
 from tests.conftest import SMALL, Project
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
@@ -39,3 +41,15 @@ def test_every_recovery_runs_on_a_gpu(project: Project) -> None:
         *("-m", *SMALL, "trainer=gpu", "method=weight_obs,neuron_taylor", "percentage=50", f"recovery={recoveries}")
     )
     assert outcome.status == 0, outcome.output
+
+
+def test_auto_precision_is_decided_before_the_job_is_identified_and_recorded(project: Project) -> None:
+    expected = "bf16" if has_bf16(compose_job([]).trainer) else "float32"
+    job = compose_job(["training.precision=auto"])
+    assert job.training.precision == expected
+    assert job.hash == compose_job([f"training.precision={expected}"]).hash
+    outcome = project.prunelab(*SMALL, "training.precision=auto", "percentage=0")
+    assert outcome.status == 0, outcome.output
+    for kind in ("job", "baseline"):
+        (run,) = project.runs(kind)
+        assert run.data.params["precision"] == expected

@@ -47,10 +47,14 @@ class Schedule(str, Enum):
 
 
 class Precision(str, Enum):
-    """The arithmetic of training; `bf16` is mixed: weights and their updates stay float32."""
+    """The arithmetic of training; `bf16` is mixed: weights and their updates stay float32.
+
+    `auto` is whichever this machine is faster in; a job is told, and recorded with, what that is.
+    """
 
     FLOAT32 = "float32"
     BF16 = "bf16"
+    AUTO = "auto"
 
 
 Count = Annotated[int, Field(strict=True, ge=1, description="a whole number, at least 1")]
@@ -265,9 +269,19 @@ def read(config: DictConfig) -> Job:
     except OmegaConfBaseException as error:
         raise ConfigError(f"the configuration does not resolve: {error}") from error
     try:
-        return Job.model_validate(plain)
+        return _decided(Job.model_validate(plain))
     except ValidationError as error:
         raise ConfigError(refusals(error, Job)) from None
+
+
+def _decided(job: Job) -> Job:
+    """The job with what `auto` means on this machine."""
+    if job.training.precision is not Precision.AUTO:
+        return job
+    from prunelab.device import has_bf16  # imports torch
+
+    precision = Precision.BF16 if has_bf16(job.trainer) else Precision.FLOAT32
+    return job.model_copy(update={"training": job.training.model_copy(update={"precision": precision})})
 
 
 def refusals(error: ValidationError, model: type[BaseModel], prefix: str = "") -> str:

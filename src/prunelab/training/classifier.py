@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from pytorch_lightning import LightningModule
@@ -54,6 +55,13 @@ class Classifier(LightningModule):
         """Whether the current epoch may be the best one."""
         self.training_config = training
         self.train_tally, self.val_tally = Tally(), Tally()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Lightning notes here which hook runs, some thirty times a step; as a module's attribute that is slow."""
+        if name == "_current_fx_name":
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits [n, classes] of images [n, features]."""
