@@ -22,7 +22,7 @@ from prunelab.app import main
 
 SWEEP = ("-m", *SMALL, "method=weight,neuron", "percentage=0,20,40,60,80,99", "seed=0,1")
 LONG = ("-m", *SMALL, "percentage=range(0,100)")
-ROUNDS = int(os.environ.get("PRUNELAB_ROUNDS", "3"))
+ROUNDS = int(os.environ.get("PRUNELAB_ROUNDS", "2"))
 SECONDS = 6.0
 """About as long as the sweep takes, so that moments fall in all of it: training, jobs, report."""
 

@@ -19,7 +19,7 @@ from tests.conftest import SMALL, Project, computed
 from prunelab.sweep.launchers import threads_per_job
 
 JOBS = ("method=weight,neuron", "percentage=0,20,40,60,80,90,95,99")
-ROUNDS = int(os.environ.get("PRUNELAB_ROUNDS", "3"))
+ROUNDS = int(os.environ.get("PRUNELAB_ROUNDS", "1"))
 
 
 def assert_whole(project: Project, jobs: int, trainings: int) -> None:

@@ -92,8 +92,8 @@ def test_a_parallel_sweep_on_a_server_is_recorded_and_read_back(address: str, tm
         assert PASSWORD not in str(run.to_dictionary())
         for listed in client.list_artifacts(run.info.run_id):
             if not listed.is_dir and not listed.path.endswith(".png"):
-                text = Path(client.download_artifacts(run.info.run_id, listed.path, str(tmp_path))).read_text()
-                assert PASSWORD not in text, listed.path
+                content = Path(client.download_artifacts(run.info.run_id, listed.path, str(tmp_path))).read_bytes()
+                assert PASSWORD.encode() not in content, listed.path
     assert PASSWORD not in outcome.output
 
 
