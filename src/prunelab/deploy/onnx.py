@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -14,6 +11,7 @@ from torch import nn
 
 from prunelab.errors import ExportError
 from prunelab.network.saved import Card
+from prunelab.quiet import quiet
 
 INPUT, OUTPUT = "images", "logits"
 
@@ -26,8 +24,7 @@ def onnx_bytes(network: nn.Module, card: Card) -> bytes:
     """
     rows, columns = card.shape
     try:
-        with warnings.catch_warnings(), _quiet():
-            warnings.simplefilter("ignore")
+        with quiet("torch.onnx"):
             program = torch.onnx.export(
                 network,
                 (torch.rand(2, rows * columns),),
@@ -68,15 +65,3 @@ def onnx_runner(content: bytes) -> Callable[[NDArray[np.float32]], NDArray[np.fl
 
 def _missing(error: ImportError) -> ExportError:
     return ExportError(f"ONNX needs the extra onnx (pip install 'prunelab[onnx]'): {error}")
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the exporter's account of what it does."""
-    log = logging.getLogger("torch.onnx")
-    level = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        log.setLevel(level)

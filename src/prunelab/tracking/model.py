@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,6 +14,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from prunelab import names
+from prunelab.quiet import quiet
 from prunelab.tracking.environment import versions
 
 REQUIRED = ("torch", "torchvision", "numpy")
@@ -25,7 +24,7 @@ def log_model(run_id: str, network: nn.Module, example: NDArray[np.float32]) -> 
     """Log `network` as the model of a run, with its signature and `example` ([n, features]) as input example."""
     with torch.no_grad():
         signature = infer_signature(example, network(torch.from_numpy(example)).numpy())
-    with _inside(run_id), _quiet():
+    with _inside(run_id), quiet("mlflow"):
         mlflow.pytorch.log_model(
             network,
             name=names.MODEL,
@@ -43,17 +42,3 @@ def _inside(run_id: str) -> Iterator[None]:
         yield
     finally:
         mlflow.end_run("RUNNING")
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without MLflow's advice on the way; a failure is raised all the same."""
-    log = logging.getLogger("mlflow")
-    level = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        log.setLevel(level)

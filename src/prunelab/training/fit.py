@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
 from collections.abc import Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,13 +14,12 @@ from torch import nn
 
 from prunelab.config import Precision, Trainer, Training
 from prunelab.data.dataset import Dataset
+from prunelab.quiet import quiet
 from prunelab.training.batches import DataModule
 from prunelab.training.checkpoint import load_weights
 from prunelab.training.classifier import SELECTION, Classifier, Distillation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from pytorch_lightning.loggers import Logger
 
 PRECISIONS = {Precision.FLOAT32: "32-true", Precision.BF16: "bf16-mixed"}
@@ -71,7 +67,7 @@ def fit(
     torch.manual_seed(seed)
     # Lightning's deterministic mode would otherwise fill all new memory first; nothing here reads unwritten memory.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    with _quiet():
+    with quiet("pytorch_lightning", module="pytorch_lightning"):  # its advertisements
         lightning.Trainer(
             accelerator=trainer.accelerator,
             devices=1,
@@ -95,18 +91,3 @@ def fit(
 
 def _mode(training: Training) -> str:
     return "max" if training.monitor == "val/accuracy" else "min"
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without Lightning's advertisements, and its advice on data loaders that does not apply to tensors in memory."""
-    log = logging.getLogger("pytorch_lightning")
-    level = log.level
-    log.setLevel(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="pytorch_lightning")
-            warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-            yield
-    finally:
-        log.setLevel(level)
