@@ -3,6 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 PORT ?= 5000
+HOST = 127.0.0.1
 
 .PHONY: help setup sweep ui server test soak bench lint format clean
 
@@ -26,9 +27,11 @@ ui: $(READY)  ## the MLflow UI on 127.0.0.1, opened on the comparison: make ui [
 	$(BIN)/prunelab-ui --port $(PORT)
 
 server: $(READY)  ## an MLflow server for a team: make server DATABASE=postgresql://user@host/name
-	@test -n "$(DATABASE)" || { echo "usage: make server DATABASE=postgresql://user@host/name [PORT=5000]"; exit 2; }
+	@test -n "$(DATABASE)" || { echo "usage: make server DATABASE=postgresql://user@host/name [PORT=5000]" \
+	  "[HOST=0.0.0.0 ALLOWED_HOSTS=name:port,...]"; exit 2; }
 	MLFLOW_DISABLE_TELEMETRY=true MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server \
-	  --backend-store-uri "$(DATABASE)" --artifacts-destination mlruns/artifacts --host 127.0.0.1 --port $(PORT)
+	  --backend-store-uri "$(DATABASE)" --artifacts-destination mlruns/artifacts --host $(HOST) --port $(PORT) \
+	  $(if $(ALLOWED_HOSTS),--allowed-hosts '$(ALLOWED_HOSTS)')
 
 test: $(READY)  ## the whole test suite
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
