@@ -53,6 +53,14 @@ def test_only_what_is_not_finished_is_run(wanted: str, project: Project) -> None
     assert "process was gone" in killed[0].data.tags["mlflow.note.content"]
 
 
+def test_a_job_that_is_left_is_called_as_it_was_among_all(project: Project) -> None:
+    sweep = ("-m", *SMALL, "percentage=50", "seed=0,1")
+    project.prunelab(*sweep)
+    project.client.delete_run(project.runs("job")[1].info.run_id)
+    outcome = project.prunelab(*sweep, "resume=last")
+    assert "[1/1] weight-50 seed=1" in outcome.output
+
+
 def test_reporting_on_a_sweep_whose_process_is_gone_closes_what_it_left_open(project: Project) -> None:
     interrupt_after(project, 3)
     outcome = in_process("prunelab-report", report_main, project.folder, "data=digits")

@@ -55,7 +55,7 @@ def open_sweep(plan: Plan, launcher: DictConfig) -> Iterator[Sweep]:
     first = plan.jobs[0].job
     store = open_store(first.tracking, first.experiment_name)
     run, remaining = _start(store, plan, first.resume)
-    progress = Progress({}, None) if plan.guided else Progress(remaining.labels, len(remaining.jobs))
+    progress = Progress({}, None) if plan.guided else Progress(plan.labels, len(remaining.jobs))
     serial = in_this_process(launcher)
     watcher = None if serial or not remaining.jobs else Watcher(store, run.id, progress)
     if watcher is not None:
