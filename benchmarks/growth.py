@@ -49,11 +49,11 @@ def measure() -> list[Ratio]:
 
 def _workers() -> Ratio:
     """Throughput of jobs that fine-tune, one after the other against two at once."""
-    tuned = ("recovery=finetune", "recovery.epochs=20", "method=weight", "percentage=range(0,40)", "training.epochs=2")
+    tuned = ("recovery=finetune", "recovery.epochs=50", "method=weight", "percentage=range(0,40)", "training.epochs=2")
     times = []
     for launcher in (("trainer.threads=2",), ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")):
         with tempfile.TemporaryDirectory() as folder:
-            base = ("-m", "data=digits", "measure=off", "trainer.progress=false", f"paths.root={folder}")
+            base = ("-m", "data=digits", "model=mlp_small", "measure=off", "trainer.progress=false", f"paths.root={folder}")
             _run(Path(folder), "prunelab", *base, *tuned[:3], "percentage=0", "training.epochs=2")  # the baseline
             started = time.perf_counter()
             _run(Path(folder), "prunelab", *base, *tuned, *launcher)
