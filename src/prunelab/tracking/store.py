@@ -8,7 +8,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -138,7 +138,8 @@ class Store:
             raise
         except BaseException:
             recorder.description("**Killed**: interrupted before it was done.")
-            self.end(recorder, "KILLED")
+            with suppress(Exception):  # it may be the store's own work that was interrupted; the signal counts for more
+                self.end(recorder, "KILLED")
             raise
         self.end(recorder, "FINISHED")
 
