@@ -53,7 +53,8 @@ def _workers() -> Ratio:
     times = []
     for launcher in (("trainer.threads=2",), ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")):
         with tempfile.TemporaryDirectory() as folder:
-            base = ("-m", "data=digits", "model=mlp_small", "measure=off", "trainer.progress=false", f"paths.root={folder}")
+            small = ("data=digits", "model=mlp_small", "measure=off", "trainer.progress=false")
+            base = ("-m", *small, f"paths.root={folder}")
             _run(Path(folder), "prunelab", *base, *tuned[:3], "percentage=0", "training.epochs=2")  # the baseline
             started = time.perf_counter()
             _run(Path(folder), "prunelab", *base, *tuned, *launcher)
