@@ -76,8 +76,10 @@ def run(
         record.metrics(metrics.sizes(before, after))
         record.dataset(dataset.name, dataset.digest, dataset.source)
         record.files(provenance(yaml.safe_dump(job.model_dump(mode="json"), sort_keys=False)))
-        if job.measure.file or job.measure.log_model:
+        if job.measure.file:
             _keep(record, job, dataset, dense, small)
+        if job.measure.log_model:
+            record.model(small.network, dataset.test.images[:2].cpu().numpy())
         if job.measure.batch_sizes:
             _time(record, job, dataset, dense, pruned, small, alone)
     return Result(
@@ -116,8 +118,6 @@ def _keep(record: Recorder, job: Job, dataset: Dataset, dense: Baseline, small: 
     file = saved(small.network, job.method.granularity, card)
     record.metrics(metrics.files(file, len(dense_bytes(dense.network, card))))
     record.files({names.NETWORK_FILE: file.content, names.KEPT_FILE: kept_bytes(small.kept)})
-    if job.measure.log_model:
-        record.model(small.network, dataset.test.images[:2].cpu().numpy())
 
 
 def _time(
