@@ -8,7 +8,7 @@ import pytest
 from prunelab import names
 from prunelab.report.findings import findings
 from prunelab.report.published import ACCURACY, LOSS, beside, published
-from prunelab.report.results import Results, over_seeds
+from prunelab.report.results import Results
 
 FIXED = {"recovery": "none", "data": "d", "model": "m", "epochs": "1", "batch_size": "1", "learning_rate": "1"}
 
@@ -43,7 +43,7 @@ def test_the_percentage_is_chosen_on_validation_not_on_test() -> None:
 
 
 def test_seeds_are_averaged_with_their_standard_deviation_and_number() -> None:
-    table = over_seeds(results(row("a", 20, 0.8), row("a", 20, 0.9, seed=1), row("b", 20, 0.7)).rows)
+    table = results(row("a", 20, 0.8), row("a", 20, 0.9, seed=1), row("b", 20, 0.7)).table
     first, second = table.to_dict("records")
     assert first[names.TEST_ACCURACY] == pytest.approx(0.85)
     assert first[f"sd {names.TEST_ACCURACY}"] == pytest.approx(0.0707, abs=1e-4)
@@ -52,7 +52,7 @@ def test_seeds_are_averaged_with_their_standard_deviation_and_number() -> None:
 
 def test_a_recovery_makes_a_series_of_its_own() -> None:
     recovered = row("a", 20, 0.9) | {"recovery": "finetune"}
-    assert list(over_seeds(results(row("a", 20, 0.8), recovered).rows)["series"]) == ["a", "a + finetune"]
+    assert list(results(row("a", 20, 0.8), recovered).table["series"]) == ["a", "a + finetune"]
 
 
 def test_the_published_rows_are_the_reports() -> None:
@@ -61,6 +61,6 @@ def test_the_published_rows_are_the_reports() -> None:
     assert printed.loc[("weight", 50), ACCURACY] == 0.8748
     assert printed.loc[("weight", 99), LOSS] == 2.3011
     assert printed.loc[("neuron", 99), ACCURACY] == 0.1
-    both = beside(over_seeds(results(row("weight", 50, 0.88), row("other", 50, 0.8)).rows))
+    both = beside(results(row("weight", 50, 0.88), row("other", 50, 0.8)).table)
     assert both is not None
     assert list(both["series"]) == ["weight"]

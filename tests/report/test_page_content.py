@@ -18,7 +18,7 @@ from prunelab.report.page import page
 from prunelab.report.pictures import kept_per_block
 from prunelab.report.plots import MOST, against_percentage, shared_axes
 from prunelab.report.provenance import merged
-from prunelab.report.results import Results, over_seeds
+from prunelab.report.results import Results
 from prunelab.report.verdict import verdicts
 
 
@@ -120,7 +120,7 @@ def test_measured_columns_have_plots_of_their_own_where_they_exist() -> None:
 
 def test_bands_are_one_standard_deviation_to_either_side() -> None:
     swept = results(job("weight", 20, 0), job("weight", 20, 5))
-    table = over_seeds(swept.rows)
+    table = swept.table
     accuracy, _ = against_percentage(swept, table, ["weight"], None)
     band, line = accuracy.data
     mean, sd = 0.8975, 0.005 / 2**0.5
@@ -152,12 +152,12 @@ def test_the_reports_rows_stand_beside_ours_on_its_own_data_only() -> None:
 
 def test_a_long_description_ends_at_a_line_and_points_to_the_page() -> None:
     swept = many(30, 20, 1)
-    text = cut(describe(swept, over_seeds(swept.rows), None))
+    text = cut(describe(swept, None))
     assert len(text) <= LONGEST
     *_, last, empty, pointer = text.split("\n")
     assert last[0] + last[-1] in ("-.", "||"), "a whole line"
     assert (empty, pointer) == ("", "(There is more in `report.html`.)")
-    short = cut(describe(swept := many(1, 2, 1), over_seeds(swept.rows), None))
+    short = cut(describe(swept := many(1, 2, 1), None))
     assert "There is more" not in short
     assert "| method_0 | 50 |" in short
 
@@ -182,5 +182,5 @@ def test_overrides_of_jobs_are_merged_into_those_of_the_sweep() -> None:
 
 
 def _shared(swept: Results) -> list[Any]:
-    table = over_seeds(swept.rows)
+    table = swept.table
     return shared_axes(swept, table, list(dict.fromkeys(table["series"])))

@@ -20,14 +20,14 @@ def sentences(results: Results) -> list[str]:
     return [*results.verdicts, *findings(results)]
 
 
-def describe(results: Results, table: pd.DataFrame, published: pd.DataFrame | None) -> str:
+def describe(results: Results, published: pd.DataFrame | None) -> str:
     """Markdown: the verdict, the findings, the tables."""
     head = [f"**{verdict.answer}** {verdict.evidence}" for verdict in verdicts(results)]
     parts = [
         *head,
         f"The whole comparison on one page: `{names.REPORT_FILE}` among the artifacts.",
         "\n".join(f"- {sentence}" for sentence in sentences(results)),
-        as_markdown(table),
+        as_markdown(results.table),
     ]
     if published is not None:
         parts += [f"{BESIDE}:", as_markdown(published)]

@@ -12,7 +12,7 @@ from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, NullForma
 
 from prunelab import names
 from prunelab.report.pictures import Picture
-from prunelab.report.results import Results, over_seeds, same_ratios, unpruned
+from prunelab.report.results import Results, same_ratios, unpruned
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#44AA99", "#999933")
 """Okabe and Ito's and Tol's colours, told apart by colour-blind readers too."""
@@ -27,7 +27,7 @@ ROOMY = 200
 
 def draw(results: Results, pictures: Sequence[Picture] = ()) -> dict[str, Figure]:
     """Every figure of a sweep for which there is something to draw, by name."""
-    table = over_seeds(results.rows)
+    table = results.table
     figures = {
         "accuracy": against_percentage(results, table, names.TEST_ACCURACY, names.BASELINE_ACCURACY),
         "loss": against_percentage(results, table, names.TEST_LOSS, names.BASELINE_LOSS),

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pandas as pd
 
 from prunelab import names
-from prunelab.report.results import Results, over_seeds, unpruned, with_series
+from prunelab.report.results import Results, unpruned
 
 TOLERANCE = 0.01
 BATCH = 1024
@@ -16,13 +16,13 @@ BATCH = 1024
 
 def findings(results: Results) -> list[str]:
     """For each series: how far it can go, where it falls, and which layer empties first."""
-    table = over_seeds(results.rows)
+    table = results.table
     sentences = [
         f"The {what.replace('unpruned', 'unpruned network', 1)}: test accuracy {dense[names.BASELINE_ACCURACY]:.4f}, "
         f"loss {dense[names.BASELINE_LOSS]:.4f}."
         for what, dense in unpruned(results.rows).items()
     ]
-    labelled = with_series(results.rows)
+    labelled = results.labelled
     for series in dict.fromkeys(table["series"]):
         part = table[table["series"] == series]
         words = [

@@ -17,7 +17,7 @@ from prunelab.report.page import page
 from prunelab.report.pictures import Picture
 from prunelab.report.provenance import Provenance
 from prunelab.report.published import comparison
-from prunelab.report.results import Results, over_seeds, unpruned
+from prunelab.report.results import Results, unpruned
 from prunelab.report.tables import as_rich
 from prunelab.report.terminal import accuracy_plot
 
@@ -26,10 +26,9 @@ DPI = 130
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Results, their table over seeds, that table beside the published report's where it fits, and where from."""
+    """Results, their table beside the published report's where it fits, and where from."""
 
     results: Results
-    table: pd.DataFrame
     published: pd.DataFrame | None
     provenance: Provenance | None
     pictures: Sequence[Picture]
@@ -46,14 +45,14 @@ class Outcome:
 
     def markdown(self) -> str:
         """Verdict, findings and tables."""
-        return describe(self.results, self.table, self.published)
+        return describe(self.results, self.published)
 
     def say(self, console: Console) -> None:
         """Tables, the plot and findings."""
         plain = console.options.ascii_only
-        console.print(as_rich(self.table, self.results.name, console.width, plain))
+        console.print(as_rich(self.results.table, self.results.name, console.width, plain))
         levels = [dense[names.BASELINE_ACCURACY] for dense in unpruned(self.results.rows).values()]
-        plot = accuracy_plot(self.table, levels)
+        plot = accuracy_plot(self.results.table, levels)
         if plot is not None:
             console.print(plot)
         if self.published is not None:
@@ -64,8 +63,7 @@ class Outcome:
 
 def outcome_of(results: Results, provenance: Provenance | None = None, pictures: Sequence[Picture] = ()) -> Outcome:
     """What there is to show."""
-    table = over_seeds(results.rows)
-    return Outcome(results, table, comparison(results.rows, table), provenance, pictures)
+    return Outcome(results, comparison(results), provenance, pictures)
 
 
 def _png(figure: Figure) -> bytes:

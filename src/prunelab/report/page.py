@@ -31,7 +31,7 @@ from prunelab.report.plots import (
 )
 from prunelab.report.provenance import Provenance
 from prunelab.report.published import comparison
-from prunelab.report.results import Results, over_seeds
+from prunelab.report.results import Results
 from prunelab.report.tables import as_cells
 from prunelab.report.traces import DASH_NAMES, SYMBOLS
 from prunelab.report.verdict import verdicts
@@ -44,9 +44,9 @@ def page(
     still: bytes | None = None,
 ) -> str:
     """The page as HTML. `still` is a PNG of the accuracies, for readers without JavaScript."""
-    table = over_seeds(results.rows)
+    table = results.table
     every, series = list(dict.fromkeys(table["series"])), drawn(table)
-    published = comparison(results.rows, table)
+    published = comparison(results)
     layers = len(results.hidden_layers)
     colours = layer_colours(layers)
     groups = {

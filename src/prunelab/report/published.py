@@ -12,6 +12,7 @@ from importlib.resources import files
 import pandas as pd
 
 from prunelab import names
+from prunelab.report.results import Results
 
 PERCENTAGES = {
     "weight": [0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 99],
@@ -37,11 +38,11 @@ def published() -> pd.DataFrame:
     )
 
 
-def comparison(rows: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame | None:
+def comparison(results: Results) -> pd.DataFrame | None:
     """Our means beside what the report prints, of a sweep on the report's data alone; None for any other."""
-    if set(rows["data"]) != {"fashion_mnist"}:
+    if set(results.rows["data"]) != {"fashion_mnist"}:
         return None
-    both = beside(table)
+    both = beside(results.table)
     return None if both is None else both.dropna(subset=[ACCURACY, LOSS], how="all")
 
 

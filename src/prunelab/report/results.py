@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import pandas as pd
 
@@ -17,7 +18,7 @@ from prunelab import names
 VARIABLE = ("data", "model", "epochs", "batch_size", "learning_rate", "precision")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Results:
     """What finished of a sweep.
 
@@ -30,6 +31,16 @@ class Results:
     rows: pd.DataFrame
     curves: dict[str, dict[str, dict[int, float]]]
     verdicts: tuple[str, ...] = ()
+
+    @cached_property
+    def labelled(self) -> pd.DataFrame:
+        """The rows with their `series`."""
+        return _labelled(self.rows)
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """Their means over seeds."""
+        return _over_seeds(self.labelled)
 
     @property
     def hidden_layers(self) -> list[str]:
@@ -71,7 +82,7 @@ def unpruned(rows: pd.DataFrame) -> dict[str, dict[str, float]]:
     return {"unpruned": dict(rows[metrics].mean())}
 
 
-def with_series(rows: pd.DataFrame) -> pd.DataFrame:
+def _labelled(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows with a column `series`: what the line in a figure is called.
 
     Of several sweeps, those series that more than one of them has are told apart by the sweep.
@@ -96,14 +107,13 @@ def varied(rows: pd.DataFrame, columns: Iterable[str] = VARIABLE) -> list[str]:
     return [column for column in columns if rows[column].nunique() > 1]
 
 
-def over_seeds(rows: pd.DataFrame) -> pd.DataFrame:
+def _over_seeds(labelled: pd.DataFrame) -> pd.DataFrame:
     """Mean of every metric for each series and percentage, with `n` seeds and columns `sd <metric>` (0 for one seed).
 
     Of the forms that were the fastest, the commonest.
 
     Sorted by series in the order in which they first appear, then by percentage.
     """
-    labelled = with_series(rows)
     metrics = [c for c in labelled.select_dtypes("number").columns if c != names.PERCENTAGE]
     grouped = labelled.groupby(["series", names.PERCENTAGE], sort=False)
     mean = grouped[metrics].mean()

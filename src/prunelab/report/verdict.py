@@ -8,7 +8,7 @@ import pandas as pd
 
 from prunelab import names
 from prunelab.report.findings import TOLERANCE, reach, reference, trained_longer
-from prunelab.report.results import Results, over_seeds, varied, with_series
+from prunelab.report.results import Results, varied
 
 POINTS = f"{TOLERANCE * 100:g} point"
 
@@ -29,10 +29,10 @@ def verdicts(results: Results) -> list[Verdict]:
 
     Chosen on validation; test is reported.
     """
-    rows = with_series(results.rows)
+    rows = results.labelled
     if "granularity" not in rows:
         rows = rows.assign(granularity="unit")
-    table = over_seeds(results.rows)
+    table = results.table
     kinds = rows.groupby([*varied(rows, ("data", "model")), "granularity"], sort=False)["series"].unique()
     return [
         _verdict([table[table["series"] == name] for name in series], str(unit), [str(word) for word in place])

@@ -15,7 +15,7 @@ from prunelab.report.console import terminal
 from prunelab.report.outcome import outcome_of
 from prunelab.report.results import together
 from prunelab.sweep.difference import changed
-from prunelab.tracking.read import read_sweep
+from prunelab.tracking.read import read_results, recorded_sweep
 from prunelab.tracking.store import Store
 
 MARKER = "comparison.json"
@@ -31,7 +31,7 @@ def compare(store: Store, sweeps: Sequence[MlflowRun], folder: Path) -> None:
         ConfigError: if the folder holds something else.
     """
     refuse_foreign(folder)
-    every = [read_sweep(store, sweep.info.run_id) for sweep in sweeps]
+    every = [read_results(store, recorded_sweep(store, sweep.info.run_id)) for sweep in sweeps]
     results = together(every)
     labels = list(dict.fromkeys(results.rows[names.SWEEP_COLUMN]))
     outcome, changes = outcome_of(results), _changes(store, sweeps)

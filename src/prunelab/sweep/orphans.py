@@ -22,7 +22,7 @@ def close_orphans(store: Store, sweep_id: str) -> int:
     Whoever calls this knows that the sweep's own process is gone, so its jobs are, on whatever machine they were. Of
     baselines, which other sweeps may be training, only those whose process is known to be gone are ended.
     """
-    jobs = [run for run in store.children(sweep_id) if run.info.status == "RUNNING"]
+    jobs = store.children(sweep_id, "RUNNING")
     trainings = [run for run in store.find(names.Kind.BASELINE, "RUNNING") if is_gone(run.data.tags)]
     for run in [*jobs, *trainings]:
         store.client.set_tag(

@@ -25,6 +25,7 @@ from prunelab.sweep.publish import publish
 from prunelab.sweep.resume import done, resumed
 from prunelab.sweep.worker import SweepContext
 from prunelab.tracking.environment import process
+from prunelab.tracking.read import recorded_sweep
 from prunelab.tracking.store import Recorder, Store, open_store
 from prunelab.training.baseline import baseline_key, is_stored
 
@@ -117,15 +118,16 @@ def _announce(store: Store, plan: Plan, what: str) -> None:
 def _close(store: Store, plan: Plan, run: Recorder, status: str, verdicts: list[str]) -> int:
     """Publish what finished and end the run; returns how many jobs did not finish."""
     close_orphans(store, run.id)
-    latest = {child.data.tags[names.CONFIG_HASH]: child.info.status for child in reversed(store.children(run.id))}
-    finished = len(done(store, run.id))
+    sweep = recorded_sweep(store, run.id)
+    latest = {job.data.tags[names.CONFIG_HASH]: job.info.status for job in sweep.jobs}
+    finished = len(sweep.finished)
     failed = sum(state == "FAILED" for state in latest.values())
     missing = (len(latest) if plan.guided else len(plan.jobs)) - finished
     run.metrics({names.JOBS_FINISHED: finished, names.JOBS_FAILED: failed, names.JOBS_NOT_RUN: missing - failed})
     if missing and status == "FINISHED":
         status = "FAILED"
     if finished:
-        publish(store, run, verdicts)
+        publish(store, run, sweep, verdicts)
     store.end(run, status)
     return missing
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from mlflow.entities import Run as MlflowRun
+from mlflow.exceptions import MlflowException
 from rich.console import Console
 
 from prunelab import names
 from prunelab.tracking.store import Store
 
 POLL_SECONDS = 1.0
+REST = 10.0
+"""How many times longer than it looks at the store the watcher rests: of 10,000 jobs a look takes seconds."""
 ENDED = ("FINISHED", "FAILED", "KILLED")
 
 
@@ -71,9 +75,13 @@ class Watcher(threading.Thread):
         self._done = threading.Event()
 
     def run(self) -> None:
-        """Look every second until told to stop; a store that does not answer is asked again."""
-        while not self._done.wait(POLL_SECONDS):
-            self._look()
+        """Look every second until told to stop, less often where that takes long; after no answer, look again."""
+        pause = POLL_SECONDS
+        while not self._done.wait(pause):
+            started = time.perf_counter()
+            with suppress(MlflowException):
+                self._look()
+            pause = max(POLL_SECONDS, REST * (time.perf_counter() - started))
 
     def stop(self) -> None:
         """Report what is still unreported, and end."""

@@ -15,28 +15,29 @@ from prunelab.report.describe import cut
 from prunelab.report.figures import looks
 from prunelab.report.outcome import outcome_of
 from prunelab.tracking import views
-from prunelab.tracking.read import read_pictures, read_provenance, read_sweep
+from prunelab.tracking.read import RecordedSweep, read_pictures, read_provenance, read_results
 from prunelab.tracking.store import Recorder, Store
 
 
-def publish(store: Store, run: Recorder, verdicts: Sequence[str] = ()) -> None:
+def publish(store: Store, run: Recorder, sweep: RecordedSweep, verdicts: Sequence[str] = ()) -> None:
     """Page, tables, findings and figures of what finished: on the sweep's run, in the curve runs, on the terminal.
 
-    `verdicts` are what a sweep that decides came to; they are kept with it and stand first.
+    `run` is the sweep's, to be written to. `verdicts` are what a sweep that decides came to; they are kept with it and
+    stand first.
 
     Raises:
         StoreError: if no job of it finished.
     """
-    results = read_sweep(store, run.id)
+    results = read_results(store, sweep)
     if verdicts:
         run.tags({names.VERDICTS: json.dumps(list(verdicts))})
         results = replace(results, verdicts=tuple(verdicts))
-    outcome = outcome_of(results, read_provenance(store, run.id), read_pictures(store, results))
+    outcome = outcome_of(results, read_provenance(store, sweep), read_pictures(store, results))
     run.files(outcome.files())
     run.description(cut(outcome.markdown()))
-    _write_curves(store, run, outcome.table)
-    sweep = store.client.get_run(run.id).info
-    store.tag_experiment(views.tags(views.PublishedSweep(run.id, results.name, sweep.start_time), store.experiment_id))
+    _write_curves(store, run, results.table)
+    published = views.PublishedSweep(run.id, results.name, sweep.run.info.start_time)
+    store.tag_experiment(views.tags(published, store.experiment_id))
     outcome.say(terminal())
 
 

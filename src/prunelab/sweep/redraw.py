@@ -52,6 +52,7 @@ def _report(job: Job, wanted: Sequence[str], output: Path | None) -> None:
     from prunelab.sweep.publish import publish
     from prunelab.tracking.existing import existing_store
     from prunelab.tracking.find import find_sweep
+    from prunelab.tracking.read import recorded_sweep
     from prunelab.tracking.store import Recorder
 
     store = existing_store(job.tracking, job.experiment_name)
@@ -63,7 +64,7 @@ def _report(job: Job, wanted: Sequence[str], output: Path | None) -> None:
         return
     close_abandoned(store, sweeps[0])
     record = Recorder(store.client, sweeps[0].info.run_id)
-    publish(store, record)
+    publish(store, record, recorded_sweep(store, record.id))
     record.flush()
 
 

@@ -43,4 +43,4 @@ def resumed(store: Store, plan: Plan, wanted: str) -> MlflowRun:
 
 def done(store: Store, sweep_id: str) -> set[str]:
     """The config hashes of the sweep's finished jobs."""
-    return {run.data.tags[names.CONFIG_HASH] for run in store.children(sweep_id) if run.info.status == "FINISHED"}
+    return {run.data.tags[names.CONFIG_HASH] for run in store.children(sweep_id, "FINISHED")}

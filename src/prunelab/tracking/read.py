@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import pandas as pd
@@ -13,7 +15,7 @@ from prunelab.errors import StoreError
 from prunelab.network.packed import unpack, unpack_kept
 from prunelab.report.pictures import Picture, picture
 from prunelab.report.provenance import DataSource, Provenance, merged
-from prunelab.report.results import Results, with_series
+from prunelab.report.results import Results
 from prunelab.tracking.store import Store
 
 HALF = 50.0
@@ -21,21 +23,44 @@ PICTURES = 8
 CURVE_METRICS = (names.TRAIN_ACCURACY, names.TRAIN_LOSS, names.VAL_ACCURACY, names.VAL_LOSS)
 
 
-def read_sweep(store: Store, sweep_id: str) -> Results:
+@dataclass(frozen=True, slots=True)
+class RecordedSweep:
+    """A sweep's run and those of its jobs, the oldest first; a configuration that was tried again has several."""
+
+    run: MlflowRun
+    jobs: Sequence[MlflowRun]
+
+    @property
+    def id(self) -> str:
+        """The run id of the sweep."""
+        return str(self.run.info.run_id)
+
+    @property
+    def finished(self) -> list[MlflowRun]:
+        """The jobs that finished, each configuration once."""
+        done = {run.data.tags[names.CONFIG_HASH]: run for run in self.jobs if run.info.status == "FINISHED"}
+        return list(done.values())
+
+
+def recorded_sweep(store: Store, sweep_id: str) -> RecordedSweep:
+    """As the store has it now."""
+    return RecordedSweep(store.client.get_run(sweep_id), store.children(sweep_id)[::-1])
+
+
+def read_results(store: Store, sweep: RecordedSweep) -> Results:
     """What finished of the sweep.
 
     Raises:
         StoreError: if nothing did.
     """
-    sweep = store.client.get_run(sweep_id)
-    finished = _finished(store, sweep_id)
-    if not finished:
-        raise StoreError(f"sweep {sweep.info.run_name} ({sweep_id}) has no finished job: there is nothing to report")
-    rows = pd.DataFrame([_row(run) for run in finished])
-    baselines = dict.fromkeys(run.data.tags[names.BASELINE_RUN] for run in finished)
+    name = sweep.run.info.run_name
+    if not sweep.finished:
+        raise StoreError(f"sweep {name} ({sweep.id}) has no finished job: there is nothing to report")
+    rows = pd.DataFrame([_row(run) for run in sweep.finished])
+    baselines = dict.fromkeys(run.data.tags[names.BASELINE_RUN] for run in sweep.finished)
     curves = {run_id: {metric: store.history(run_id, metric) for metric in CURVE_METRICS} for run_id in baselines}
-    verdicts = tuple(json.loads(sweep.data.tags.get(names.VERDICTS, "[]")))
-    return Results(sweep.info.run_name, rows, curves, verdicts)
+    verdicts = tuple(json.loads(sweep.run.data.tags.get(names.VERDICTS, "[]")))
+    return Results(name, rows, curves, verdicts)
 
 
 def read_pictures(store: Store, results: Results) -> list[Picture]:
@@ -43,7 +68,7 @@ def read_pictures(store: Store, results: Results) -> list[Picture]:
 
     The pruned networks are artifacts of the jobs; of those that kept none there is no picture.
     """
-    rows = with_series(results.rows)
+    rows = results.labelled
     counts = rows[rows[names.PERCENTAGE] > 0].groupby(names.PERCENTAGE)["series"].nunique()
     if counts.empty:
         return []
@@ -60,12 +85,12 @@ def read_pictures(store: Store, results: Results) -> list[Picture]:
     return pictures
 
 
-def read_provenance(store: Store, sweep_id: str) -> Provenance:
+def read_provenance(store: Store, sweep: RecordedSweep) -> Provenance:
     """What was run; what is missing from the store, or cannot be read there, is left empty."""
-    sweep, jobs = store.client.get_run(sweep_id), _finished(store, sweep_id)
-    first = jobs[0].info.run_id if jobs else sweep_id
+    jobs = sweep.finished
+    first = jobs[0].info.run_id if jobs else sweep.id
     environment = json.loads(_text(store, first, names.ENVIRONMENT_FILE) or "{}")
-    planned = json.loads(_text(store, sweep_id, names.PLAN_FILE) or "{}").get("jobs")
+    planned = json.loads(_text(store, sweep.id, names.PLAN_FILE) or "{}").get("jobs")
     each = (
         [job["overrides"] for job in planned]
         if planned
@@ -73,21 +98,15 @@ def read_provenance(store: Store, sweep_id: str) -> Provenance:
     )
     inputs = [entry.dataset for job in jobs if job.inputs for entry in job.inputs.dataset_inputs]
     return Provenance(
-        sweep_id=sweep_id,
-        started=f"{datetime.fromtimestamp(sweep.info.start_time / 1000).astimezone():%Y-%m-%d %H:%M:%S %Z}",
+        sweep_id=sweep.id,
+        started=f"{datetime.fromtimestamp(sweep.run.info.start_time / 1000).astimezone():%Y-%m-%d %H:%M:%S %Z}",
         overrides=merged(each),
         config=_text(store, first, names.CONFIG_FILE),
-        commits=tuple(dict.fromkeys(_commit(run) for run in jobs or [sweep])),
+        commits=tuple(dict.fromkeys(_commit(run) for run in jobs or [sweep.run])),
         versions=environment.get("versions", {}),
         machine=environment.get("machine", {}),
         data=tuple(dict.fromkeys(DataSource(data.name, data.digest, data.source) for data in inputs)),
     )
-
-
-def _finished(store: Store, sweep_id: str) -> list[MlflowRun]:
-    """The jobs that finished, oldest first, each configuration once."""
-    done = [run for run in reversed(store.children(sweep_id)) if run.info.status == "FINISHED"]
-    return list({run.data.tags[names.CONFIG_HASH]: run for run in done}.values())
 
 
 def _text(store: Store, run_id: str, path: str) -> str:

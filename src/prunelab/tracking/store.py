@@ -186,9 +186,9 @@ class Store:
             if not token:
                 return found
 
-    def children(self, sweep_id: str) -> list[MlflowRun]:
+    def children(self, sweep_id: str, status: str | None = None) -> list[MlflowRun]:
         """The jobs of a sweep, newest first."""
-        return self.find(Kind.JOB, **{names.PARENT: sweep_id})
+        return self.find(Kind.JOB, status, **{names.PARENT: sweep_id})
 
     def read(self, run_id: str, path: str) -> bytes:
         """The content of an artifact: from its file where the store is local, else downloaded.
