@@ -20,6 +20,7 @@ from benchmarks.ratio import Ratio
 SMALL = ("data=digits", "model=mlp_small", "training.epochs=2", "measure=off", "trainer.progress=false")
 SIZES = (10, 100, 1000)
 TENTH = 10
+TUNED = 40
 
 
 def measure() -> list[Ratio]:
@@ -30,9 +31,14 @@ def measure() -> list[Ratio]:
             seeds = max(1, size // 100)
             percentages = ",".join(str(value) for value in range(size // seeds))
             command = [f"percentage={percentages}", f"seed={','.join(map(str, range(seeds)))}", "model.hidden=[32,16]"]
-            seconds, memory = _sweep(Path(folder), command)
+            seconds, memory = _sweep(Path(folder), [*SMALL, *command])
             started = time.perf_counter()
-            _run(Path(folder), "prunelab.sweep.redraw", "data=digits")
+            subprocess.run(
+                [sys.executable, "-c", "from prunelab.sweep.redraw import main; main()", "data=digits"],
+                cwd=folder,
+                check=True,
+                stdout=subprocess.DEVNULL,
+            )
             report = time.perf_counter() - started
         each = max(1, size // TENTH)
         first, last = seconds[1 : each + 1], seconds[-each:]  # the very first job trains or imports
@@ -44,29 +50,30 @@ def measure() -> list[Ratio]:
             f"{memory:.0f} MiB at most, report {report:.1f} s",
             flush=True,
         )
-    return [*ratios, _workers()]
+    return [*ratios, _workers("mlp_small", 50, 1 / 1.5), _workers("mlp", 10, None)]
 
 
-def _workers() -> Ratio:
-    """Throughput of jobs that fine-tune, one after the other against two at once."""
-    tuned = ("recovery=finetune", "recovery.epochs=50", "method=weight", "percentage=range(0,40)", "training.epochs=2")
-    times = []
-    for launcher in (("trainer.threads=2",), ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")):
+def _workers(model: str, epochs: int, target: float | None) -> Ratio:
+    """Seconds a job, of jobs that fine-tune, from the first one's end to the last one's: two at once against in turn.
+
+    In turn, each may use both cores; two at once, one core each.
+    """
+    base = ["data=digits", f"model={model}", "training.epochs=2", "measure=off", "trainer.progress=false"]
+    tuned = [*base, "recovery=finetune", f"recovery.epochs={epochs}", f"percentage=range(0,{TUNED})"]
+    each = []
+    for launcher in (["trainer.threads=2"], ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]):
         with tempfile.TemporaryDirectory() as folder:
-            small = ("data=digits", "model=mlp_small", "measure=off", "trainer.progress=false")
-            base = ("-m", *small, f"paths.root={folder}")
-            _run(Path(folder), "prunelab", *base, *tuned[:3], "percentage=0", "training.epochs=2")  # the baseline
-            started = time.perf_counter()
-            _run(Path(folder), "prunelab", *base, *tuned, *launcher)
-            times.append(time.perf_counter() - started)
-    serial, parallel = times
-    return Ratio("40 fine-tuning jobs, joblib with 2 workers / one after the other", parallel, serial, 1 / 1.5, 1)
+            _sweep(Path(folder), [*base, "percentage=0"])  # the baseline
+            seconds, _ = _sweep(Path(folder), [*tuned, *launcher])
+            each.append(sum(seconds) / len(seconds))
+    serial, parallel = each
+    return Ratio(f"a job that fine-tunes {model}: joblib with 2 workers / serial", parallel, serial, target, 1)
 
 
-def _sweep(folder: Path, command: list[str]) -> tuple[list[float], float]:
+def _sweep(folder: Path, overrides: list[str]) -> tuple[list[float], float]:
     """Seconds of each job as the terminal says them, more exactly: by the clock between lines; and MiB at the peak."""
     process = subprocess.Popen(
-        [sys.executable, "-u", "-m", "prunelab", "-m", *SMALL, f"paths.root={folder}", *command],
+        [sys.executable, "-u", "-m", "prunelab", "-m", f"paths.root={folder}", *overrides],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -76,10 +83,3 @@ def _sweep(folder: Path, command: list[str]) -> tuple[list[float], float]:
     process.wait()
     memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     return [after - before for before, after in pairwise(stamps)], memory
-
-
-def _run(folder: Path, module: str, *arguments: str) -> None:
-    command = [sys.executable, "-c", f"from {module} import main; main()", *arguments]
-    if module == "prunelab":
-        command = [sys.executable, "-m", module, *arguments]
-    subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

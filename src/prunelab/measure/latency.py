@@ -11,11 +11,11 @@ from statistics import median
 
 import torch
 from torch import Tensor, nn
-from torch.utils.benchmark import Timer
 
 from prunelab.config import Granularity
 from prunelab.network.chain import Operator, chain, csr_chain
 from prunelab.pruning.prune import Pruned
+from prunelab.quiet import quiet
 
 DENSE, MASKED, COMPACTED, CSR = "dense", "masked", "compacted", "csr"
 BLOCKS = 5
@@ -72,6 +72,8 @@ def latency(forms: Mapping[str, Operator], images: Tensor, batch_size: int, seco
 
 def _on_cpu(run: Operator, batch: Tensor, seconds: float) -> list[float]:
     """Seconds per call, of each block of calls; torch's timer warms up before each, and the first finds their size."""
+    with quiet("torch.utils.cpp_extension"):  # it warns of a CUDA compiler without a GPU
+        from torch.utils.benchmark import Timer
     timer = Timer("run(batch)", globals={"run": run, "batch": batch}, num_threads=torch.get_num_threads())
     first = float(timer.timeit(1).mean)
     if first > SLOW * seconds:  # warmed up twice by now; a few more calls would cost more than they tell

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,12 +12,16 @@ from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig
 from rich.console import Console
+from rich.progress import track
 
 from prunelab.config import Job, read
 from prunelab.errors import PrunelabError
 from prunelab.sweep.parent import open_sweep
 from prunelab.sweep.plan import plan
 from prunelab.sweep.worker import ROOT, JobFailed, run_in_sweep
+
+MANY = 50
+"""So many jobs take Hydra some seconds to compose."""
 
 
 def run_grid(
@@ -29,7 +33,7 @@ def run_grid(
         SystemExit: with a message, if the sweep is refused or a job did not finish.
     """
     try:
-        planned = plan(combinations, composer(config, loader))
+        planned = plan(shown(combinations), composer(config, loader))
         with open_sweep(planned, config.hydra.launcher) as sweep:
             jobs = [with_root(planned_job.overrides, planned_job.job) for planned_job in sweep.remaining.jobs]
             launcher.task_function = partial(run_in_sweep, sweep.context)  # type: ignore[attr-defined]
@@ -49,6 +53,17 @@ def composer(config: DictConfig, loader: ConfigLoader) -> Callable[[Sequence[str
         return read(composed)
 
     return compose
+
+
+def shown(combinations: Sequence[Sequence[str]]) -> Iterable[Sequence[str]]:
+    """The combinations, with a bar on a terminal, or a line elsewhere, where composing them takes more than moments."""
+    console = Console(stderr=True)
+    if len(combinations) < MANY:
+        return combinations
+    if not console.is_terminal:
+        console.print(f"composing {len(combinations):,} jobs", highlight=False)
+        return combinations
+    return track(combinations, "composing", console=console, transient=True)
 
 
 def with_root(overrides: Sequence[str], job: Job) -> list[str]:

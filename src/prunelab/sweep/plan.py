@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,7 +68,7 @@ class Plan:
         return Plan(self.name, tuple(planned for planned in self.jobs if planned.job.hash not in config_hashes))
 
 
-def plan(combinations: Sequence[Sequence[str]], compose: Callable[[Sequence[str]], Job]) -> Plan:
+def plan(combinations: Iterable[Sequence[str]], compose: Callable[[Sequence[str]], Job]) -> Plan:
     """Compose and check every job; a job that another one repeats is left out.
 
     A recovery that trains is only fairly compared with the unpruned network trained equally longer: the job that does
@@ -79,7 +79,7 @@ def plan(combinations: Sequence[Sequence[str]], compose: Callable[[Sequence[str]
     """
     jobs: dict[str, PlannedJob] = {}
     checked: set[str] = set()
-    references: list[list[str]] = []
+    references: set[tuple[str, ...]] = set()
     for overrides in combinations:
         job = compose(overrides)
         if job.hash in jobs:
@@ -90,9 +90,9 @@ def plan(combinations: Sequence[Sequence[str]], compose: Callable[[Sequence[str]
             check(job)
             checked.add(sections)
         if recovery_of(job.recovery)[1].trains:
-            references.append([*(o for o in overrides if not o.startswith("percentage=")), "percentage=0"])
-    for overrides in references:
+            references.add((*(o for o in overrides if not o.startswith("percentage=")), "percentage=0"))
+    for overrides in sorted(references):
         job = compose(overrides)
-        jobs.setdefault(job.hash, PlannedJob(tuple(overrides), job))
+        jobs.setdefault(job.hash, PlannedJob(overrides, job))
     every = tuple(jobs.values())
     return Plan(every[0].job.name, every)

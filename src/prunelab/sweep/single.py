@@ -24,4 +24,5 @@ def run_single(job: Job, overrides: list[str]) -> None:
     Console().print(
         f"{result.name}: test accuracy {result.test.accuracy:.4f}, loss {result.test.loss:.4f}  (run {result.run_id})",
         highlight=False,
+        soft_wrap=True,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from pytorch_lightning import LightningDataModule
@@ -50,3 +51,7 @@ class DataModule(LightningDataModule):
     def val_dataloader(self) -> Batches:
         """Batches of the validation images, in order."""
         return Batches(self.dataset.validation, EVALUATION_BATCH)
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """The whole data set is on its device already."""
+        return batch

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytorch_lightning as lightning
 import torch
 from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint, ProgressBar
+from pytorch_lightning.profilers import PassThroughProfiler
 from torch import nn
 
 from prunelab.config import Precision, Trainer, Training
@@ -22,6 +25,7 @@ from prunelab.training.classifier import SELECTION, Classifier, Distillation
 if TYPE_CHECKING:
     from pytorch_lightning.loggers import Logger
 
+NOTHING = nullcontext()
 PRECISIONS = {Precision.FLOAT32: "32-true", Precision.BF16: "bf16-mixed"}
 
 
@@ -51,7 +55,7 @@ def fit(
     Raises:
         TrainingError: if a loss is not a number.
     """
-    best = ModelCheckpoint(
+    best = _Best(
         dirpath=folder,
         filename="best",
         monitor=SELECTION,
@@ -67,6 +71,9 @@ def fit(
     torch.manual_seed(seed)
     # Lightning's deterministic mode would otherwise fill all new memory first; nothing here reads unwritten memory.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    if not torch.cuda.is_available():
+        # Lightning has torch look for GPUs through NVML. Adam looks at every step, a failing dlopen each time.
+        os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
     with quiet("pytorch_lightning", module="pytorch_lightning"):  # its advertisements
         lightning.Trainer(
             accelerator=trainer.accelerator,
@@ -79,6 +86,7 @@ def fit(
             enable_model_summary=False,
             enable_progress_bar=any(isinstance(callback, ProgressBar) for callback in extra),
             num_sanity_val_steps=0,
+            profiler=_Unprofiled(),
         ).fit(
             Classifier(network, training, distillation),
             datamodule=DataModule(dataset, training.batch_size, seed),
@@ -87,6 +95,23 @@ def fit(
     network.to(dataset.device)  # Lightning leaves it in the processor's memory
     load_weights(network, path)
     return Fit(path, int(torch.load(path, weights_only=True)["epoch"]))
+
+
+class _Best(ModelCheckpoint):
+    """The best epoch's checkpoint."""
+
+    @property
+    def state_key(self) -> str:
+        """Lightning asks for it six times a step; put together from the settings, as it is, that takes time."""
+        return "best"
+
+
+class _Unprofiled(PassThroughProfiler):
+    """No profiler. Lightning enters it some twenty times a step, by a generator each time."""
+
+    def profile(self, action_name: str) -> AbstractContextManager[None]:  # type: ignore[override]
+        """Nothing around the action."""
+        return NOTHING
 
 
 def _mode(training: Training) -> str:
