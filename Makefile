@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+# Torch's threads sleep while they wait: two test processes share the cores.
+PYTEST := OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest
 PORT ?= 5000
 HOST = 127.0.0.1
 
@@ -34,10 +36,10 @@ server: $(READY)  ## an MLflow server for a team: make server DATABASE=postgresq
 	  $(if $(ALLOWED_HOSTS),--allowed-hosts '$(ALLOWED_HOSTS)')
 
 test: $(READY)  ## the whole test suite
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(PYTEST) --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 soak: $(READY)  ## the long versions: 20 starts of 8 workers on a fresh store, 20 kills at random moments
-	PRUNELAB_ROUNDS=20 $(BIN)/python -m pytest tests/sweep/test_parallel.py tests/sweep/test_interruption.py
+	PRUNELAB_ROUNDS=20 $(PYTEST) tests/sweep/test_parallel.py tests/sweep/test_interruption.py
 
 bench: $(READY)  ## benchmarks, as ratios
 	$(BIN)/python -m benchmarks

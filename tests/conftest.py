@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,6 +87,16 @@ class Project:
 
     def artifact(self, run: Run, path: str) -> Path:
         return Path(unquote(urlparse(run.info.artifact_uri).path)) / path
+
+    def assert_whole(self, jobs: int, trainings: int) -> None:
+        """Every job FINISHED and there once, under one FINISHED parent, on this many baselines."""
+        runs = self.runs("job")
+        assert Counter(run.info.status for run in runs) == {"FINISHED": jobs}
+        assert len({run.data.tags["config_hash"] for run in runs}) == jobs
+        assert [run.info.status for run in self.runs("baseline")] == ["FINISHED"] * trainings
+        (sweep,) = self.runs("sweep")
+        assert sweep.info.status == "FINISHED"
+        assert len(self.artifact(sweep, "results.csv").read_text().splitlines()) == jobs + 1
 
 
 def computed(run: Run) -> dict[str, float]:

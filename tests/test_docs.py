@@ -2,7 +2,7 @@
 
 A command is a line of a fenced `sh` block, or of an indented block that has a line beginning with one of `COMMANDS`. A
 fenced block of Python or YAML that is labelled with a path is a file, written where the reader is. What needs a cluster
-is composed and not run, and so are launchers, which tests/sweep/test_parallel.py runs, unless the reader's own modules
+is composed and not run, and so are launchers, which tests/sweep/test_launchers.py runs, unless the reader's own modules
 have to reach their workers. A line whose first word nobody here knows fails.
 """
 

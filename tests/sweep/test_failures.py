@@ -6,7 +6,7 @@ import pytest
 from tests.conftest import SMALL, Project
 
 RATES = "training.learning_rate=0.001,0.002,0.003,1e30,0.004,0.005"
-JOBLIB = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=8")
+JOBLIB = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
 
 
 @pytest.mark.parametrize("launcher", [(), JOBLIB], ids=["basic", "joblib"])

@@ -61,7 +61,7 @@ def test_counts_are_there_in_all_and_per_layer(swept: tuple[Project, Outcome]) -
 
 def test_beside_other_jobs_speed_is_skipped_and_said_so(project: Project) -> None:
     outcome = project.prunelab(
-        *("-m", *SMALL, "method=neuron", "percentage=0,50", "hydra/launcher=joblib", "hydra.launcher.n_jobs=8")
+        *("-m", *SMALL, "method=neuron", "percentage=0,50", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
     )
     assert outcome.status == 0, outcome.output
     for run in project.runs("job"):

@@ -38,10 +38,11 @@ def select(scores: Sequence[Tensor], percentage: float, scope: Scope, min_keep: 
 
 
 def lowest(scores: Tensor, count: int) -> Tensor:
-    """True for the `count` lowest of `scores` ([n], no NaN), ties by position. Linear in n: no sort."""
+    """True for the `count` lowest of `scores` ([n], no NaN), ties by position. On the processor without a sort."""
     if count == 0:
         return torch.zeros_like(scores, dtype=torch.bool)
-    threshold = scores.kthvalue(count).values
+    # On CUDA one block of threads would look for the k-th value, in older versions of torch in no fixed order.
+    threshold = scores.sort().values[count - 1] if scores.is_cuda else scores.kthvalue(count).values
     chosen = scores < threshold
     ties = (scores == threshold).nonzero().squeeze(1)
     chosen[ties[: count - int(chosen.sum())]] = True
