@@ -1,6 +1,6 @@
 """`make bench`: run the benchmarks, print their ratios, write them to `benchmarks/results/latest.json`.
 
-python -m benchmarks [NAME ...]        training, jobs, recovering, startup, whole_report; growth only if it is named
+python -m benchmarks [NAME ...]        training, jobs, recovering, startup, whole_report; growth, server only if named
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import growth, jobs, recovering, startup, training, whole_report
+from benchmarks import growth, jobs, recovering, server, startup, training, whole_report
 from benchmarks.ratio import Ratio
 from prunelab.tracking.environment import git_state, machine, versions
 
@@ -25,8 +25,11 @@ BENCHMARKS: dict[str, Callable[[], list[Ratio]]] = {
     "startup": startup.measure,
     "whole_report": whole_report.measure,
     "growth": growth.measure,
+    "server": server.measure,
 }
-LONG = ("growth",)
+WIDE = 130
+"""Columns of the table where there is no terminal."""
+LONG = ("growth", "server")
 RESULTS = Path(__file__).parent / "results" / "latest.json"
 
 
@@ -40,7 +43,7 @@ def main() -> None:
     for name in wanted:
         print(f"measuring {name} ...", file=sys.stderr, flush=True)
         ratios += BENCHMARKS[name]()
-    Console().print(_table(ratios))
+    Console(width=None if sys.stdout.isatty() else WIDE).print(_table(ratios))
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(
         json.dumps(
