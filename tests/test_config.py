@@ -80,6 +80,24 @@ def test_every_experiment_says_its_command_what_to_expect_and_how_long_it_takes(
         assert "Time:" in head
 
 
+def test_showing_a_configuration_and_sweeping_exclude_each_other(project: Project) -> None:
+    before = project.database.read_bytes()
+    outcome = project.prunelab("-m", "--cfg", "job", "data=digits", "percentage=0,50")
+    assert outcome.status == 1
+    assert outcome.output == "prunelab: --cfg with -m is refused: it shows one job and runs nothing; leave out -m\n"
+    assert project.database.read_bytes() == before
+
+
+def test_many_jobs_are_announced_before_they_are_composed(project: Project) -> None:
+    percentages = ",".join(map(str, range(50)))
+    many = project.prunelab("-m", "data=digits", f"percentage={percentages},101")
+    assert many.status == 1
+    announced, found, rest = many.output.partition("composing 51 jobs\n")
+    assert (announced, bool(found)) == ("", True)
+    assert "percentage" in rest, "the last of them is refused"
+    assert "composing" not in project.prunelab("-m", "data=digits", "percentage=0,101").output
+
+
 def test_a_job_is_identified_by_what_it_computes_and_by_nothing_else() -> None:
     job = compose_job(["percentage=20"])
     assert (

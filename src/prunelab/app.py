@@ -34,9 +34,12 @@ def compose_and_run(config: DictConfig) -> None:
 
 def main() -> None:
     """The console command; SIGTERM ends it as Ctrl-C does, so that open runs are closed as KILLED."""
-    if {"--help", "-h"} & set(sys.argv[1:]):
+    given = set(sys.argv[1:])
+    if {"--help", "-h"} & given:
         print(help_text(CONF))
         return
+    if {"--multirun", "-m"} & given and (shown := {"--cfg", "-c", "--info", "-i"} & given):
+        sys.exit(f"prunelab: {shown.pop()} with -m is refused: it shows one job and runs nothing; leave out -m")
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         compose_and_run()
