@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -30,6 +31,9 @@ from tests.browser import browser as browser
 
 settings.register_profile("prunelab", deadline=None)  # a busy machine is not a failure
 settings.load_profile("prunelab")
+
+# A shell has what it runs in the background ignore Ctrl-C, and so would every process that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SMALL = (
     *("data=digits", "model=mlp_small", "training.epochs=2"),

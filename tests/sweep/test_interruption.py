@@ -33,7 +33,7 @@ server.set_forkserver_preload(["prunelab.sweep.grid", "matplotlib.figure", "prun
 def sweep(folder: str, *arguments: str) -> None:
     """The body of a process of its own, forked from one that has imported everything but computed nothing."""
     os.setpgid(0, 0)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell ignores Ctrl-C in what it runs in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # the server it is forked from ignores it
     with Path(folder, "output.txt").open("w") as output:
         outcome = in_process("prunelab", main, Path(folder), *arguments)
         output.write(outcome.output)

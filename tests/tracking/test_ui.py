@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -32,6 +33,8 @@ COMMAND = (sys.executable, "-c", "from prunelab.tracking.ui import main; main()"
 CHARTS = (
     "() => [...document.querySelectorAll('.js-plotly-plot')].map(chart => ({lines: chart.data, layout: chart.layout}))"
 )
+
+SILENCE = 90.0
 
 expect.set_options(timeout=30_000)
 
@@ -63,6 +66,8 @@ class Ui:
         return self.said.decode().replace("\r\n", "\n")
 
     def _read(self, ended_is_fine: bool = False) -> bool:
+        silent = not select.select([self.terminal], [], [], SILENCE)[0]
+        assert not silent, f"nothing more for {SILENCE:.0f} s after: {self.text}"
         try:
             self.said += os.read(self.terminal, 4096)
         except OSError:  # how a terminal says that nobody writes to it any more
