@@ -24,7 +24,7 @@ from mlflow.entities import Metric, Run
 from playwright.sync_api import Browser, Page, expect
 from tests.browser import OUTPUT
 from tests.conftest import Outcome, Project, in_process
-from tests.tracking.test_server import free_port
+from tests.server import free_port
 
 from prunelab.tracking import views
 from prunelab.tracking.ui import main
