@@ -39,7 +39,18 @@ def test_findings_say_how_far_where_it_falls_and_what_empties() -> None:
 
 def test_the_percentage_is_chosen_on_validation_not_on_test() -> None:
     said = findings(results(row("a", 0, 0.9), row("a", 20, 0.9, val=0.88), row("a", 40, 0.9, val=0.9)))
-    assert "up to 0% (chosen on validation" in said[1]
+    assert "nothing tried stays within 1 point of the baseline on validation" in said[1]
+
+
+def test_speed_is_spoken_of_where_something_was_removed_and_gained() -> None:
+    def timed(percentage: float, accuracy: float, speedup: float) -> dict:
+        form = {f"{names.FASTEST}batch_1024": "masked"}
+        return {**row("a", percentage, accuracy), names.speedup(1024): speedup, **form}
+
+    dense = timed(0, 0.9, 1.02)
+    assert "measured there no faster (masked, batch of 1024)" in findings(results(dense, timed(20, 0.9, 0.97)))[1]
+    assert "measured there 1.8x as fast (masked, batch of 1024)" in findings(results(dense, timed(20, 0.9, 1.84)))[1]
+    assert "measured there" not in findings(results(dense, timed(20, 0.1, 1.84)))[1]
 
 
 def test_seeds_are_averaged_with_their_standard_deviation_and_number() -> None:

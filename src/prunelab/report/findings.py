@@ -75,6 +75,8 @@ def _reach(part: pd.DataFrame) -> str:
     row = reach(part)
     if row is None:
         return f"never within {TOLERANCE * 100:g} point of {_what(part)} on validation"
+    if row[names.PERCENTAGE] == 0:
+        return f"nothing tried stays within {TOLERANCE * 100:g} point of {_what(part)} on validation"
     return (
         f"within {TOLERANCE * 100:g} point of {_what(part)} up to {row[names.PERCENTAGE]:g}% (chosen on validation; "
         f"test accuracy {row[names.TEST_ACCURACY]:.4f} there, {row[names.COMPRESSION_RATIO]:.1f}x fewer parameters)"
@@ -100,10 +102,12 @@ def _fall(part: pd.DataFrame) -> str:
 def _speed(part: pd.DataFrame) -> str:
     """How much faster it is where it still holds, and where a sparse form would be slower than the dense network."""
     words = []
-    measured, row = part.get(names.speedup(BATCH)), reach(part)
-    if row is not None and measured is not None and not pd.isna(row[names.speedup(BATCH)]):
+    row = reach(part)
+    if row is not None and row[names.PERCENTAGE] > 0 and not pd.isna(row.get(names.speedup(BATCH))):
         form = row[f"{names.FASTEST}batch_{BATCH}"]
-        words.append(f"measured there {row[names.speedup(BATCH)]:.1f}x as fast ({form}, batch of {BATCH})")
+        times = f"{row[names.speedup(BATCH)]:.1f}"
+        faster = "no faster" if times == "1.0" else f"{times}x as fast"
+        words.append(f"measured there {faster} ({form}, batch of {BATCH})")
     sparse = part.get(names.latency(BATCH, "csr"))
     if sparse is not None and sparse.notna().any():
         slower = part[sparse > part[names.latency(BATCH, "dense")]]
