@@ -82,9 +82,10 @@ def test_every_experiment_says_its_command_what_to_expect_and_how_long_it_takes(
 
 def test_showing_a_configuration_and_sweeping_exclude_each_other(project: Project) -> None:
     before = project.database.read_bytes()
-    outcome = project.prunelab("-m", "--cfg", "job", "data=digits", "percentage=0,50")
-    assert outcome.status == 1
-    assert outcome.output == "prunelab: --cfg with -m is refused: it shows one job and runs nothing; leave out -m\n"
+    for shown in (["--cfg", "job"], ["--cfg=job"]):
+        outcome = project.prunelab("-m", *shown, "data=digits", "percentage=0,50")
+        assert outcome.status == 1
+        assert outcome.output == "prunelab: --cfg with -m is refused: it shows one job and runs nothing; leave out -m\n"
     assert project.database.read_bytes() == before
 
 

@@ -34,7 +34,7 @@ def compose_and_run(config: DictConfig) -> None:
 
 def main() -> None:
     """The console command; SIGTERM ends it as Ctrl-C does, so that open runs are closed as KILLED."""
-    given = set(sys.argv[1:])
+    given = {argument.partition("=")[0] for argument in sys.argv[1:]}
     if {"--help", "-h"} & given:
         print(help_text(CONF))
         return

@@ -79,7 +79,7 @@ def plan(combinations: Iterable[Sequence[str]], compose: Callable[[Sequence[str]
     """
     jobs: dict[str, PlannedJob] = {}
     checked: set[str] = set()
-    references: set[tuple[str, ...]] = set()
+    references: list[tuple[str, ...]] = []
     for overrides in combinations:
         job = compose(overrides)
         if job.hash in jobs:
@@ -90,8 +90,8 @@ def plan(combinations: Iterable[Sequence[str]], compose: Callable[[Sequence[str]
             check(job)
             checked.add(sections)
         if recovery_of(job.recovery)[1].trains:
-            references.add((*(o for o in overrides if not o.startswith("percentage=")), "percentage=0"))
-    for overrides in sorted(references):
+            references.append((*(o for o in overrides if not o.startswith("percentage=")), "percentage=0"))
+    for overrides in dict.fromkeys(references):
         job = compose(overrides)
         jobs.setdefault(job.hash, PlannedJob(overrides, job))
     every = tuple(jobs.values())

@@ -53,11 +53,11 @@ def read_results(store: Store, sweep: RecordedSweep) -> Results:
     Raises:
         StoreError: if nothing did.
     """
-    name = sweep.run.info.run_name
-    if not sweep.finished:
+    name, finished = sweep.run.info.run_name, sweep.finished
+    if not finished:
         raise StoreError(f"sweep {name} ({sweep.id}) has no finished job: there is nothing to report")
-    rows = pd.DataFrame([_row(run) for run in sweep.finished])
-    baselines = dict.fromkeys(run.data.tags[names.BASELINE_RUN] for run in sweep.finished)
+    rows = pd.DataFrame([_row(run) for run in finished])
+    baselines = dict.fromkeys(run.data.tags[names.BASELINE_RUN] for run in finished)
     curves = {run_id: {metric: store.history(run_id, metric) for metric in CURVE_METRICS} for run_id in baselines}
     verdicts = tuple(json.loads(sweep.run.data.tags.get(names.VERDICTS, "[]")))
     return Results(name, rows, curves, verdicts)
