@@ -10,11 +10,11 @@ import hashlib
 import json
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from prunelab.errors import ConfigError
 
@@ -24,11 +24,21 @@ CONF = _CHECKOUT if _CHECKOUT.is_dir() else _PACKAGED
 """The folder of the YAML groups: the checkout's, or the one that the wheel carries."""
 
 
-class Granularity(str, Enum):
-    """What one unit is that pruning removes."""
+class GranularityName(str, Enum):
+    """What one unit is that pruning removes: see `prunelab.pruning.granularity`."""
 
     WEIGHT = "weight"
     NEURON = "neuron"
+    N_M = "n_m"
+    BLOCK = "block"
+
+
+class PercentageOf(str, Enum):
+    """What the percentage counts."""
+
+    UNITS = "units"
+    PARAMETERS = "parameters"
+    MULTIPLY_ADDS = "multiply_adds"
 
 
 class Scope(str, Enum):
@@ -68,33 +78,66 @@ class _Section(BaseModel):
 
 
 class Data(_Section):
-    """A data set: `loader` names the function that returns it (see `prunelab.data.dataset`)."""
+    """A data set: `loader` names the function that returns it (see `prunelab.data.dataset`).
+
+    What may be null may be left out of the YAML file of a data set of one's own.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
 
     name: str
     loader: str
     folder: Path
     validation: Count
     split_seed: CountOrZero
+    channels: Annotated[Literal[1, 3] | None, Field(description="1 (grey) or 3 (colour)")] = None
+    mean: Annotated[tuple[float, ...] | None, Field(description="a list of numbers, one per channel,")] = None
+    std: tuple[float, ...] | None = Field(None, validate_default=True)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The keys that are the loader's own."""
+        return dict(self.model_extra or {})
+
+    @field_validator("std")
+    @classmethod
+    def _fits(cls, std: tuple[float, ...] | None, found: ValidationInfo) -> tuple[float, ...] | None:
+        """Mean and std are both given or neither, and of one length: that of the channels, where it is known."""
+        mean, channels = found.data.get("mean"), found.data.get("channels")
+        if "mean" in found.data and (mean is None) != (std is None):
+            raise ValueError("data.mean and data.std accept a list each, or null both")
+        if std is None or mean is None:
+            return std
+        if len(std) != len(mean) or min(std, default=0) <= 0 or channels not in (None, len(std)):
+            count = channels or len(mean) or 1
+            raise ValueError(
+                f"data.mean={list(mean)}; each accepts {count} numbers, one per channel, those of std above 0; or null"
+            )
+        return std
 
 
 class Model(_Section):
-    """A network: `network` names its class; the remaining keys are that class's own arguments."""
+    """A network: `network` names a callable that returns it; the remaining keys are the callable's own arguments.
+
+    `checkpoint`: a state dict to begin from, `.pt` or `.safetensors`.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
 
     name: str
     network: str
+    checkpoint: Path | None = None
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """What the class is called with, beside the numbers of inputs and classes that the data set gives."""
+        """What it is called with, beside what the data set gives (see `prunelab.network.build`)."""
         return dict(self.model_extra or {})
 
 
 class Training(_Section):
-    """How a network is trained."""
+    """How a network is trained. With no epochs, it is taken as it is."""
 
-    epochs: Count
+    epochs: CountOrZero
     batch_size: Count
     optimizer: Annotated[str, Field(pattern="^(adam|adamw|sgd)$", description="adam, adamw or sgd")]
     learning_rate: Positive
@@ -103,6 +146,8 @@ class Training(_Section):
     precision: Precision
     monitor: Annotated[str, Field(pattern="^val/(accuracy|loss)$", description="val/accuracy or val/loss")]
     patience: Count | None
+    shift: CountOrZero
+    flip: Annotated[bool, Field(strict=True, description="true or false")]
 
 
 class Trainer(_Section):
@@ -114,13 +159,22 @@ class Trainer(_Section):
 
 
 class Method(_Section):
-    """A pruning method: granularity x score x scope."""
+    """A pruning method: granularity x criterion (`score`) x scope.
+
+    `exclude`: layers left whole, by name or pattern (`stage1.*`). `m`: the size of a group of granularity n_m; `block`:
+    (rows, columns) of granularity block.
+    """
 
     name: str
-    granularity: Granularity
+    granularity: GranularityName
     score: str
     scope: Scope
     min_keep: CountOrZero
+    exclude: tuple[str, ...] = ()
+    m: Count | None = None
+    block: Annotated[tuple[Count, Count] | None, Field(description="a list of two whole numbers, rows and columns")] = (
+        None
+    )
 
 
 class Calibration(_Section):
@@ -212,9 +266,10 @@ class Job(_Section):
             strict=True,
             ge=0,
             le=100,
-            description="a number from 0 to 100, the share of rankable units to remove",
+            description="a number from 0 to 100, the share of what percentage_of counts that is removed",
         ),
     ]
+    percentage_of: PercentageOf
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**32, description="a whole number from 0 to 2**32 - 1")]
     name: str
     resume: str | None
@@ -248,6 +303,7 @@ class Job(_Section):
             "recovery": self.recovery.model_dump(mode="json"),
             "calibration": self.calibration.model_dump(mode="json"),
             "percentage": self.percentage,
+            "percentage_of": self.percentage_of.value,
             "seed": self.seed,
         }
 
@@ -296,6 +352,8 @@ def _complaint(error: Any, model: type[BaseModel], prefix: str) -> str:
         return f"{key}: no such key"
     if error["type"] == "missing":
         return f"{key}: missing"
+    if error["type"] == "value_error":
+        return f"{key}={error['input']} is refused: {error['ctx']['error']}"
     accepted = _accepted(model, path)
     words = f"it accepts {accepted}" if accepted else error["msg"]
     return f"{key}={error['input']} is refused: {words}"

@@ -23,3 +23,7 @@ class ExportError(PrunelabError):
 
 class TrainingError(PrunelabError):
     """A training that went wrong: a loss that is not a number, a checkpoint that does not fit."""
+
+
+class NetworkError(PrunelabError):
+    """A network that cannot be traced, or whose compacted form would differ from its masked one."""

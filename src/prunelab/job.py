@@ -1,30 +1,30 @@
-"""One job, the line that the whole product is: data, baseline, prune, recover, compact, measure, record."""
+"""One job, the line that the whole product is: data, baseline, prune, recover, compact, check, measure, record."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from functools import cache
 
 import torch
 import yaml
 
 from prunelab import names
-from prunelab.config import Data, Job
-from prunelab.data.dataset import Dataset, load
-from prunelab.device import CPU, device_of
+from prunelab.config import Job
+from prunelab.data.dataset import Dataset, dataset_of
+from prunelab.device import device_of
 from prunelab.measure.files import saved
 from prunelab.measure.latency import forms, latency
 from prunelab.measure.quality import Quality, evaluate
 from prunelab.measure.size import dense_size, ratio, remaining_size
 from prunelab.names import Kind
-from prunelab.network.build import build
-from prunelab.network.layers import linear_layers
 from prunelab.network.saved import Card, dense_bytes, kept_bytes
+from prunelab.network.subject import graph_of, untrained
+from prunelab.pruning import prune as pruning
 from prunelab.pruning.calibration import calibration
 from prunelab.pruning.compaction import Compacted, compact
-from prunelab.pruning.prune import Pruned, prune, score_of
-from prunelab.recovery.recover import Task, recover, recovery_of
+from prunelab.pruning.exactness import checked
+from prunelab.pruning.prune import Pruned, prune
+from prunelab.recovery.recover import Learning, Task, recover, recovery_of
 from prunelab.tracking import metrics
 from prunelab.tracking.record import provenance
 from prunelab.tracking.store import Recorder, open_store
@@ -33,7 +33,7 @@ from prunelab.training.baseline import Baseline, baseline
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a finished job has to say to a sweep that decides by it. `parameters` remain; `speedup` is theoretical."""
+    """Result returned to adaptive sweeps. `parameters` remain; `speedup` is the ratio of multiply-adds."""
 
     run_id: str
     name: str
@@ -65,21 +65,28 @@ def run(
         record.params({"baseline_key": dense.key})
         record.tags({names.BASELINE_KEY: dense.key, names.BASELINE_RUN: dense.run_id})
 
+        graph = graph_of(job.model, dataset).excluding(job.method.exclude)
         images = calibration(dataset.train, job.calibration.images, job.seed)
-        pruned = prune(dense.network, job.method, job.percentage, images)
-        pruned = recover(pruned, Task(job, dataset, images, dense.network))
-        small = compact(pruned.network, pruned.masks)
+        pruned = prune(dense.network, graph, job.method, job.percentage, images, job.percentage_of)
+        learning = Learning(dataset, job.training, job.trainer, lambda: untrained(job.model, dataset, job.seed))
+        task = Task(
+            *(dense.network, graph, images, job.method, job.percentage, job.percentage_of), job.seed, learning
+        )
+        pruned = recover(pruned, task, job.recovery)
+        small = compact(pruned)
+        error = checked(pruned, small, dataset.validation.take(8))
 
         test, validation = evaluate(pruned.network, dataset.test), evaluate(pruned.network, dataset.validation)
-        before, after = dense_size(dense.network, job.method.granularity), remaining_size(pruned)
+        before, after = dense_size(graph, pruned.granularity), remaining_size(pruned)
         record.metrics(metrics.quality(test, validation, dense.test, dense.validation))
-        record.metrics(metrics.sizes(before, after))
+        record.metrics({**metrics.sizes(before, after), names.DIFFERENCE: error})
+        record.tags(metrics.layers(pruned.granularity.layers(graph), graph))
         record.dataset(dataset.name, dataset.digest, dataset.source)
         record.files(provenance(yaml.safe_dump(job.model_dump(mode="json"), sort_keys=False)))
         if job.measure.file:
-            _keep(record, job, dataset, dense, small)
+            _keep(record, job, dataset, dense, pruned, small)
         if job.measure.log_model:
-            record.model(small.network, dataset.test.images[:2].cpu().numpy())
+            record.model(small.network, dataset.test.take(2).cpu().numpy())
         if job.measure.batch_sizes:
             _time(record, job, dataset, dense, pruned, small, alone)
     return Result(
@@ -94,30 +101,27 @@ def run(
 
 
 def check(job: Job) -> None:
-    """Refuse before any work what would fail later: data that cannot be had, names that lead nowhere.
+    """Refuse before any work what would fail later: data that cannot be had, networks that cannot be pruned, names that
+    lead nowhere.
 
     Raises:
         PrunelabError: saying which key, and what it accepts.
     """
     device_of(job.trainer)
-    dataset = dataset_of(job.data)
-    linear_layers(build(job.model, dataset.features, len(dataset.classes), job.seed))
-    score_of(job.method)
+    graph = graph_of(job.model, dataset_of(job.data)).excluding(job.method.exclude)
+    pruning.check(graph, job.method, job.percentage, job.percentage_of)
     recovery_of(job.recovery)
 
 
-@cache
-def dataset_of(config: Data, device: torch.device = CPU) -> Dataset:
-    """The data set, loaded once per process, and moved to a device once."""
-    return load(config) if device == CPU else dataset_of(config).to(device)
-
-
-def _keep(record: Recorder, job: Job, dataset: Dataset, dense: Baseline, small: Compacted) -> None:
-    """The compacted network, and which neurons of the dense one it holds, as artifacts of the run."""
-    card = Card(job.model, dataset.shape, dataset.classes)
-    file = saved(small.network, job.method.granularity, card)
+def _keep(
+    record: Recorder, job: Job, dataset: Dataset, dense: Baseline, pruned: Pruned, small: Compacted
+) -> None:
+    """The compacted network, and which channels of the dense one it holds, as artifacts of the run."""
+    weights = tuple(layer.weight for layer in pruned.graph.layers)
+    card = Card(job.model, dataset.shape, dataset.classes, dataset.normalisation, weights)
+    file = saved(small.network, pruned.granularity, card)
     record.metrics(metrics.files(file, len(dense_bytes(dense.network, card))))
-    record.files({names.NETWORK_FILE: file.content, names.KEPT_FILE: kept_bytes(small.kept)})
+    record.files({names.NETWORK_FILE: file.content, names.KEPT_FILE: kept_bytes(pruned.graph, small.kept)})
 
 
 def _time(
@@ -129,8 +133,7 @@ def _time(
         return
     every = forms(dense.network, pruned, small.network)
     measure = job.measure
-    measured = [
-        latency(every, dataset.test.images, size, measure.seconds, measure.repeats) for size in measure.batch_sizes
-    ]
+    images = dataset.test.take(max(measure.batch_sizes))
+    measured = [latency(every, images, size, measure.seconds, measure.repeats) for size in measure.batch_sizes]
     record.metrics(metrics.speeds(measured))
     record.tags(metrics.fastest(measured))

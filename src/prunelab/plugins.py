@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from prunelab.errors import ConfigError
 
 
 def imported(path: str, key: str) -> Any:
-    """What the dotted `path` leads to.
+    """What the dotted `path` leads to; modules in the current folder are found, too.
 
     Raises:
         ConfigError: naming the config `key`, if the path leads nowhere.
     """
     module, _, name = path.rpartition(".")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)
     try:
         return getattr(import_module(module), name)
     except (ImportError, AttributeError, ValueError) as error:

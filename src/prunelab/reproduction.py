@@ -17,7 +17,8 @@ from prunelab import __version__, names
 from prunelab.config import Job, Tracking, refusals
 from prunelab.data.dataset import Dataset
 from prunelab.errors import ConfigError, StoreError
-from prunelab.job import check, dataset_of, run
+from prunelab.data.dataset import dataset_of
+from prunelab.job import check, run
 from prunelab.names import Kind
 from prunelab.report.agreement import FAILURES, Row, as_rich, compare, compare_curves, summary
 from prunelab.report.console import terminal

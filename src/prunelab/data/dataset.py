@@ -1,55 +1,106 @@
 """A data set as tensors in memory.
 
 A loader is any function `load(config: prunelab.config.Data) -> Dataset`; a data set is added by writing one and naming
-it in `conf/data/<name>.yaml`.
+it in `conf/data/<name>.yaml`. It reads raw images and hands them to `prunelab.data.finish.finish`. A loader with keys
+of its own describes them in a class `Options` in the same module.
 """
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cache
+from typing import TypeVar
 
 import torch
+from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
-from prunelab.config import Data
+from prunelab.config import Data, refusals
 from prunelab.errors import ConfigError
 from prunelab.plugins import imported
 
 EVALUATION_BATCH = 2048
+CPU = torch.device("cpu")
+
+
+@dataclass(frozen=True, slots=True)
+class Normalisation:
+    """(value - mean) / std, per channel, of values in [0, 1]."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def apply_(self, images: Tensor) -> Tensor:
+        """Normalise float32 [n, channels, rows, columns] in place."""
+        return images.sub_(_per_channel(self.mean, images)).div_(_per_channel(self.std, images))
+
+    @property
+    def black(self) -> tuple[float, ...]:
+        """What 0 becomes, per channel."""
+        return tuple(-mean / std for mean, std in zip(self.mean, self.std, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Images of one split: `images` float32 [n, features] in [0, 1], `labels` int64 [n]."""
+    """Images and their labels (int64 [n]).
+
+    `images` are float32 [n, channels, rows, columns], scaled to [0, 1] and normalised; or, in a set that is too large
+    for that, uint8 of the same shape, which `floats` scales (`white` becomes 1) and normalises on the way out.
+    """
 
     images: Tensor
     labels: Tensor
+    white: int = 255
+    normalisation: Normalisation | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
 
+    def floats(self, chosen: slice | Tensor) -> Tensor:
+        """The images of a slice or of int64 positions: float32 [k, channels, rows, columns], scaled and normalised.
+
+        A slice of images that are held as float32 is a view, not a copy.
+        """
+        images = self.images[chosen] if isinstance(chosen, slice) else self.images.index_select(0, chosen)
+        if images.dtype != torch.uint8:
+            return images
+        scaled = images.float().div_(self.white)
+        return scaled if self.normalisation is None else self.normalisation.apply_(scaled)
+
+    def take(self, count: int) -> Tensor:
+        """The first `count` images (all, if there are fewer), as from `floats`."""
+        return self.floats(slice(0, count))
+
+    def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """(images, labels) of `size` each, in order; the last may have fewer."""
+        for start in range(0, len(self), size):
+            chosen = slice(start, start + size)
+            yield self.floats(chosen), self.labels[chosen]
+
     def to(self, device: torch.device) -> Split:
         """The same on a device."""
-        return Split(self.images.to(device), self.labels.to(device))
+        return replace(self, images=self.images.to(device), labels=self.labels.to(device))
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Three splits that share no image. `shape`: (rows, columns) of an image; `digest`: SHA-256 of the raw data."""
+    """Three splits that share no image.
+
+    `shape` is (channels, rows, columns) of an image as a network sees it; `digest` the SHA-256 of the raw data, before
+    any conversion; `normalisation` what was done to values in [0, 1], or None. A saved network has to carry it along.
+    """
 
     name: str
     source: str
     digest: str
-    shape: tuple[int, int]
+    shape: tuple[int, int, int]
     classes: tuple[str, ...]
     train: Split
     validation: Split
     test: Split
-
-    @property
-    def features(self) -> int:
-        """Numbers per image."""
-        return self.shape[0] * self.shape[1]
+    normalisation: Normalisation | None = None
 
     @property
     def device(self) -> torch.device:
@@ -63,16 +114,46 @@ class Dataset:
         )
 
 
+class Options(BaseModel):
+    """The keys of a loader's own; a loader without any uses this as it is."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+AnyOptions = TypeVar("AnyOptions", bound=Options)
+
+
 def load(config: Data) -> Dataset:
     """The data set that a config names.
 
     Raises:
-        ConfigError: if it names a loader that does not exist.
+        ConfigError: if it names a loader that does not exist, or has keys or values that the loader does not accept.
         DataError: if its files cannot be had.
     """
-    dataset = imported(config.loader, "data.loader")(config)
+    loader = imported(config.loader, "data.loader")
+    own = getattr(sys.modules.get(getattr(loader, "__module__", "")), "Options", Options)
+    options_of(config, own)  # refused before the loader fetches anything
+    dataset = loader(config)
     assert isinstance(dataset, Dataset)
     return dataset
+
+
+@cache
+def dataset_of(config: Data, device: torch.device = CPU) -> Dataset:
+    """The data set, loaded once per process, and moved to a device once."""
+    return load(config) if device == CPU else dataset_of(config).to(device)
+
+
+def options_of(config: Data, model: type[AnyOptions]) -> AnyOptions:
+    """The loader's own keys, checked.
+
+    Raises:
+        ConfigError: naming each key that was refused, and what it accepts.
+    """
+    try:
+        return model.model_validate(config.options)
+    except ValidationError as error:
+        raise ConfigError(refusals(error, model, "data.")) from None
 
 
 def held_out(images: Tensor, labels: Tensor, config: Data) -> tuple[Split, Split]:
@@ -82,10 +163,18 @@ def held_out(images: Tensor, labels: Tensor, config: Data) -> tuple[Split, Split
         ConfigError: if that would leave nothing to train on.
     """
     if config.validation >= len(labels):
+        accepted = f"a whole number from 1 to {len(labels) - 1}" if len(labels) > 1 else "none: add images"
         raise ConfigError(
             f"data.validation={config.validation} is refused: {config.name} has {len(labels)} images to train and "
-            f"validate on; it accepts a whole number from 1 to {len(labels) - 1}"
+            f"validate on; it accepts {accepted}"
         )
     order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(config.split_seed))
     validation, train = order[: config.validation], order[config.validation :]
-    return Split(images[train], labels[train]), Split(images[validation], labels[validation])
+    return (
+        Split(images.index_select(0, train), labels[train]),
+        Split(images.index_select(0, validation), labels[validation]),
+    )
+
+
+def _per_channel(values: tuple[float, ...], images: Tensor) -> Tensor:
+    return torch.tensor(values, dtype=images.dtype, device=images.device).view(-1, 1, 1)

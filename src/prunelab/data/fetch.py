@@ -78,7 +78,7 @@ def _heal(folder: Path, sources: dict[str, Source]) -> None:
                     _accept(found, name, folder)
                     del lacking[name]
             except (OSError, RuntimeError, EOFError, subprocess.SubprocessError, DataError) as error:
-                failures.append(f"  {label}: {_reason(error)}")
+                failures.append(f"  {label}: {reason(error)}")
                 continue
         console.print(f"data: Fashion-MNIST from {label}, verified")
     if lacking:
@@ -150,7 +150,7 @@ def _debian_installed(workspace: Path) -> Path:
 
 
 def _torchvision(workspace: Path) -> Path:
-    with _timeout(CONNECT_SECONDS):
+    with timeout(CONNECT_SECONDS):
         FashionMNIST(str(workspace), download=True)
     return workspace / "FashionMNIST" / "raw"
 
@@ -197,7 +197,7 @@ def _call(command: list[str], folder: Path) -> None:
 
 
 @contextmanager
-def _timeout(seconds: float) -> Iterator[None]:
+def timeout(seconds: float) -> Iterator[None]:
     """A limit on every connection and read of this process, so that a machine without internet is not left hanging."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(seconds)
@@ -207,5 +207,5 @@ def _timeout(seconds: float) -> Iterator[None]:
         socket.setdefaulttimeout(before)
 
 
-def _reason(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__

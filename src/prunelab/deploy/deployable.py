@@ -18,7 +18,7 @@ from prunelab.config import Data
 from prunelab.data.dataset import Dataset
 from prunelab.deploy.onnx import onnx_bytes, onnx_runner
 from prunelab.errors import DataError, ExportError
-from prunelab.job import dataset_of
+from prunelab.data.dataset import dataset_of
 from prunelab.measure.latency import DENSE, latency
 from prunelab.network.saved import Card, dense_bytes, read_network
 from prunelab.tracking.find import find_job

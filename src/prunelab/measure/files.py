@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from prunelab.config import Granularity
 from prunelab.network.saved import Card, dense_bytes, sparse_bytes
+from prunelab.pruning.granularity import Granularity
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class SavedNetwork:
 def saved(compacted: nn.Module, granularity: Granularity, card: Card) -> SavedNetwork:
     """The compacted network as the file that a job leaves."""
     dense = dense_bytes(compacted, card)
-    if granularity is Granularity.NEURON:
+    if not granularity.sparse:
         return SavedNetwork(dense, len(dense), None)
     sparse = sparse_bytes(compacted, card)
     return SavedNetwork(min(dense, sparse, key=len), len(dense), len(sparse))

@@ -12,7 +12,6 @@ from statistics import median
 import torch
 from torch import Tensor, nn
 
-from prunelab.config import Granularity
 from prunelab.network.chain import Operator, chain, csr_chain
 from prunelab.pruning.prune import Pruned
 from prunelab.quiet import quiet
@@ -47,18 +46,18 @@ class Latency:
 def forms(dense: nn.Module, pruned: Pruned, compacted: nn.Module) -> dict[str, Operator]:
     """What is timed: the dense network; the pruned one with its zeros, without them, and for weights as CSR."""
     every = {DENSE: chain(dense), MASKED: chain(pruned.network), COMPACTED: chain(compacted)}
-    sparse = csr_chain(compacted) if pruned.granularity is Granularity.WEIGHT else None
+    sparse = csr_chain(compacted) if pruned.granularity.sparse else None
     return every if sparse is None else {**every, CSR: sparse}
 
 
 @torch.no_grad()
 def latency(forms: Mapping[str, Operator], images: Tensor, batch_size: int, seconds: float, repeats: int) -> Latency:
-    """Time a batch of `images` ([n, features], repeated as often as it takes).
+    """Time a batch of `images` ([n, ...], repeated as often as it takes).
 
     In each of `repeats` rounds every form has its turn of about `seconds`, after a warm-up, and the dense network
     another at the end, which shows whether the machine was steady. Torch's threads are those that are set.
     """
-    batch = images.repeat(-(-batch_size // len(images)), 1)[:batch_size].contiguous()
+    batch = images[torch.arange(batch_size, device=images.device) % len(images)]
     measure = _on_cuda if batch.is_cuda else _on_cpu
     turns: dict[str, list[list[float]]] = {form: [] for form in forms}
     for _ in range(repeats):

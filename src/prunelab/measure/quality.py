@@ -30,9 +30,7 @@ def evaluate(network: nn.Module, split: Split) -> Quality:
     """
     network.eval()
     correct, loss = 0, 0.0
-    for images, labels in zip(
-        torch.split(split.images, EVALUATION_BATCH), torch.split(split.labels, EVALUATION_BATCH), strict=True
-    ):
+    for images, labels in split.batches(EVALUATION_BATCH):
         logits = network(images)
         correct += int((logits.argmax(1) == labels).sum())
         loss += float(functional.cross_entropy(logits, labels, reduction="sum"))

@@ -1,7 +1,8 @@
-"""A network as a chain of bare operators: how it is run where speed counts, and how it is timed.
+"""A chain of linear layers as bare operators: how it is timed where speed counts.
 
 Calling `nn.Module`s costs some two microseconds each in Python, whatever their size; a batch of one image of a small
-network takes less than that. The chain computes the same with the weights laid out for the product.
+network takes less than that. The chain computes the same with the weights laid out for the product. A network of any
+other kind is timed as it is.
 """
 
 from __future__ import annotations
@@ -13,21 +14,36 @@ import torch
 from torch import Tensor, nn
 
 Operator = Callable[[Tensor], Tensor]
+ELEMENTWISE = (nn.ReLU, nn.LeakyReLU, nn.GELU, nn.Tanh, nn.Sigmoid, nn.Identity, nn.Dropout)
 
 
 def chain(network: nn.Module) -> Operator:
-    """Images [n, features] -> logits [n, classes]; a network that is no `nn.Sequential` of layers stays as it is."""
-    if not isinstance(network, nn.Sequential):
+    """Images [n, ...] -> logits [n, classes]."""
+    layers = _plain(network)
+    if layers is None:
         return network
-    return _run([_product(layer) if isinstance(layer, nn.Linear) else layer.forward for layer in network])
+    return _flat(_run([_product(layer) if isinstance(layer, nn.Linear) else layer.forward for layer in layers]))
 
 
 def csr_chain(network: nn.Module) -> Operator | None:
-    """The same with the weights in compressed sparse row form; None for a network that is no `nn.Sequential`."""
-    if not isinstance(network, nn.Sequential):
+    """The same with the weights in compressed sparse row form; None for a network that is no chain."""
+    layers = _plain(network)
+    if layers is None:
         return None
-    run = _run([_sparse_product(layer) if isinstance(layer, nn.Linear) else layer.forward for layer in network])
-    return lambda images: run(images.T).T  # the sparse product wants the images as columns
+    run = _run([_sparse_product(layer) if isinstance(layer, nn.Linear) else layer.forward for layer in layers])
+    return _flat(lambda images: run(images.T).T)  # the sparse product wants the images as columns
+
+
+def _plain(network: nn.Module) -> list[nn.Module] | None:
+    """The layers after the Flatten of a network that is an `nn.Sequential` of it, linear layers and activations."""
+    if not isinstance(network, nn.Sequential) or not len(network) or type(network[0]) is not nn.Flatten:
+        return None
+    layers = list(network)[1:]
+    return layers if all(type(layer) in (nn.Linear, *ELEMENTWISE) for layer in layers) else None
+
+
+def _flat(run: Operator) -> Operator:
+    return lambda images: run(images.flatten(1))
 
 
 def _run(operators: list[Operator]) -> Operator:

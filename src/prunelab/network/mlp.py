@@ -1,11 +1,8 @@
-"""The multilayer perceptron of the report, with every choice it makes open.
-
-A network is any `nn.Module` whose `nn.Linear` layers stand in the order in which data passes them, constructed with
-`features` and `classes` and what else its `conf/model/<name>.yaml` gives.
-"""
+"""The multilayer perceptron of the published report, with every choice it makes open."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 
@@ -31,7 +28,7 @@ INITIALISATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 class MLP(nn.Sequential):
-    """Linear layers with an activation between them: [n, features] -> logits [n, classes].
+    """Linear layers with an activation between them: [n, channels, rows, columns] -> logits [n, classes].
 
     Raises:
         ConfigError: for an activation, an initialisation or a layer size that does not exist.
@@ -53,14 +50,17 @@ class MLP(nn.Sequential):
         if type(bias) is not bool:
             raise ConfigError(f"model.bias={bias} is refused: it accepts true or false")
         sizes = [features, *hidden, classes]
-        layers: list[nn.Module] = []
-        for inputs, outputs in pairwise(sizes):
+        layers: dict[str, nn.Module] = {"flatten": nn.Flatten()}
+        for number, (inputs, outputs) in enumerate(pairwise(sizes), start=1):
             linear = nn.Linear(inputs, outputs, bias=bias)
             INITIALISATIONS[initialisation](linear.weight)
             if bias:
                 nn.init.zeros_(linear.bias)
-            layers += [linear, ACTIVATIONS[activation]()]
-        super().__init__(*layers[:-1])
+            last = number == len(sizes) - 1
+            layers["output" if last else f"hidden_{number}"] = linear
+            if not last:
+                layers[f"activation_{number}"] = ACTIVATIONS[activation]()
+        super().__init__(OrderedDict(layers))
 
 
 def _accept(key: str, value: str, accepted: Mapping[str, object]) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -14,21 +16,31 @@ from safetensors.numpy import load as load_arrays
 from prunelab.errors import StoreError
 
 VALUES, COLUMNS, ROWS = ".values", ".columns", ".rows"
-"""The three parts of a weight matrix in compressed sparse row form, after its name."""
+"""The three parts of a weight as a matrix in compressed sparse row form, after its name."""
+OUTPUTS, INPUTS = "outputs/", "inputs/"
 
 Array = NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """`metadata` as they were written; `arrays` by their name in the state dict, matrices dense.
+    """`metadata` as they were written; `arrays` by their name in the state dict, all dense.
 
-    `matrices` are the names of the weight matrices in the order in which data passes them.
+    `weights` are the names of the weights of linear layers and convolutions, in the order in which data passes them.
     """
 
     metadata: dict[str, str]
     arrays: dict[str, Array]
-    matrices: list[str]
+    weights: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class KeptChannels:
+    """Of one layer of the dense network, the output and the input channels that a compacted one holds: bool [out], [in]."""
+
+    name: str
+    outputs: NDArray[np.bool_]
+    inputs: NDArray[np.bool_]
 
 
 def unpack(content: bytes) -> Packed:
@@ -38,22 +50,33 @@ def unpack(content: bytes) -> Packed:
         StoreError: if the bytes are damaged or not a network of prunelab's.
     """
     try:
-        # The file begins with the length of a JSON header that holds the metadata.
-        metadata = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]
-        arrays, inputs = load_arrays(content), dict(json.loads(metadata["inputs"]))
-        for name in inputs:
-            if name not in arrays:
-                values, columns, rows = (arrays.pop(name + part) for part in (VALUES, COLUMNS, ROWS))
-                arrays[name] = _matrix(values, columns, rows, inputs[name])
-        return Packed(metadata, arrays, list(inputs))
+        metadata = _metadata(content)
+        arrays = load_arrays(content)
+        for name, shape in dict(json.loads(metadata["sparse"])).items():
+            values, columns, rows = (arrays.pop(name + part) for part in (VALUES, COLUMNS, ROWS))
+            arrays[name] = _matrix(values, columns, rows, prod(shape[1:])).reshape(shape)
+        return Packed(metadata, arrays, list(json.loads(metadata["weights"])))
     except (SafetensorError, KeyError, IndexError, TypeError, ValueError) as error:
         raise StoreError(f"the saved network is damaged, or not one of prunelab's: {error}") from error
 
 
-def unpack_kept(content: bytes) -> list[NDArray[np.bool_]]:
-    """Per hidden layer, which neurons ([out]) of the dense network a compacted one holds."""
-    arrays = load_arrays(content)
-    return [arrays[f"layer_{number}"] for number in range(1, len(arrays) + 1)]
+def unpack_kept(content: bytes) -> list[KeptChannels]:
+    """Which channels of the dense network a compacted one holds, layer by layer.
+
+    Raises:
+        StoreError: if the bytes are damaged or written by an older version.
+    """
+    try:
+        arrays, names = load_arrays(content), json.loads(_metadata(content)["layers"])
+        return [KeptChannels(name, arrays[OUTPUTS + name], arrays[INPUTS + name]) for name in names]
+    except (SafetensorError, KeyError, IndexError, TypeError, ValueError) as error:
+        raise StoreError(f"the list of kept channels is damaged, or of an older version: {error}") from error
+
+
+def _metadata(content: bytes) -> dict[str, str]:
+    """A file begins with the length of a JSON header that holds the metadata."""
+    header: Mapping[str, Any] = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    return dict(header["__metadata__"])
 
 
 def _matrix(values: Array, columns: Array, rows: Array, inputs: int) -> Array:

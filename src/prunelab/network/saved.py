@@ -1,14 +1,15 @@
 """A network as one file that holds numbers and texts, and nothing that is executed when it is read: safetensors.
 
-Dense, the tensors are the state dict. Sparse, a weight matrix is three tensors in compressed sparse row form:
-`<name>.values`, `<name>.columns`, and `<name>.rows`, where each row begins among the values. The file's metadata say
-which network it is and what goes in and comes out; `inputs` has the weight matrices in order, and their widths.
+Dense, the tensors are the state dict. Sparse, a weight is three tensors, as the matrix [out, in x kernel] in compressed
+sparse row form: `<name>.values`, `<name>.columns`, and `<name>.rows`, where each row begins among the values. The
+metadata say what goes in and comes out, and which class it is with which arguments: the network is built anew by them
+and its tensors are put in, in whatever sizes they have. (An exported program would need no class, but is tied to the
+version of torch that wrote it, and cannot be trained on or looked into.)
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,86 +18,141 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
 from prunelab.config import Model
+from prunelab.data.dataset import Normalisation
 from prunelab.errors import ConfigError, StoreError
+from prunelab.graph.graph import Graph
+from prunelab.graph.surgery import resize, tensors
 from prunelab.network.build import build
-from prunelab.network.layers import linear_layers, set_parameters
-from prunelab.network.packed import COLUMNS, ROWS, VALUES, unpack
+from prunelab.network.packed import COLUMNS, INPUTS, OUTPUTS, ROWS, VALUES, Packed, unpack
+from prunelab.network.trusted import refuse_foreign
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What a saved network is: its architecture, the (rows, columns) of its images, the names of its classes.
+    """What a saved network is: its class, what its images are, the names of its classes.
 
-    The network takes images as float32 [n, rows x columns] in [0, 1] and gives logits [n, classes].
+    The network takes images as float32 [n, channels, rows, columns] in [0, 1], normalised, and gives logits [n,
+    classes]. `shape` is (channels, rows, columns); `weights` are the names of its layers' weights in order.
     """
 
     model: Model
-    shape: tuple[int, int]
+    shape: tuple[int, int, int]
     classes: tuple[str, ...]
+    normalisation: Normalisation | None
+    weights: tuple[str, ...]
 
     @property
     def metadata(self) -> dict[str, str]:
         """As a file carries it."""
+        scale = self.normalisation
         return {
             "format": "pt",
-            "model": json.dumps(self.model.model_dump(mode="json"), sort_keys=True),
+            "model": json.dumps(self.model.model_dump(mode="json", exclude={"checkpoint"}), sort_keys=True),
             "shape": json.dumps(self.shape),
             "classes": json.dumps(self.classes),
-            "input": "float32 [n, rows x columns] in [0, 1]",
+            "normalisation": json.dumps(None if scale is None else {"mean": scale.mean, "std": scale.std}),
+            "weights": json.dumps(self.weights),
+            "input": "float32 [n, channels, rows, columns]: values in [0, 1], then (value - mean) / std per channel",
             "output": "logits [n, classes]",
         }
 
 
 def dense_bytes(network: nn.Module, card: Card) -> bytes:
     """The network's state dict."""
-    tensors = {name: value.cpu().contiguous() for name, value in network.state_dict().items()}
-    return _ordered(save_tensors(tensors, _metadata(network, card)))
+    values = {name: value.cpu().contiguous() for name, value in _state(network).items()}
+    return _ordered(save_tensors(values, {**card.metadata, "sparse": "{}"}))
 
 
 def sparse_bytes(network: nn.Module, card: Card) -> bytes:
-    """The network without the zeros of its weight matrices: 6 bytes a weight where a layer has below 32,768 inputs."""
-    matrices = _inputs(network)
-    tensors: dict[str, Tensor] = {}
-    for name, on_device in network.state_dict().items():
+    """The network without the zeros of its weights: 6 bytes a weight where a layer has below 32,768 inputs."""
+    values: dict[str, Tensor] = {}
+    shapes: dict[str, list[int]] = {}
+    for name, on_device in _state(network).items():
         value = on_device.cpu()
-        if name not in matrices:
-            tensors[name] = value.contiguous()
+        if name not in card.weights or value.numel() == 0:
+            values[name] = value.contiguous()
             continue
-        mask = value != 0
+        shapes[name] = list(value.shape)
+        matrix = value.flatten(1)
+        mask = matrix != 0
         rows = torch.cat([mask.new_zeros(1, dtype=torch.int64), mask.sum(1).cumsum(0)])
-        tensors[name + VALUES] = value[mask]
-        tensors[name + COLUMNS] = mask.nonzero()[:, 1].to(torch.int16 if value.shape[1] < 2**15 else torch.int32)
-        tensors[name + ROWS] = rows.to(torch.int32)
-    return _ordered(save_tensors(tensors, _metadata(network, card)))
+        values[name + VALUES] = matrix[mask]
+        values[name + COLUMNS] = mask.nonzero()[:, 1].to(torch.int16 if matrix.shape[1] < 2**15 else torch.int32)
+        values[name + ROWS] = rows.to(torch.int32)
+    return _ordered(save_tensors(values, {**card.metadata, "sparse": json.dumps(shapes)}))
 
 
-def kept_bytes(kept: Sequence[Tensor]) -> bytes:
-    """Which neurons (bool [out] per hidden layer) of the dense network a compacted one holds."""
-    return _ordered(save_tensors({f"layer_{number}": neurons for number, neurons in enumerate(kept, start=1)}))
+def kept_bytes(graph: Graph, kept: Tensor) -> bytes:
+    """Which channels of the dense network's layers a compacted one holds, given its units (bool [units])."""
+    stays = torch.cat([torch.ones(1, dtype=torch.bool), kept.cpu()])
+    values = {}
+    for layer in graph.layers:
+        values[OUTPUTS + layer.name] = stays[graph.outputs_of(layer)]
+        values[INPUTS + layer.name] = stays[graph.inputs_of(layer)]
+    names = [layer.name for layer in graph.layers]
+    return _ordered(save_tensors(values, {"format": "pt", "layers": json.dumps(names)}))
 
 
-@torch.no_grad()
-def read_network(content: bytes) -> tuple[nn.Module, Card]:
+def read_network(content: bytes, trust: bool = False) -> tuple[nn.Module, Card]:
     """The network that a file of either form holds, in evaluation mode, and what it is.
 
+    `trust`: follow the path of its class wherever it leads; otherwise only to prunelab's and torchvision's networks.
+
     Raises:
-        StoreError: if the bytes are damaged or not of a network of prunelab's.
+        StoreError: if the bytes are damaged, not of a network of prunelab's, or of a class that is not trusted.
     """
     packed = unpack(content)
     try:
-        rows, columns = json.loads(packed.metadata["shape"])
-        model = Model.model_validate_json(packed.metadata["model"])
-        card = Card(model, (rows, columns), tuple(json.loads(packed.metadata["classes"])))
-        network = build(card.model, rows * columns, len(card.classes), seed=0)
-        tensors = {name: torch.from_numpy(array.copy()) for name, array in packed.arrays.items()}
-        for name, layer in network.named_modules():
-            if isinstance(layer, nn.Linear):
-                set_parameters(layer, tensors[f"{name}.weight"], tensors.get(f"{name}.bias"))
-        network.load_state_dict(tensors)
-        linear_layers(network)
-    except (KeyError, RuntimeError, ValueError, ValidationError, ConfigError) as error:
+        card = read_card(packed)
+        if not trust:
+            refuse_foreign(card.model)
+        network = build(card.model, card.shape, len(card.classes), seed=0)
+        put_in(network, {name: torch.from_numpy(array.copy()) for name, array in packed.arrays.items()})
+    except (KeyError, RuntimeError, TypeError, ValueError, ValidationError, ConfigError) as error:
         raise StoreError(f"the saved network is damaged, or not one of prunelab's: {error}") from error
     return network.eval(), card
+
+
+def read_card(packed: Packed) -> Card:
+    """What a file says of its network."""
+    metadata = packed.metadata
+    channels, rows, columns = json.loads(metadata["shape"])
+    scale = json.loads(metadata["normalisation"])
+    return Card(
+        model=Model.model_validate_json(metadata["model"]),
+        shape=(int(channels), int(rows), int(columns)),
+        classes=tuple(json.loads(metadata["classes"])),
+        normalisation=None if scale is None else Normalisation(tuple(scale["mean"]), tuple(scale["std"])),
+        weights=tuple(packed.weights),
+    )
+
+
+@torch.no_grad()
+def put_in(network: nn.Module, values: dict[str, Tensor]) -> None:
+    """Give a network the tensors of a smaller one of its class, biases that only the smaller one has included.
+
+    Raises:
+        ValueError: if they are not those of such a network.
+    """
+    own = dict(tensors(network))
+    for name in values.keys() - network.state_dict().keys():
+        path, _, attribute = name.rpartition(".")
+        layer = network.get_submodule(path)
+        if attribute != "bias" or not hasattr(layer, "bias"):
+            raise ValueError(f"it has a tensor {name} that its class has no place for")
+        layer.bias = nn.Parameter(values[name])
+    missing = [name for name in own if name in network.state_dict() and name not in values]
+    if missing:
+        raise ValueError(f"it lacks {', '.join(missing[:3])}")
+    if any(values[name].dim() != value.dim() for name, value in own.items() if name in values):
+        raise ValueError("its tensors have other dimensions than those of its class")
+    resize(network, {name: values[name] for name in own if name in values})
+
+
+def _state(network: nn.Module) -> dict[str, Tensor]:
+    """The state dict, each tensor once."""
+    stored = network.state_dict()
+    return {name: value for name, value in tensors(network) if name in stored}
 
 
 def _ordered(content: bytes) -> bytes:
@@ -106,12 +162,3 @@ def _ordered(content: bytes) -> bytes:
     return content[:8] + header.encode().ljust(length) + content[8 + length :]
 
 
-def _metadata(network: nn.Module, card: Card) -> dict[str, str]:
-    return {**card.metadata, "inputs": json.dumps(list(_inputs(network).items()))}
-
-
-def _inputs(network: nn.Module) -> dict[str, int]:
-    """The weight matrices in the order in which data passes them, and how many inputs each has."""
-    return {
-        f"{name}.weight": layer.in_features for name, layer in network.named_modules() if isinstance(layer, nn.Linear)
-    }

@@ -1,21 +1,26 @@
-"""The table of a network's layers, as in the report's figure 3."""
+"""The table of a network's layers, as in the published report's figure 3."""
 
 from __future__ import annotations
 
+from math import prod
+
 from rich.table import Table
-from torch import nn
 
-from prunelab.network.layers import linear_layers
+from prunelab.graph.graph import Graph
 
 
-def summary(network: nn.Module) -> Table:
-    """Layer, output shape and number of parameters, and their total."""
+def summary(graph: Graph) -> Table:
+    """Layers in the order in which data passes them: outputs, positions, parameters, and the total of all."""
     table = Table(title="Network", title_justify="left", show_footer=True)
-    total = sum(parameter.numel() for parameter in network.parameters())
+    total = sum(prod(graph.shapes[name]) for name in graph.parameters)
     table.add_column("layer", footer="total")
-    table.add_column("output shape")
+    table.add_column("kind")
+    table.add_column("outputs", justify="right")
+    table.add_column("positions", justify="right")
     table.add_column("parameters", footer=f"{total:,}", justify="right")
-    for number, layer in enumerate(linear_layers(network), start=1):
-        parameters = sum(parameter.numel() for parameter in layer.parameters())
-        table.add_row(f"linear_{number}", f"(n, {layer.out_features})", f"{parameters:,}")
+    for layer in graph.layers:
+        weight = graph.shapes[layer.weight]
+        parameters = prod(weight) + (prod(graph.shapes[layer.bias]) if layer.bias else 0)
+        outputs = weight[layer.outputs_dim]
+        table.add_row(layer.name, layer.kind, f"{outputs:,}", f"{layer.positions:,}", f"{parameters:,}")
     return table

@@ -1,87 +1,77 @@
-"""Training images that scores and recoveries look at, and what a network makes of them layer by layer."""
+"""Training images that criteria and recoveries look at."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from prunelab.data.dataset import Split
-from prunelab.network.layers import linear_layers
+from prunelab.errors import PrunelabError
+from prunelab.graph.graph import Graph
+
+MEMORY = 2**29
+"""Bytes that the numbers one operator gives for the images seen at once may take; with gradients, those of all."""
+FEWEST = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Some of the training images, never any other; `seed` also drives scores that are random.
+    """Some of the training images, never any other; `seed` also drives criteria that are random.
 
-    `images` float32 [n, features], `labels` int64 [n] (for scores that use gradients; least squares needs none).
+    `images` float32 [n, channels, rows, columns]; `labels` int64 [n], or None where there are none: what needs the loss
+    is refused then.
     """
 
     images: Tensor
-    labels: Tensor
+    labels: Tensor | None
     seed: int
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def batches(self, graph: Graph) -> Iterator[Tensor]:
+        """The images in parts whose activations fit into memory."""
+        yield from torch.split(self.images, at_once(graph.largest))
+
+    def labelled(self, graph: Graph) -> Iterator[tuple[Tensor, Tensor]]:
+        """Images and labels in parts whose activations can all be held for a gradient.
+
+        Raises:
+            PrunelabError: if there are no labels.
+        """
+        if self.labels is None:
+            raise PrunelabError("this criterion uses gradients of the loss: it takes labels=, an int64 tensor [n]")
+        size = at_once(graph.stored)
+        yield from zip(torch.split(self.images, size), torch.split(self.labels, size), strict=True)
+
+    def first(self, graph: Graph) -> Calibration:
+        """As many of the images as can be seen at once."""
+        count = at_once(graph.largest)
+        return replace(self, images=self.images[:count], labels=None if self.labels is None else self.labels[:count])
+
+
+def at_once(numbers: int) -> int:
+    """How many images fit into memory that take so many float32 numbers each."""
+    return max(FEWEST, MEMORY // (4 * max(numbers, 1)))
 
 
 def calibration(train: Split, images: int, seed: int) -> Calibration:
     """At most `images` training images drawn with `seed`."""
     chosen = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))[:images]
-    return Calibration(train.images[chosen], train.labels[chosen], seed)
+    return Calibration(train.floats(chosen), train.labels[chosen.to(train.labels.device)], seed)
 
 
-@contextmanager
-def recorded_inputs(network: nn.Module) -> Iterator[list[Tensor]]:
-    """What each linear layer is given ([n, in]) by the forward passes inside the block, appended in order."""
-    inputs: list[Tensor] = []
-    hooks = [
-        layer.register_forward_pre_hook(lambda module, given: inputs.append(given[0]))
-        for layer in linear_layers(network)
-    ]
-    try:
-        yield inputs
-    finally:
-        for hook in hooks:
-            hook.remove()
+def logits_of(network: nn.Module, images: Tensor) -> Tensor:
+    """What the network gives, as logits [n, classes].
 
-
-@torch.no_grad()
-def layer_inputs(network: nn.Module, images: Tensor) -> list[Tensor]:
-    """What each linear layer is given ([n, in]) when the network sees the images."""
-    with recorded_inputs(network) as inputs:
-        network(images)
-    return inputs
-
-
-@torch.no_grad()
-def layer_outputs(network: nn.Module, images: Tensor) -> list[Tensor]:
-    """What each linear layer computes ([n, out]), before its activation, when the network sees the images."""
-    outputs: list[Tensor] = []
-    hooks = [
-        layer.register_forward_hook(lambda module, given, output: outputs.append(output))
-        for layer in linear_layers(network)
-    ]
-    try:
-        network(images)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return outputs
-
-
-@torch.no_grad()
-def passing(network: nn.Module, images: Tensor) -> Iterator[tuple[nn.Linear, Tensor]]:
-    """Each linear layer and what it is given ([n, in]), as the images pass; what is changed in it counts from there on.
-
-    A network that is no `nn.Sequential` of its layers sees the images anew for each of them.
+    Raises:
+        PrunelabError: if it gives something else, of which no loss can be taken.
     """
-    if not isinstance(network, nn.Sequential):
-        for index, layer in enumerate(linear_layers(network)):
-            yield layer, layer_inputs(network, images)[index]
-        return
-    given = images
-    for module in network:
-        if isinstance(module, nn.Linear):
-            yield module, given
-        given = module(given)
+    logits = network(images)
+    if not isinstance(logits, Tensor) or logits.dim() != 2:
+        given = f"a tensor {list(logits.shape)}" if isinstance(logits, Tensor) else f"a {type(logits).__name__}"
+        raise PrunelabError(f"the network gives {given}: what uses the loss takes one that gives logits [n, classes]")
+    return logits

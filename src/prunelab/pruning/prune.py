@@ -1,39 +1,52 @@
-"""A method applied: granularity x score x scope at a percentage."""
+"""A method applied: granularity x criterion x scope at a percentage."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import prod
+from typing import Any
 
+import torch
 from torch import Tensor, nn
 
-from prunelab.config import Granularity, Method
+from prunelab.config import Method, PercentageOf
+from prunelab.errors import ConfigError
+from prunelab.graph.graph import Graph
+from prunelab.graph.masks import Mask, masked
 from prunelab.plugins import imported
 from prunelab.pruning.calibration import Calibration
-from prunelab.pruning.masks import LayerMask, layer_masks, masked
-from prunelab.pruning.selection import select
+from prunelab.pruning.granularity import Granularity, granularity_of
+from prunelab.pruning.selection import removed_count, select
 
-Score = Callable[[nn.Module, Calibration], list[Tensor]]
+Criterion = Callable[[nn.Module, Graph, Calibration], Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """A pruned network: `kept` says per hidden layer which units stay, `masks` the same per linear layer.
+    """A pruned network: `kept` says for each layer of the granularity which of its units stay, `mask` the same for each
+    parameter.
 
     What does not stay is zero in `network`, and every recovery keeps it so.
     """
 
     network: nn.Module
+    graph: Graph
     kept: list[Tensor]
-    masks: list[LayerMask]
+    mask: Mask
     granularity: Granularity
+
+    @property
+    def units_kept(self) -> Tensor:
+        """bool [units of the graph]: those that were not removed as such."""
+        return self.granularity.units_kept(self.graph, self.kept)
 
     def with_network(self, network: nn.Module) -> Pruned:
         """The same masks on another network; what they remove is set to zero in it, whoever changed it."""
-        return replace(self, network=masked(network, self.masks))
+        return replace(self, network=masked(network, self.mask))
 
 
-def score_of(method: Method) -> Score:
+def criterion_of(method: Method) -> Criterion:
     """The function behind `method.score`.
 
     Raises:
@@ -41,15 +54,106 @@ def score_of(method: Method) -> Score:
     """
     path = method.score
     if "." not in path:
-        path = f"prunelab.pruning.scores.{method.granularity.value}.{path}"
-    score: Score = imported(path, "method.score")
-    return score
+        path = f"prunelab.pruning.criteria.{granularity_of(method).criteria}.{path}"
+    criterion: Criterion = imported(path, "method.score")
+    return criterion
 
 
-def prune(network: nn.Module, method: Method, percentage: float, calibration: Calibration) -> Pruned:
-    """The network pruned by `method`: a copy; `network` is left as it is."""
-    scores = [score.cpu() for score in score_of(method)(network, calibration)]  # where ranking is deterministic
-    device = calibration.images.device
-    kept = [units.to(device) for units in select(scores, percentage, method.scope, method.min_keep)]
-    masks = layer_masks(network, kept, method.granularity)
-    return Pruned(masked(network, masks), kept, masks, method.granularity)
+def prune(
+    network: nn.Module,
+    graph: Graph,
+    method: Method,
+    percentage: float,
+    calibration: Calibration,
+    percentage_of: PercentageOf = PercentageOf.UNITS,
+) -> Pruned:
+    """The network pruned by `method`: a copy; `network` is left as it is.
+
+    Raises:
+        ConfigError: if so much cannot be removed, or the criterion gives something else than saliencies.
+    """
+    granularity = granularity_of(method)
+    granularity.check(graph, percentage)
+    saliency = criterion_of(method)(network, graph, calibration)
+    try:
+        scores = [score.detach().cpu() for score in granularity.scores(graph, saliency)]  # where ranking is deterministic
+    except (KeyError, TypeError, IndexError, AttributeError, RuntimeError) as error:
+        raise ConfigError(
+            f"method.score={method.score} gives something else than its granularity takes, which is a tensor "
+            f"[{graph.units}] for neurons and a dict of tensors by the names of the weights otherwise ({error})"
+        ) from error
+    total = sum(score.numel() for score in scores)
+
+    def choice(count: int) -> list[Tensor]:
+        return select(scores, count, method.scope, method.min_keep)
+
+    if percentage_of is PercentageOf.UNITS:
+        count = removed_count(percentage, total)
+    else:
+        cost = costs(graph, percentage_of)
+        count = _count(percentage, total, lambda count: cost(granularity.mask(graph, choice(count))), percentage_of)
+    kept = choice(count)
+    mask = {name: stays.to(calibration.images.device) for name, stays in granularity.mask(graph, kept).items()}
+    return Pruned(masked(network, mask), graph, kept, mask, granularity)
+
+
+def costs(graph: Graph, what: PercentageOf) -> Callable[[Mask], int]:
+    """What a mask leaves of a network's parameters or multiply-adds."""
+    if what is PercentageOf.PARAMETERS:
+        factors, other = dict.fromkeys(graph.parameters, 1), 0
+    else:
+        factors, other = {layer.weight: layer.positions for layer in graph.layers}, graph.other_multiply_adds
+
+    def cost(mask: Mask) -> int:
+        left = {name: int(mask[name].sum()) if name in mask else prod(graph.shapes[name]) for name in factors}
+        return other + sum(factor * left[name] for name, factor in factors.items())
+
+    return cost
+
+
+def most(graph: Graph, method: Method, percentage_of: PercentageOf) -> float:
+    """The percentage that is removed with every unit of the network."""
+    granularity = granularity_of(method)
+    shapes = granularity.shapes(graph)
+    if percentage_of is PercentageOf.UNITS:
+        return 100.0
+    cost = costs(graph, percentage_of)
+    nothing = granularity.mask(graph, [torch.zeros(shape, dtype=torch.bool) for shape in shapes])
+    return 100 * (1 - cost(nothing) / max(cost({}), 1))
+
+
+def check(graph: Graph, method: Method, percentage: float, percentage_of: PercentageOf) -> None:
+    """Refuse before any work what could not be removed.
+
+    Raises:
+        ConfigError: saying what is accepted.
+    """
+    granularity = granularity_of(method)
+    granularity.check(graph, percentage)
+    criterion_of(method)
+    if not granularity.layers(graph):
+        reasons = "; ".join(f"{name}: {why}" for name, why in list(graph.whole.items())[:5])
+        raise ConfigError(f"method={method.name} is refused: the network has no unit that it could remove ({reasons})")
+    limit = most(graph, method, percentage_of)
+    if percentage > limit:
+        raise ConfigError(
+            f"percentage={percentage:g} of {percentage_of.value} is refused: with every unit that method="
+            f"{method.name} can remove {limit:.1f}% are gone; it accepts a number up to that"
+        )
+
+
+def _count(percentage: float, total: int, cost: Callable[[int], int], what: PercentageOf) -> int:
+    """The largest number of units whose removal takes at most so many percent of the cost (the choices nest)."""
+    whole = cost(0)
+    allowed = removed_count(percentage, whole)
+    if whole - cost(total) < allowed:
+        raise ConfigError(f"percentage={percentage:g} of {what.value} is refused: so much cannot be removed")
+    low, high = 0, total
+    while low < high:
+        middle = (low + high + 1) // 2
+        if whole - cost(middle) <= allowed:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+

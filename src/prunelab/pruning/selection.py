@@ -18,11 +18,11 @@ def removed_count(percentage: float, units: int) -> int:
     return math.floor(Fraction(repr(percentage)) * units / 100)
 
 
-def select(scores: Sequence[Tensor], percentage: float, scope: Scope, min_keep: int = 0) -> list[Tensor]:
+def select(scores: Sequence[Tensor], count: int, scope: Scope, min_keep: int = 0) -> list[Tensor]:
     """True for each unit that stays, in the shapes of `scores`.
 
-    Exactly `removed_count` units go, those of the lowest score in their scope; of equal scores, those that stand first
-    (layers in order, then rows, then columns). The best `min_keep` units of each layer go only when no others are left.
+    Exactly `count` units go, those of the lowest score in their scope; of equal scores, those that stand first (layers
+    in order, then rows, then columns). The best `min_keep` units of each layer go only when no others are left.
 
     Raises:
         PrunelabError: if a score is not a number.
@@ -30,8 +30,7 @@ def select(scores: Sequence[Tensor], percentage: float, scope: Scope, min_keep: 
     flat = [score.flatten() for score in scores]
     if any(torch.isnan(score).any() for score in flat):
         raise PrunelabError("a score is not a number: the units cannot be ranked")
-    ranked = torch.cat([SCOPES[scope](score) for score in flat])
-    count = removed_count(percentage, ranked.numel())
+    ranked = torch.cat([SCOPES[scope](score) for score in flat]) if flat else torch.zeros(0)
     kept = ~(lowest(ranked, count) if min_keep == 0 else _sparing(ranked, count, flat, min_keep))
     parts = torch.split(kept, [score.numel() for score in scores])
     return [part.reshape(score.shape) for part, score in zip(parts, scores, strict=True)]

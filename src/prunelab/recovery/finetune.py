@@ -14,8 +14,9 @@ from pydantic import Field
 from pytorch_lightning.callbacks import Callback
 from torch import nn
 
-from prunelab.config import Count, Granularity, Positive, Schedule, Training
-from prunelab.pruning.compaction import restore_neurons, select_neurons
+from prunelab.config import Count, Positive, Schedule, Training
+from prunelab.graph.surgery import restored, smaller
+from prunelab.pruning.compaction import runnable
 from prunelab.pruning.prune import Pruned
 from prunelab.recovery.recover import Options as NoOptions
 from prunelab.recovery.recover import Task
@@ -55,26 +56,25 @@ class Options(NoOptions):
 
 
 def recover(pruned: Pruned, task: Task, options: Options) -> Pruned:
-    """Neurons that are gone need no masks: the physically smaller network is trained, which is faster."""
-    if pruned.granularity is Granularity.NEURON:
-        smaller = select_neurons(pruned.network, pruned.kept)
-        train(smaller, task, options)
-        return pruned.with_network(restore_neurons(smaller, pruned.network, pruned.kept))
-    pruned = pruned.with_network(pruned.network)
-    train(pruned.network, task, options, [KeepZeros(pruned.masks)])
-    return pruned
+    """Units that are gone need no masks: the physically smaller network is trained, which is faster."""
+    kept = runnable(pruned.graph, pruned.units_kept)
+    small = smaller(pruned.network, pruned.graph, kept)
+    train(small, task, options, [] if not pruned.granularity.sparse else [KeepZeros(pruned.mask)])
+    return pruned.with_network(restored(small, pruned.network, pruned.graph, kept))
 
 
 def train(network: nn.Module, task: Task, options: Options, callbacks: Sequence[Callback] = ()) -> None:
     """Train the network in place and leave it as after its best epoch."""
+    learning = task.learning
+    assert learning is not None
     teacher = Distillation(task.dense, options.distillation, options.temperature) if options.distillation > 0 else None
     with tempfile.TemporaryDirectory() as folder:
         fit(
             network,
-            task.dataset,
-            options.training(task.job.training),
-            task.job.trainer,
-            task.job.seed,
+            learning.dataset,
+            options.training(learning.training),
+            learning.trainer,
+            task.seed,
             Path(folder),
             callbacks=callbacks,
             distillation=teacher,

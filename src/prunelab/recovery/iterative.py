@@ -1,7 +1,5 @@
 """Gradual pruning: training goes on while the share removed grows along a cubic curve (Zhu and Gupta 2017).
 
-    s(t) = s_final (1 - (1 - t / ramp)^3) for t < ramp, then s_final; t the share of the training that is done.
-
 The network trained so far is pruned anew at each step by the job's own method. Only epochs at the final percentage can
 be the best one.
 """
@@ -14,9 +12,9 @@ import pytorch_lightning as lightning
 from pydantic import Field
 
 from prunelab.config import Count
-from prunelab.network.layers import linear_layers
-from prunelab.pruning.masks import apply
+from prunelab.graph.masks import apply
 from prunelab.pruning.prune import Pruned
+from prunelab.pruning.schedule import Cubic
 from prunelab.recovery import finetune
 from prunelab.recovery.recover import Task
 from prunelab.training.classifier import Classifier
@@ -44,8 +42,8 @@ class GradualPruning(KeepZeros):
     """Prunes the network in training further at each step of the ramp, and keeps zero what was removed."""
 
     def __init__(self, task: Task, options: Options) -> None:
-        super().__init__([])
-        self.task, self.options = task, options
+        super().__init__({})
+        self.task, self.schedule = task, Cubic(options.steps, options.ramp)
         self.last: Pruned | None = None
         self.step = 0
 
@@ -59,16 +57,13 @@ class GradualPruning(KeepZeros):
     ) -> None:
         """Prune if a step of the ramp is due."""
         assert isinstance(module, Classifier)
-        share = trainer.global_step / int(trainer.estimated_stepping_batches)
-        due = min(self.options.steps, 1 + int(share / self.options.ramp * self.options.steps))
+        due = self.schedule.step(trainer.global_step / int(trainer.estimated_stepping_batches))
         if due == self.step:
             return
-        self.step, done = due, due / self.options.steps
-        target = self.task.job.percentage
-        final = due == self.options.steps
+        self.step, final = due, due == self.schedule.steps
         module.network.eval()
-        self.last = self.task.prune(module.network, target if final else round(target * (1 - (1 - done) ** 3), 6))
+        self.last = self.task.prune(module.network, self.schedule.percentage(due, self.task.percentage))
         module.network.train()
         module.selectable = final
-        self.masks = self.last.masks
-        apply(linear_layers(module.network), self.masks)
+        self.mask = self.last.mask
+        apply(module.network, self.mask)

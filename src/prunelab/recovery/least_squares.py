@@ -5,28 +5,34 @@ computes there before its activation, the surviving weights of every neuron solv
 
     min |X w - z|^2 / n + r |w - w0|^2,    w0 the weights as pruned, r = ridge x the mean diagonal of X'X / n.
 
-No labels and no gradients are used, and because w0 itself is a candidate, the layer's error is never larger than
-without. (The idea is that of optimal brain surgery, Hassibi and Stork 1993, layer by layer; for neurons, the linear
-reconstruction of He, Zhang and Sun 2017.)
+A convolution is the same with its windows as the rows of X (`prunelab.pruning.design`): a sample of at most
+`design.ROWS` positions, from as many images as fit into memory. No labels and no gradients are used, and because w0
+itself is a candidate, the layer's error is never larger than without. (The idea is that of optimal brain surgery,
+Hassibi and Stork 1993, layer by layer; for neurons and channels, the linear reconstruction of He, Zhang and Sun 2017.)
+A layer that is used several times stays as it is.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from prunelab.config import Count, Positive
-from prunelab.network.layers import linear_layers
-from prunelab.pruning.calibration import layer_outputs, passing
-from prunelab.pruning.masks import LayerMask
+from prunelab.graph.graph import Layer
+from prunelab.graph.watch import Call, each_call, watching
+from prunelab.pruning.calibration import Calibration
+from prunelab.pruning.design import design, matrices, rows_of, sampled
 from prunelab.pruning.prune import Pruned
+from prunelab.pruning.schedule import Geometric
 from prunelab.recovery.recover import Options as NoOptions
 from prunelab.recovery.recover import Task
 
 CONVERGED = 1e-4
 ITERATIONS = 200
 WORTHWHILE = 0.8
-"""The share of neurons still in the making below which leaving the others out pays for the copying."""
+"""The share of neurons that have not converged below which leaving the others out pays for the copying."""
 
 
 class Options(NoOptions):
@@ -38,41 +44,97 @@ class Options(NoOptions):
 
 def recover(pruned: Pruned, task: Task, options: Options) -> Pruned:
     """Refit; with several steps, prune anew on the way to the same percentage (equal shares of what is left go)."""
-    images, percentage = task.calibration.images, task.job.percentage
-    if options.steps > 1 and 0 < percentage < 100:
-        network = task.dense
-        for step in range(1, options.steps):
-            remaining = (1 - percentage / 100) ** (step / options.steps)
-            before = task.prune(network, round(100 * (1 - remaining), 6))
-            network = refit(before, task.dense, images, options.ridge).network
-        pruned = task.prune(network, percentage)
-    return refit(pruned, task.dense, images, options.ridge)
+    *before, _ = Geometric(options.steps).percentages(task.percentage)
+    network = task.dense
+    for percentage in before:
+        network = refit(task.prune(network, percentage), task.dense, task.calibration, options.ridge).network
+    if before:
+        pruned = task.prune(network, task.percentage)
+    return refit(pruned, task.dense, task.calibration, options.ridge)
 
 
 @torch.no_grad()
-def refit(pruned: Pruned, dense: nn.Module, images: Tensor, ridge: float) -> Pruned:
-    """The pruned network with every layer's surviving weights (and biases) refitted on `images` ([n, features])."""
+def refit(pruned: Pruned, dense: nn.Module, calibration: Calibration, ridge: float) -> Pruned:
+    """The pruned network with every layer's surviving weights (and biases) refitted on the calibration images."""
+    images = calibration.first(pruned.graph).images
     network = pruned.with_network(pruned.network).network
-    targets = layer_outputs(dense, images)
+    targets = _targets(pruned, dense, images, calibration.seed)
+    parameters = dict(network.named_parameters())
+    stays = torch.cat([torch.ones(1, dtype=torch.bool), pruned.units_kept])
     whole = True  # as long as nothing was removed before a layer, its inputs are the dense network's
-    masks = {
-        layer: (mask, target) for layer, mask, target in zip(linear_layers(network), pruned.masks, targets, strict=True)
-    }
-    for layer, given in passing(network, images):
-        mask, target = masks[layer]
-        whole = whole and bool(mask.weight[mask.bias].all())
-        if not whole:
-            refit_layer(layer, mask, given, target, ridge)
+
+    def visit(call: Call) -> Tensor:
+        nonlocal whole
+        layer = call.layer
+        weight, outputs = parameters[layer.weight], stays[pruned.graph.outputs_of(layer)].to(images.device)
+        mask = pruned.mask.get(layer.weight, torch.ones_like(weight, dtype=torch.bool))
+        whole = whole and bool(mask.movedim(layer.outputs_dim, 0)[outputs].all())
+        if not whole and layer.weight in targets:
+            bias = None if layer.bias is None else parameters[layer.bias]
+            _refit(call, _Parts.of(layer, weight, bias, mask, outputs), targets[layer.weight], calibration.seed, ridge)
+        return call.compute()
+
+    with watching(network, pruned.graph, visit):
+        network(images)
     return pruned.with_network(network)
 
 
-def refit_layer(layer: nn.Linear, mask: LayerMask, given: Tensor, target: Tensor, ridge: float) -> None:
-    """Solve one layer in place: `given` [n, in], `target` [n, out]."""
-    weight, allowed = layer.weight, mask.weight
-    if layer.bias is not None:
+def _targets(pruned: Pruned, dense: nn.Module, images: Tensor, seed: int) -> dict[str, Tensor]:
+    """What the dense network computes in each layer, at a sample of positions: [rows, out] by the weight's name."""
+    targets: dict[str, Tensor] = {}
+
+    def see(call: Call) -> None:
+        if call.layer.uses == 1 and call.layer.kind != "transposed":
+            output = rows_of(call.compute(), call.layer)
+            rows = sampled(len(output), seed).to(output.device)
+            targets[call.layer.weight] = output if len(rows) == len(output) else output[rows]
+
+    each_call(dense, pruned.graph, images, see)
+    return targets
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """A layer by its groups: weights as matrices [out, in x kernel] (views), what of them stays, and biases [out]."""
+
+    weights: list[Tensor]
+    allowed: list[Tensor]
+    biases: list[Tensor | None]
+    outputs: list[Tensor]
+
+    @classmethod
+    def of(cls, layer: Layer, weight: Tensor, bias: Tensor | None, mask: Tensor, outputs: Tensor) -> _Parts:
+        groups = layer.groups
+        return cls(
+            matrices(weight, layer),
+            matrices(mask, layer),
+            [None] * groups if bias is None else list(bias.chunk(groups)),
+            list(outputs.chunk(groups)),
+        )
+
+
+def _refit(call: Call, parts: _Parts, target: Tensor, seed: int, ridge: float) -> None:
+    rows = sampled(call.given.shape[0] * call.layer.positions, seed)
+    every = zip(
+        *(design(call, rows), parts.weights, parts.biases, parts.allowed, parts.outputs),
+        target.chunk(call.layer.groups, 1),
+        strict=True,
+    )
+    for given, weight, bias, allowed, outputs, wanted in every:
+        refit_matrix(weight, bias, allowed, outputs, given, wanted, ridge)
+
+
+def refit_matrix(
+    weight: Tensor, bias: Tensor | None, allowed: Tensor, outputs: Tensor, given: Tensor, target: Tensor, ridge: float
+) -> None:
+    """Solve in place: `weight` [out, in] where `allowed`, `bias` [out] where `outputs` (bool), for `given` [n, in] and
+    `target` [n, out].
+    """
+    own, inputs = weight, weight.shape[1]
+    if bias is not None:
         given = torch.cat([given, given.new_ones(len(given), 1)], dim=1)
-        weight = torch.cat([weight, layer.bias.unsqueeze(1)], dim=1)
-        allowed = torch.cat([allowed, mask.bias.unsqueeze(1)], dim=1)
+        weight = torch.cat([weight, bias.unsqueeze(1)], dim=1)
+        allowed = torch.cat([allowed, outputs.unsqueeze(1)], dim=1)
     rows, columns = allowed.any(1), allowed.any(0)
     if not rows.any():
         return
@@ -86,9 +148,9 @@ def refit_layer(layer: nn.Linear, mask: LayerMask, given: Tensor, target: Tensor
     solved[:, columns] = start + change
     result = torch.zeros_like(weight)
     result[rows] = solved
-    layer.weight.copy_(result[:, : layer.in_features])
-    if layer.bias is not None:
-        layer.bias.copy_(result[:, -1])
+    own.copy_(result[:, :inputs])
+    if bias is not None:
+        bias.copy_(result[:, -1])
 
 
 def _dense(gram: Tensor, gradient: Tensor) -> Tensor:
@@ -113,7 +175,7 @@ def _sparse(gram: Tensor, gradient: Tensor, allowed: Tensor) -> Tensor:
     tiny = torch.finfo(power.dtype).tiny
     for _ in range(ITERATIONS):
         active = (power > goal).squeeze(1)
-        if int(active.sum()) <= WORTHWHILE * len(rows):  # go on with the neurons that are not there yet
+        if int(active.sum()) <= WORTHWHILE * len(rows):  # go on with those that have not converged
             result[rows] = change
             rows, allowed, change, residual, direction = (
                 part[active] for part in (rows, allowed, change, residual, direction)

@@ -8,48 +8,60 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import nn
 
-from prunelab.config import Job, Recovery, refusals
+from prunelab.config import Method, PercentageOf, Recovery, Trainer, Training, refusals
 from prunelab.data.dataset import Dataset
 from prunelab.errors import ConfigError
-from prunelab.network.build import build
+from prunelab.graph.graph import Graph
 from prunelab.plugins import imported
 from prunelab.pruning.calibration import Calibration
 from prunelab.pruning.prune import Pruned, prune
+from prunelab.recovery.batch_norm import reestimated
 
 
 class Options(BaseModel):
-    """What a recovery can be told; a recovery that is told nothing uses this as it is."""
+    """What every recovery can be told. `batch_norm`: estimate BatchNorm's statistics again afterwards."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
+    batch_norm: Annotated[bool, Field(strict=True, description="true or false")] = False
+
     @property
     def trains(self) -> bool:
-        """Whether it trains with labels, so that it must be compared with a baseline trained equally longer."""
+        """Whether it trains with labels, so that it must be compared with a baseline given the same extra training."""
         return False
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
-    """What a recovery may use: the dense trained network (never changed), training data, the job's own choices."""
+class Learning:
+    """What a recovery that trains needs beside the network. `untrained`: the network as before its training."""
 
-    job: Job
     dataset: Dataset
-    calibration: Calibration
+    training: Training
+    trainer: Trainer
+    untrained: Callable[[], nn.Module]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a recovery may use: the dense trained network (never changed), its graph, training data, the job's choices."""
+
     dense: nn.Module
+    graph: Graph
+    calibration: Calibration
+    method: Method
+    percentage: float
+    percentage_of: PercentageOf
+    seed: int
+    learning: Learning | None
 
     def prune(self, network: nn.Module, percentage: float) -> Pruned:
-        """Any network pruned by the job's method."""
-        return prune(network, self.job.method, percentage, self.calibration)
-
-    def untrained(self) -> nn.Module:
-        """The network as it was before its training."""
-        network = build(self.job.model, self.dataset.features, len(self.dataset.classes), self.job.seed)
-        return network.to(self.dataset.device)
+        """Any network of the same shapes pruned by the job's method."""
+        return prune(network, self.graph, self.method, percentage, self.calibration, self.percentage_of)
 
 
 Recover = Callable[[Pruned, Task, Any], Pruned]
@@ -70,7 +82,14 @@ def recovery_of(recovery: Recovery) -> tuple[Recover, Options]:
     return function, options
 
 
-def recover(pruned: Pruned, task: Task) -> Pruned:
-    """What the configured recovery makes of a pruned network."""
-    function, options = recovery_of(task.job.recovery)
-    return function(pruned, task, options)
+def recover(pruned: Pruned, task: Task, recovery: Recovery) -> Pruned:
+    """What the configured recovery makes of a pruned network.
+
+    Raises:
+        ConfigError: if it trains and there is nothing to train with.
+    """
+    function, options = recovery_of(recovery)
+    if options.trains and task.learning is None:
+        raise ConfigError(f"recovery={recovery.name} trains: it takes labels, an int64 tensor [n]")
+    recovered = function(pruned, task, options)
+    return reestimated(recovered, task.calibration) if options.batch_norm else recovered

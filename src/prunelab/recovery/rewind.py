@@ -10,4 +10,5 @@ from prunelab.recovery.recover import Task
 
 def recover(pruned: Pruned, task: Task, options: Options) -> Pruned:
     """Masks from the trained network, values from before its training."""
-    return finetune.recover(pruned.with_network(task.untrained()), task, options)
+    assert task.learning is not None
+    return finetune.recover(pruned.with_network(task.learning.untrained()), task, options)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from prunelab.network.packed import Packed
+from prunelab.network.packed import KeptChannels, Packed
 
 BLOCKS = 128
 """A matrix is drawn with at most so many blocks a side."""
@@ -60,17 +60,14 @@ class Picture:
         return int((self.inputs == 0).sum())
 
 
-def picture(series: str, percentage: float, network: Packed, kept: Sequence[NDArray[np.bool_]]) -> Picture:
+def picture(series: str, percentage: float, network: Packed, kept: Sequence[KeptChannels]) -> Picture:
     """Of a compacted network: its second hidden layer, or the only one, in the dense network's positions."""
-    first, second = (network.arrays[name] for name in network.matrices[:2])
-    inputs = np.abs(first).sum(0).reshape(json.loads(network.metadata["shape"]))
-    if len(kept) == 1:
-        weights = np.zeros((len(kept[0]), first.shape[1]), np.float32)
-        weights[kept[0]] = first
-        return Picture(series, percentage, 1, weights, inputs)
-    weights = np.zeros((len(kept[1]), len(kept[0])), np.float32)
-    weights[np.ix_(kept[1], kept[0])] = second
-    return Picture(series, percentage, 2, weights, inputs)
+    first, second = (network.arrays[name] for name in network.weights[:2])
+    inputs = np.abs(first).sum(0).reshape(json.loads(network.metadata["shape"])[1:])
+    shown, which = (first, 0) if len(kept) == 2 else (second, 1)
+    weights = np.zeros((len(kept[which].outputs), len(kept[which].inputs)), np.float32)
+    weights[np.ix_(kept[which].outputs, kept[which].inputs)] = shown
+    return Picture(series, percentage, which + 1, weights, inputs)
 
 
 def matrix(picture: Picture) -> str:

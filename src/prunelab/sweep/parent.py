@@ -15,7 +15,7 @@ from rich.console import Console
 
 from prunelab import names
 from prunelab.errors import ConfigError, PrunelabError
-from prunelab.job import dataset_of
+from prunelab.data.dataset import dataset_of
 from prunelab.names import Kind
 from prunelab.sweep.launchers import in_this_process, threads_per_job
 from prunelab.sweep.orphans import close_orphans

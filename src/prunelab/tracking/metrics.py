@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import json
+
 from prunelab import names
 from prunelab.config import Job
+from prunelab.graph.graph import Graph
 from prunelab.measure.files import SavedNetwork
 from prunelab.measure.latency import Latency
 from prunelab.measure.quality import Quality
 from prunelab.measure.size import Size, ratio
 
+LONGEST_TAG = 8000
+"""Characters; MLflow refuses longer ones."""
 STEADY = 1.5
 """By what factor the dense network's own time may change while a job is measured."""
 
@@ -20,6 +25,7 @@ def settings(job: Job) -> dict[str, object]:
     return {
         "method": job.method.name,
         "percentage": f"{job.percentage:g}",
+        "percentage_of": job.percentage_of.value,
         "granularity": job.method.granularity.value,
         "score": job.method.score,
         "scope": job.method.scope.value,
@@ -65,6 +71,12 @@ def sizes(dense: Size, remaining: Size) -> dict[str, float]:
         names.THEORETICAL_SPEEDUP: ratio(dense.multiply_adds, remaining.multiply_adds),
         **{names.layer(prefix, n): value for prefix, values in per_layer for n, value in enumerate(values, start=1)},
     }
+
+
+def layers(own: Sequence[str], graph: Graph) -> dict[str, str]:
+    """Tags: the names of the layers that the numbered metrics are of; left out where they are too long for a tag."""
+    tags = {names.LAYERS: json.dumps(own), names.ALL_LAYERS: json.dumps([layer.name for layer in graph.layers])}
+    return {name: value for name, value in tags.items() if len(value) <= LONGEST_TAG}
 
 
 def files(saved: SavedNetwork, dense_bytes: int) -> dict[str, float]:

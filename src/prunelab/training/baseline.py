@@ -15,11 +15,12 @@ from prunelab.data.dataset import Dataset
 from prunelab.errors import StoreError, TrainingError
 from prunelab.measure.quality import Quality
 from prunelab.names import Kind
-from prunelab.network.build import build
+from prunelab.network.checkpoint import file_digest
+from prunelab.network.subject import untrained
 from prunelab.tracking.store import Store
 from prunelab.training.checkpoint import load_weights
 
-TRAINING_VERSION = 1
+TRAINING_VERSION = 2
 """Raised whenever training code changes what a given config leads to, so that older baselines are not taken for it."""
 
 
@@ -43,7 +44,8 @@ def baseline_key(job: Job, dataset: Dataset) -> str:
     return fingerprint(
         {
             "data": [dataset.digest, job.data.validation, job.data.split_seed],
-            "model": job.model.model_dump(mode="json"),
+            "model": job.model.model_dump(mode="json", exclude={"checkpoint"}),
+            "checkpoint": None if job.model.checkpoint is None else file_digest(job.model.checkpoint),
             "training": job.training.model_dump(mode="json"),
             "seed": job.seed,
             "version": TRAINING_VERSION,
@@ -91,7 +93,7 @@ def is_stored(job: Job, dataset: Dataset, store: Store) -> bool:
 def _stored(job: Job, dataset: Dataset, store: Store, key: str) -> Baseline | None:
     """The newest finished baseline of this key whose checkpoint is whole; a damaged one is said so and passed over."""
     for run in store.find(Kind.BASELINE, "FINISHED", baseline_key=key):
-        network = untrained(job, dataset)
+        network = untrained(job.model, dataset, job.seed)
         try:
             checkpoint = store.read(run.info.run_id, names.CHECKPOINT)
             if hashlib.sha256(checkpoint).hexdigest() != run.data.tags.get(names.CHECKPOINT_SHA256):
@@ -116,11 +118,6 @@ def _trained(job: Job, dataset: Dataset, store: Store, key: str) -> Baseline:
     # Lightning takes longer to import than a job takes; most processes find their networks in the store.
     from prunelab.training.train import train
 
-    network = untrained(job, dataset)
+    network = untrained(job.model, dataset, job.seed)
     run_id, test, validation = train(job, network, dataset, store, key)
     return Baseline(key, run_id, network, test, validation)
-
-
-def untrained(job: Job, dataset: Dataset) -> nn.Module:
-    """The network before its training."""
-    return build(job.model, dataset.features, len(dataset.classes), job.seed).to(dataset.device)

@@ -23,3 +23,10 @@ def load_weights(network: nn.Module, checkpoint: Path | BinaryIO) -> None:
         {name.removeprefix(PREFIX): value for name, value in state.items() if name.startswith(PREFIX)}
     )
     network.eval()
+
+
+def save_weights(network: nn.Module, folder: Path) -> Path:
+    """A checkpoint of the network as it is, in the form of `fit`'s, in `folder`; returns its path."""
+    path = folder / "best.ckpt"
+    torch.save({"epoch": 0, "state_dict": {PREFIX + name: value for name, value in network.state_dict().items()}}, path)
+    return path

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pytorch_lightning as lightning
 from pytorch_lightning.callbacks import Callback
 
-from prunelab.network.layers import linear_layers
-from prunelab.pruning.masks import LayerMask, apply
+from prunelab.graph.masks import Mask, apply
+from prunelab.training.classifier import Classifier
 
 
 class KeepZeros(Callback):
-    """Sets to zero after every step what the masks remove; Adam's momentum would otherwise revive it."""
+    """Sets to zero after every step what the mask removes; Adam's momentum would otherwise revive it."""
 
-    def __init__(self, masks: Sequence[LayerMask]) -> None:
-        self.masks = masks
+    def __init__(self, mask: Mask) -> None:
+        self.mask = mask
 
     def on_train_batch_end(
         self,
@@ -26,4 +24,5 @@ class KeepZeros(Callback):
         batch_idx: int,
     ) -> None:
         """Right after the optimiser's step."""
-        apply(linear_layers(module), self.masks)
+        assert isinstance(module, Classifier)
+        apply(module.network, self.mask)

@@ -16,11 +16,13 @@ from prunelab.config import Job
 from prunelab.data.dataset import Dataset
 from prunelab.measure.quality import Quality, evaluate
 from prunelab.names import Kind
+from prunelab.network.subject import graph_of
 from prunelab.network.summary import summary
 from prunelab.tracking.logger import EpochLogger
 from prunelab.tracking.record import provenance
 from prunelab.tracking.store import Store
-from prunelab.training.fit import fit
+from prunelab.training.checkpoint import save_weights
+from prunelab.training.fit import Fit, fit
 from prunelab.training.progress import progress_of
 
 
@@ -31,8 +33,10 @@ def train(job: Job, network: nn.Module, dataset: Dataset, store: Store, key: str
         TrainingError: if the training goes wrong; its run is then FAILED.
     """
     console = Console(stderr=True)
-    console.print(f"training {job.model.name} on {job.data.name}, seed {job.seed}: {job.training.epochs} epochs")
-    console.print(summary(network))
+    epochs = job.training.epochs
+    what = f"training {job.model.name} on {job.data.name}, seed {job.seed}: {epochs} epochs"
+    console.print(what if epochs else f"{job.model.name} on {job.data.name} is taken as it is (training.epochs=0)")
+    console.print(summary(graph_of(job.model, dataset)))
     with (
         tempfile.TemporaryDirectory() as folder,
         store.run(Kind.BASELINE, f"baseline-{key[:12]}", tags={names.BASELINE_KEY: key}) as run,
@@ -51,7 +55,11 @@ def train(job: Job, network: nn.Module, dataset: Dataset, store: Store, key: str
         )
         logger = EpochLogger(run)
         callbacks: list[Callback] = [progress_of(job.trainer, job.training.epochs)]
-        fitted = fit(network, dataset, job.training, job.trainer, job.seed, Path(folder), [logger], callbacks)
+        fitted = (
+            fit(network, dataset, job.training, job.trainer, job.seed, Path(folder), [logger], callbacks)
+            if epochs
+            else Fit(save_weights(network.eval(), Path(folder)), 0)
+        )
         test, validation = evaluate(network, dataset.test), evaluate(network, dataset.validation)
         run.metrics(
             {

@@ -1,0 +1,1 @@
+"""Which channels of a network can be removed, and which parameters belong to them."""

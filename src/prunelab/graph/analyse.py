@@ -1,0 +1,174 @@
+"""The graph of a network: traced, interpreted, and tried out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from prunelab.errors import NetworkError
+from prunelab.graph.exact import difference, is_exact
+from prunelab.graph.graph import Graph, Group, Layer, Slot
+from prunelab.graph.interpreter import Interpreter
+from prunelab.graph.masks import masked, unit_mask
+from prunelab.graph.rules import RULES
+from prunelab.graph.surgery import smaller, tensors
+from prunelab.graph.trace import evaluating, trace
+
+EXAMPLES = 2
+"""Images that a network is traced and tried with: enough to tell a batch's dimension from one of length 1."""
+SHARE = 0.4
+
+
+def analyse(network: nn.Module, images: Tensor) -> Graph:
+    """Which units `network` has, given some of its images ([n, ...], at least one).
+
+    Each group of units was tried: with some of them taken out, the smaller network runs and computes what the masked
+    one does. Where it does not, because the module's own code holds a width, the group stays whole.
+
+    Raises:
+        NetworkError: if the network cannot be traced, or has no layer that can be pruned.
+    """
+    if len(images) == 0:
+        raise NetworkError("there is no image to trace the network with: it takes a tensor [n, ...] with n at least 1")
+    examples = images[:EXAMPLES]
+    if len(examples) < EXAMPLES:
+        examples = examples.expand(EXAMPLES, *examples.shape[1:]).contiguous()
+    return _tried(network, interpret(network, examples), examples)
+
+
+def interpret(network: nn.Module, images: Tensor) -> Graph:
+    """What the operators say, not tried out yet."""
+    program = trace(network, images)
+    signature = program.graph_signature
+    named = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
+    first = {id(value): name for name, value in tensors(network)}
+    everywhere = dict(
+        [*network.named_parameters(remove_duplicate=False), *network.named_buffers(remove_duplicate=False)]
+    )
+    names = {placeholder: first.get(id(everywhere.get(name)), name) for placeholder, name in named.items()}
+    run = Interpreter(names, RULES, len(images))
+    run.run(program.graph)
+    for (name, _), ids in run.slots.items():
+        if name in run.data:
+            run.ties.keep(ids, f"{name} is also read by {run.data[name]}")
+    return _assembled(run, network, tuple(images.shape[1:]))
+
+
+def _assembled(run: Interpreter, network: nn.Module, image: tuple[int, ...]) -> Graph:
+    """Units from the classes of tied ids: numbered in the order of their first ids, grouped by the layers of these."""
+    labels, stays = run.ties.classes()
+    kept = torch.zeros(int(labels.max()) + 1, dtype=torch.bool)
+    kept[list(stays)] = True
+    units = torch.zeros(run.ties.count, dtype=torch.int64)
+    numbers: dict[int, int] = {}
+    firsts: list[int] = []
+    for id_, label in enumerate(labels.tolist()):
+        if not kept[label]:
+            if label not in numbers:
+                numbers[label] = len(numbers) + 1
+                firsts.append(id_)
+            units[id_] = numbers[label]
+    layers = tuple(
+        Layer(
+            name=_layer_name(use.weight),
+            weight=use.weight,
+            bias=use.bias,
+            kind=use.kind,
+            positions=use.positions,
+            uses=use.uses,
+            output=not use.feeds,
+            groups=use.groups,
+            outputs_dim=use.outputs_dim,
+        )
+        for use in run.layers.values()
+    )
+    given = {_layer_name(use.weight): units[use.ids] for use in run.layers.values()}
+    whole = {}
+    for use in run.layers.values():
+        if not bool(units[use.ids].any()) and len(use.ids):
+            whole[_layer_name(use.weight)] = next(
+                (stays[label] for label in labels[use.ids].tolist() if stays.get(label)), "they belong to no channel"
+            )
+    slots = tuple(Slot(name, dim, units[ids]) for (name, dim), ids in run.slots.items() if bool(units[ids].any()))
+    parameters = tuple(name for name, _ in network.named_parameters())
+    return Graph(
+        layers=layers,
+        groups=_groups(given, len(firsts)),
+        slots=slots,
+        whole=whole,
+        shapes={name: tuple(value.shape) for name, value in tensors(network)},
+        parameters=parameters,
+        mixed=frozenset(int(units[id_]) for id_ in run.mixed) - {0},
+        other_multiply_adds=run.other_multiply_adds,
+        image=image,
+        largest=run.largest,
+        stored=run.stored,
+    )
+
+
+def _groups(given: dict[str, Tensor], count: int) -> tuple[Group, ...]:
+    """Runs of units that first appear in one layer."""
+    groups: list[Group] = []
+    seen = 0
+    for name, units in given.items():
+        new = int((units.unique() > seen).sum())
+        if new:
+            groups.append(Group(name, seen + 1, new, ()))
+            seen += new
+    assert seen == count
+    sharing = {name: set(units.tolist()) for name, units in given.items()}
+    return tuple(
+        Group(g.name, g.first, g.size, tuple(n for n, units in sharing.items() if not units.isdisjoint(range(g.first, g.first + g.size))))
+        for g in groups
+    )
+
+
+def _layer_name(weight: str) -> str:
+    """The module's path: `stage1.conv` of `stage1.conv.weight`."""
+    return weight.removesuffix(".weight")
+
+
+def _tried(network: nn.Module, graph: Graph, images: Tensor) -> Graph:
+    """The graph without the groups whose removal the network's own code does not allow."""
+    while graph.groups:
+        reason = failure(network, graph, graph.groups, images)
+        if reason is None:
+            return graph
+        bad = _culprits(network, graph, graph.groups, images) or list(graph.groups)
+        graph = graph.keeping(bad, f"the network's forward() does not run, or computes otherwise, without them ({reason})")
+    return graph
+
+
+def _culprits(network: nn.Module, graph: Graph, groups: Sequence[Group], images: Tensor) -> list[Group]:
+    """Those of the groups (which fail together) that fail on their own, by halving."""
+    if len(groups) == 1:
+        return list(groups)
+    middle = len(groups) // 2
+    halves = (groups[:middle], groups[middle:])
+    return [
+        group
+        for half in halves
+        if failure(network, graph, half, images) is not None
+        for group in _culprits(network, graph, half, images)
+    ]
+
+
+@torch.no_grad()
+def failure(network: nn.Module, graph: Graph, groups: Sequence[Group], images: Tensor) -> str | None:
+    """What goes wrong when some units of the groups are taken out; None if nothing does."""
+    kept = torch.ones(graph.units, dtype=torch.bool)
+    generator = torch.Generator().manual_seed(0)
+    for group in groups:
+        removed = torch.rand(group.size, generator=generator) < SHARE
+        removed[torch.randint(group.size, (1,), generator=generator)] = False
+        kept[group.units] = ~removed
+    with evaluating(network):
+        expected = masked(network, unit_mask(graph, kept))(images)
+        try:
+            found = smaller(network, graph, kept)(images)
+        except Exception as error:
+            return f"{type(error).__name__}: {str(error).strip().splitlines()[0]}" if str(error).strip() else type(error).__name__
+    error = difference(found, expected)
+    return None if is_exact(error) else f"its outputs differ by {error:.1e}"

@@ -1,0 +1,165 @@
+"""Saliencies of units (neurons, channels): a tensor [units of the graph].
+
+A unit in which several channels are tied is worth the sum of what they are worth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from prunelab.graph.graph import Graph, Layer
+from prunelab.graph.watch import Call, each_call, watching
+from prunelab.pruning.calibration import Calibration, logits_of
+
+
+def l2_norm(network: nn.Module, graph: Graph, calibration: Calibration) -> Tensor:
+    """Euclidean norm of a unit's incoming weights (the published report)."""
+    return _incoming(network, graph, lambda weight: weight.norm(dim=1))
+
+
+def l1_norm(network: nn.Module, graph: Graph, calibration: Calibration) -> Tensor:
+    """Sum of the absolute values of a unit's incoming weights (Li et al. 2017, for filters)."""
+    return _incoming(network, graph, lambda weight: weight.abs().sum(dim=1))
+
+
+def in_out_norm(network: nn.Module, graph: Graph, calibration: Calibration) -> Tensor:
+    """Norm of a unit's incoming weights times the norm of its outgoing ones: blind to a rescaling between the two."""
+    outgoing = [
+        graph.sum_per_unit(norms, units)
+        for layer, norms, units in ((layer, *_outgoing(network, graph, layer)) for layer in graph.layers)
+        if not layer.depthwise
+    ]
+    return l2_norm(network, graph, calibration) * torch.stack(outgoing).sum(0)
+
+
+@torch.no_grad()
+def activation(network: nn.Module, graph: Graph, calibration: Calibration) -> Tensor:
+    """Standard deviation of a unit's activation times the norm of its outgoing weights, summed over its consumers.
+
+    How much of what its consumers see varies with it (after Polyak and Wolf 2015, who use the variance alone).
+    """
+    moments: dict[str, _Moments] = {}
+    layers = {layer.name: layer for layer in graph.layers if not layer.depthwise}
+
+    def see(call: Call) -> None:
+        if call.layer.name in layers:
+            moments.setdefault(call.layer.name, _Moments()).add(_channels(call))
+
+    for images in calibration.batches(graph):
+        each_call(network, graph, images, see)
+    score = calibration.images.new_zeros(graph.units)
+    for name, seen in moments.items():
+        norms, units = _outgoing(network, graph, layers[name])
+        score += graph.sum_per_unit(seen.std() * norms, units)
+    return score
+
+
+def taylor(network: nn.Module, graph: Graph, calibration: Calibration) -> Tensor:
+    """Mean over images of |a dL/da|, a the unit's activation, summed over its positions before the absolute value:
+    the first-order change of the loss when it is removed (Molchanov et al. 2017).
+    """
+    score = calibration.images.new_zeros(graph.units)
+    for images, labels in calibration.labelled(graph):
+        with torch.enable_grad():
+            calls = [seen for seen in _gradients(network, graph, images, labels) if not seen[0].layer.depthwise]
+        change = score.new_zeros(len(images), graph.units)
+        for call, gradient in calls:
+            given = call.given.detach() * gradient
+            product = given.flatten(1, -2).sum(1) if _last(call) and given.dim() > 2 else given
+            product = product if _last(call) else product.flatten(2).sum(2)
+            change += graph.sum_per_unit(product, _inputs(graph, call.layer))
+        score += change.abs().mean(0) * (len(images) / len(calibration))
+    return score
+
+
+def random(network: nn.Module, graph: Graph, calibration: Calibration) -> Tensor:
+    """Uniform in [0, 1): the baseline that every criterion must beat (Blalock et al. 2020)."""
+    generator = torch.Generator().manual_seed(calibration.seed)
+    parts = [torch.rand(group.size, generator=generator) for group in graph.groups]
+    return torch.cat(parts).to(calibration.images.device)
+
+
+class _Moments:
+    """Mean and squared deviations of rows [n, k], part by part (Chan, Golub and LeVeque 1983)."""
+
+    def __init__(self) -> None:
+        self.count, self.mean, self.squares = 0, torch.zeros(()), torch.zeros(())
+        self.only: Tensor | None = None
+
+    def add(self, rows: Tensor) -> None:
+        if self.count == 0:
+            self.only = rows.std(0)
+        else:
+            self.only = None
+        count, mean = len(rows), rows.mean(0)
+        squares = (rows - mean).square().sum(0)
+        total, shift = self.count + count, mean - self.mean
+        self.squares = self.squares + squares + shift.square() * (self.count * count / total)
+        self.mean = self.mean + shift * (count / total)
+        self.count = total
+
+    def std(self) -> Tensor:
+        """Unbiased."""
+        return (self.squares / max(self.count - 1, 1)).sqrt() if self.only is None else self.only
+
+
+def _incoming(network: nn.Module, graph: Graph, norm: Callable[[Tensor], Tensor]) -> Tensor:
+    parameters = dict(network.named_parameters())
+    score: Tensor | None = None
+    for weight, layer in {layer.weight: layer for layer in graph.layers}.items():
+        matrix = parameters[weight].detach()
+        matrix = matrix.transpose(0, 1).flatten(1) if layer.outputs_dim == 1 else matrix.flatten(1)
+        part = graph.sum_per_unit(norm(matrix), graph.outputs_of(layer))
+        score = part if score is None else score + part
+    assert score is not None
+    return score
+
+
+def _outgoing(network: nn.Module, graph: Graph, layer: Layer) -> tuple[Tensor, Tensor]:
+    """Norms of the weights that leave each of a layer's input channels, and the units of these: both [in]."""
+    weight = dict(network.named_parameters())[layer.weight].detach()
+    if weight.dim() == 2:
+        return weight.norm(dim=layer.outputs_dim), graph.inputs_of(layer)
+    if layer.outputs_dim == 1:
+        return weight.flatten(1).norm(dim=1), graph.inputs_of(layer)
+    grouped = weight.reshape(layer.groups, -1, *weight.shape[1:]).flatten(3)  # [groups, out, in, kernel]
+    return torch.linalg.vector_norm(grouped, dim=(1, 3)).flatten(), _inputs(graph, layer)
+
+
+def _inputs(graph: Graph, layer: Layer) -> Tensor:
+    """The units of all of a layer's input channels, int64 [in]."""
+    return graph.inputs_of(layer).repeat(layer.groups)
+
+
+def _last(call: Call) -> bool:
+    """Whether its channels are the last dimension of its input."""
+    return call.layer.kind == "linear"
+
+
+def _channels(call: Call) -> Tensor:
+    """What a layer is given, a row for each image and position: [rows, in]."""
+    given = call.given if _last(call) else call.given.movedim(1, -1)
+    return given.reshape(-1, given.shape[-1])
+
+
+def _gradients(network: nn.Module, graph: Graph, images: Tensor, labels: Tensor) -> list[tuple[Call, Tensor]]:
+    """The calls of layers, and the gradient of the summed loss in what they are given; where there is none, zero."""
+    calls: list[Call] = []
+    with torch.enable_grad():
+        def note(call: Call) -> Tensor:
+            if not call.given.requires_grad:
+                call.given.requires_grad_()
+            calls.append(call)
+            return call.compute()
+
+        with watching(network, graph, note):
+            loss = functional.cross_entropy(logits_of(network, images), labels, reduction="sum")
+        gradients = torch.autograd.grad(loss, [call.given for call in calls], allow_unused=True)
+    return [
+        (call, torch.zeros_like(call.given) if gradient is None else gradient)
+        for call, gradient in zip(calls, gradients, strict=True)
+    ]

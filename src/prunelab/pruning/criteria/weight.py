@@ -1,0 +1,118 @@
+"""Saliencies of weights: for each weight of `graph.prunable`, a tensor of its shape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from prunelab.errors import PrunelabError
+from prunelab.graph.graph import Graph
+from prunelab.graph.watch import Call, each_call
+from prunelab.pruning.calibration import Calibration, logits_of
+from prunelab.pruning.design import design, matrices, sampled
+
+Saliencies = dict[str, Tensor]
+
+
+def magnitude(network: nn.Module, graph: Graph, calibration: Calibration) -> Saliencies:
+    """|w| (Janowsky 1989; Han et al. 2015)."""
+    return {name: weight.abs() for name, weight in _weights(network, graph).items()}
+
+
+def random(network: nn.Module, graph: Graph, calibration: Calibration) -> Saliencies:
+    """Uniform in [0, 1): the baseline that every criterion must beat (Blalock et al. 2020)."""
+    generator = torch.Generator().manual_seed(calibration.seed)
+    return {
+        name: torch.rand(weight.shape, generator=generator).to(weight.device)
+        for name, weight in _weights(network, graph).items()
+    }
+
+
+def taylor(network: nn.Module, graph: Graph, calibration: Calibration) -> Saliencies:
+    """|w dL/dw|, the first-order change of the loss when w is removed (Molchanov et al. 2019; Lee et al. 2019)."""
+    parameters = dict(network.named_parameters())
+    chosen = {layer.weight: parameters[layer.weight] for layer in graph.prunable}
+    sums = {name: torch.zeros_like(weight) for name, weight in chosen.items()}
+    for images, labels in calibration.labelled(graph):
+        with torch.enable_grad():
+            loss = functional.cross_entropy(logits_of(network, images), labels)
+            gradients = torch.autograd.grad(loss * (len(images) / len(calibration)), list(chosen.values()))
+        for total, gradient in zip(sums.values(), gradients, strict=True):
+            total.add_(gradient)
+    return {name: (weight.detach() * sums[name]).abs() for name, weight in chosen.items()}
+
+
+def wanda(network: nn.Module, graph: Graph, calibration: Calibration) -> Saliencies:
+    """|w| x root mean square of its input (Sun et al. 2024, who use the norm over the same images)."""
+    return _from_inputs(
+        network, graph, calibration, lambda weight, given: weight.abs() * given.square().mean(0).sqrt()
+    )
+
+
+def lamp(network: nn.Module, graph: Graph, calibration: Calibration) -> Saliencies:
+    """w^2 over the sum of the squares of all weights of its layer that are not smaller (Lee et al. 2021)."""
+    found = {}
+    for name, weight in _weights(network, graph).items():
+        squares = weight.double().square().flatten()
+        ordered, order = squares.sort(stable=True)
+        not_smaller = ordered.flip(0).cumsum(0).flip(0)
+        ratios = ordered / not_smaller.clamp_min(1e-300)
+        found[name] = torch.empty_like(squares).scatter_(0, order, ratios).view_as(weight)
+    return found
+
+
+def obs(network: nn.Module, graph: Graph, calibration: Calibration) -> Saliencies:
+    """w^2 / [H^-1]_ii, H the Gram matrix of the layer's inputs.
+
+    The error of the layer's output when w is removed and the other weights of its neuron make up for it (Hassibi and
+    Stork 1993; layer by layer as in Frantar and Alistarh 2022).
+    """
+
+    def saliency(weight: Tensor, given: Tensor) -> Tensor:
+        gram = given.double().T @ given.double() / len(given)
+        gram.diagonal().add_(1e-2 * gram.diagonal().mean().clamp_min(1e-12))
+        inverse = torch.cholesky_inverse(torch.linalg.cholesky(gram)).diagonal()
+        return weight.double().square() / inverse
+
+    return _from_inputs(network, graph, calibration, saliency)
+
+
+def _weights(network: nn.Module, graph: Graph) -> Saliencies:
+    parameters = dict(network.named_parameters())
+    return {layer.weight: parameters[layer.weight].detach() for layer in graph.prunable}
+
+
+@torch.no_grad()
+def _from_inputs(
+    network: nn.Module, graph: Graph, calibration: Calibration, saliency: Callable[[Tensor, Tensor], Tensor]
+) -> Saliencies:
+    """`saliency` of a weight matrix [out, in] and the rows [n, in] that it is applied to, for each layer and group."""
+    weights = _weights(network, graph)
+    found: Saliencies = {}
+    earlier: dict[str, list[list[Tensor]]] = {}  # of a layer that is used several times, the rows of its earlier uses
+
+    def see(call: Call) -> None:
+        layer = call.layer
+        if layer.weight not in weights:
+            return
+        rows = design(call, sampled(call.given.shape[0] * layer.positions // layer.uses, calibration.seed))
+        uses = earlier.setdefault(layer.weight, [])
+        uses.append([each.clone() for each in rows] if layer.uses > 1 else rows)
+        if len(uses) == layer.uses:
+            every = [torch.cat(parts) if layer.uses > 1 else parts[0] for parts in zip(*uses, strict=True)]
+            weight = weights[layer.weight]
+            parts = [saliency(part, each) for part, each in zip(matrices(weight, layer), every, strict=True)]
+            found[layer.weight] = parts[0].T if layer.outputs_dim == 1 else torch.cat(parts).view_as(weight)
+            del earlier[layer.weight]
+
+    each_call(network, graph, calibration.first(graph).images, see)
+    for layer in graph.prunable:
+        if layer.weight not in found:
+            raise PrunelabError(
+                f"the inputs of layer {layer.name} cannot be seen, because its weight is used inside another module: "
+                f"choose a criterion that needs none, or method.exclude=[{layer.name}]"
+            )
+    return {layer.weight: found[layer.weight] for layer in graph.prunable}

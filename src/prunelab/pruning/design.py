@@ -1,0 +1,95 @@
+"""A layer as a linear map of rows: what it is given as a design matrix, its weight as a matrix.
+
+A row is what one output is computed from: an image's features for a linear layer, an image's window at one position for
+a convolution (which is what `unfold` gives). Of the positions of a convolution a sample is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from prunelab.errors import PrunelabError
+from prunelab.graph.graph import Layer
+from prunelab.graph.watch import Call
+
+ROWS = 16_384
+"""At most so many rows of a layer are looked at, drawn with a seed."""
+
+
+def sampled(count: int, seed: int) -> Tensor:
+    """Which of `count` rows are looked at: all, or `ROWS` of them in order, int64."""
+    if count <= ROWS:
+        return torch.arange(count)
+    return torch.randperm(count, generator=torch.Generator().manual_seed(seed))[:ROWS].sort().values
+
+
+def rows_of(output: Tensor, layer: Layer) -> Tensor:
+    """A layer's output with one row per image and position: [rows, out]."""
+    return (output if layer.kind == "linear" else output.movedim(1, -1)).reshape(-1, output.shape[_channel(layer)])
+
+
+def design(call: Call, rows: Tensor) -> list[Tensor]:
+    """For each group of the layer, the chosen rows of what it is given: float32 [rows, in x kernel].
+
+    Raises:
+        PrunelabError: for a transposed convolution.
+    """
+    layer = call.layer
+    if layer.kind == "linear":
+        return [_picked(call.given.reshape(-1, call.given.shape[-1]), rows)]
+    if layer.kind == "transposed":
+        raise PrunelabError(f"layer {layer.name} is a transposed convolution: its inputs cannot be unfolded; exclude it")
+    windows = _windows(call.given, call.geometry)
+    spatial = windows.dim() // 2 - 1
+    outside = [windows.shape[0], *windows.shape[2 : 2 + spatial]]
+    places = torch.unravel_index(rows.to(windows.device), outside)
+    chosen = windows[(places[0], slice(None), *places[1:])]  # [rows, in, *kernel]
+    return [part.flatten(1) for part in chosen.chunk(layer.groups, 1)]
+
+
+def matrices(weight: Tensor, layer: Layer) -> list[Tensor]:
+    """For each group of the layer, its weight as [out, in x kernel]: views, so that writing to them changes it."""
+    if layer.outputs_dim == 1:
+        return [weight.T]
+    return [part.flatten(1) for part in weight.chunk(layer.groups)]
+
+
+def _picked(given: Tensor, rows: Tensor) -> Tensor:
+    return given if len(rows) == len(given) else given[rows.to(given.device)]
+
+
+def _channel(layer: Layer) -> int:
+    return -1 if layer.kind == "linear" else 1
+
+
+def _windows(given: Tensor, geometry: Mapping[str, Any]) -> Tensor:
+    """All windows of a convolution as a view: [n, in, *positions, *kernel]."""
+    kernel = geometry["weight"].shape[2:]
+    spatial = len(kernel)
+    stride, dilation = (_each(geometry.get(key, 1), spatial) for key in ("stride", "dilation"))
+    given = functional.pad(given, _padding(geometry.get("padding", 0), kernel, dilation))
+    for dim in range(spatial):
+        given = given.unfold(2 + dim, (kernel[dim] - 1) * dilation[dim] + 1, stride[dim])
+    for dim in range(spatial):
+        given = given[(..., slice(None, None, dilation[dim]), *(slice(None),) * (spatial - dim - 1))]
+    return given
+
+
+def _padding(padding: Any, kernel: torch.Size, dilation: list[int]) -> list[int]:
+    """What `functional.pad` takes: the last dimension first."""
+    if padding == "valid":
+        padding = 0
+    if padding == "same":
+        total = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
+        return [side for whole in reversed(total) for side in (whole // 2, whole - whole // 2)]
+    return [side for each in reversed(_each(padding, len(kernel))) for side in (each, each)]
+
+
+def _each(value: Any, count: int) -> list[int]:
+    values = [value] if isinstance(value, int) else list(value)
+    return values * count if len(values) == 1 else values

@@ -1,0 +1,49 @@
+"""Every compacted network is compared with the masked one before anything about it is recorded."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from prunelab.errors import NetworkError
+from prunelab.graph.exact import difference, is_exact
+from prunelab.graph.masks import masked, unit_mask
+from prunelab.graph.surgery import smaller
+from prunelab.pruning.compaction import Compacted, runnable
+from prunelab.pruning.prune import Pruned
+
+IMAGES = 8
+"""Images on which the two are compared."""
+
+
+@torch.no_grad()
+def checked(pruned: Pruned, small: Compacted, images: Tensor) -> float:
+    """The largest relative difference between the outputs of the compacted and the masked network on some images.
+
+    Raises:
+        NetworkError: if it is more than rounding, naming the layers at which it arises.
+    """
+    images = images[:IMAGES]
+    pruned.network.eval()
+    error = difference(small.network.eval()(images), pruned.network(images))
+    if is_exact(error):
+        return error
+    names = _culprits(pruned.network, pruned, small.kept, images)
+    raise NetworkError(
+        f"the compacted network's outputs differ from the masked one's by {error:.1e} (relative): nothing is recorded. "
+        f"The difference arises at {', '.join(names) or 'no single layer'}; method.exclude leaves layers whole"
+    )
+
+
+def _culprits(network: nn.Module, pruned: Pruned, kept: Tensor, images: Tensor) -> list[str]:
+    """The layers whose own units cannot be taken out of the network without a difference."""
+    names = []
+    for group in pruned.graph.groups:
+        alone = torch.ones_like(kept)
+        alone[group.units] = kept[group.units]
+        if not bool(alone.all()):
+            alone = runnable(pruned.graph, alone)
+            expected = masked(network, unit_mask(pruned.graph, alone))(images)
+            if not is_exact(difference(smaller(network, pruned.graph, alone)(images), expected)):
+                names.append(group.name)
+    return names

@@ -1,0 +1,42 @@
+"""BatchNorm's statistics estimated again: pruning changes what the layers before it give.
+
+Each layer's running mean and variance become those of its inputs over the calibration images, layer after layer as the
+images pass, so that later layers see what the new statistics of earlier ones give (as in Li et al. 2020, EagleEye).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from prunelab.pruning.calibration import Calibration
+from prunelab.pruning.prune import Pruned
+
+
+@torch.no_grad()
+def reestimated(pruned: Pruned, calibration: Calibration) -> Pruned:
+    """The pruned network with new statistics; one without BatchNorm is returned as it is."""
+    layers = [module for module in pruned.network.modules() if isinstance(module, _BatchNorm)]
+    if not any(layer.track_running_stats for layer in layers):
+        return pruned
+    result = pruned.with_network(pruned.network)
+    images = calibration.first(pruned.graph).images
+    hooks = [
+        module.register_forward_pre_hook(_measure)
+        for module in result.network.modules()
+        if isinstance(module, _BatchNorm) and module.track_running_stats
+    ]
+    try:
+        result.network.eval()(images)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return result
+
+
+def _measure(module: nn.Module, given: tuple[Tensor, ...]) -> None:
+    assert isinstance(module, _BatchNorm) and module.running_mean is not None and module.running_var is not None
+    rows = given[0].movedim(1, -1).reshape(-1, given[0].shape[1])
+    module.running_mean.copy_(rows.mean(0))
+    module.running_var.copy_(rows.var(0))

@@ -1,0 +1,348 @@
+"""torchvision's data sets are downloaded from a real server, verified, kept whole, and read without running code."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import multiprocessing
+import pickle
+import struct
+import tarfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scipy.io import savemat
+from torchvision.datasets import CIFAR10, CIFAR100, KMNIST, MNIST, SVHN
+
+from prunelab.compose import compose_job
+from prunelab.data import published
+from prunelab.data.dataset import Dataset, load
+from prunelab.errors import ConfigError, DataError
+
+NAMES = {"mnist": MNIST, "kmnist": KMNIST, "cifar10": CIFAR10, "cifar100": CIFAR100, "svhn": SVHN}
+TRAIN, TEST = 20, 8
+
+
+@dataclass
+class Mirror:
+    """A server on the loopback: what it has, what it was asked for, and how it misbehaves."""
+
+    address: str
+    files: dict[str, bytes] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    cut: bool = False
+    silent: bool = False
+    over: threading.Event = field(default_factory=threading.Event)
+
+
+@pytest.fixture
+def mirror() -> Iterator[Mirror]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            name = self.path.lstrip("/")
+            mirror.asked.append(name)
+            if mirror.silent:
+                mirror.over.wait(10)
+            elif name not in mirror.files:
+                self.send_error(404)
+            else:
+                content = mirror.files[name]
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content[: len(content) // 2] if mirror.cut else content)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        mirror = Mirror(f"http://127.0.0.1:{server.server_port}/")
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield mirror
+        mirror.over.set()
+        server.shutdown()
+
+
+def md5(content: bytes) -> str:
+    return hashlib.md5(content).hexdigest()
+
+
+def pixels(count: int, shape: tuple[int, ...]) -> np.ndarray:
+    return np.random.default_rng(count).integers(0, 256, (count, *shape), dtype=np.uint8)
+
+
+def labels(count: int) -> np.ndarray:
+    return np.arange(count, dtype=np.uint8) % 10
+
+
+def idx(values: np.ndarray) -> bytes:
+    head = bytes([0, 0, 8, values.ndim]) + struct.pack(f">{values.ndim}i", *values.shape)
+    return gzip.compress(head + values.tobytes(), mtime=0)
+
+
+def python_2_array(values: np.ndarray) -> bytes:
+    """The opcodes with which Python 2 pickled an array of bytes, as in the published files."""
+    shape = b"".join(b"J" + struct.pack("<i", length) for length in values.shape)
+    dtype = b"cnumpy\ndtype\n(U\x02u1K\x00K\x01tR(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb"
+    empty = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00tU\x01btR"
+    content = values.tobytes()
+    return empty + b"(K\x01(" + shape + b"t" + dtype + b"\x89T" + struct.pack("<i", len(content)) + content + b"tb"
+
+
+def batch(count: int, key: str) -> bytes:
+    listed = b"(l" + b"".join(b"I%d\na" % label for label in labels(count))
+    head = b"\x80\x02}(U\x04data" + python_2_array(pixels(count, (3072,)))
+    return head + b"U" + bytes([len(key)]) + key.encode() + listed + b"u."
+
+
+def publish_mnist(kind: type, mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
+    contents = [
+        *(idx(pixels(TRAIN, (28, 28))), idx(labels(TRAIN))),
+        *(idx(pixels(TEST, (28, 28))), idx(labels(TEST))),
+    ]
+    files = {name: content for (name, _), content in zip(MNIST.resources, contents, strict=True)}
+    mirror.files |= files
+    monkeypatch.setattr(kind, "mirrors", [f"{mirror.address}nowhere/", mirror.address])
+    monkeypatch.setattr(kind, "resources", [(name, md5(content)) for name, content in files.items()])
+
+
+def publish_cifar(
+    kind: type, mirror: Mirror, monkeypatch: pytest.MonkeyPatch, replaced: dict[str, bytes] | None = None
+) -> None:
+    fine = kind is CIFAR100
+    key = "fine_labels" if fine else "labels"
+    batches = {"train": TRAIN} if fine else {"data_batch_1": TRAIN - 5, "data_batch_2": 5}
+    tests = "test" if fine else "test_batch"
+    names = {kind.meta["key"]: [f"class {number}" for number in range(100 if fine else 10)]}
+    contents = {name: batch(count, key) for name, count in (batches | {tests: TEST}).items()}
+    contents[kind.meta["filename"]] = pickle.dumps(names, protocol=0)
+    contents |= replaced or {}
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        for name, content in contents.items():
+            member = tarfile.TarInfo(f"{kind.base_folder}/{name}")
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    mirror.files[kind.filename] = packed.getvalue()
+    monkeypatch.setattr(kind, "url", mirror.address + kind.filename)
+    monkeypatch.setattr(kind, "tgz_md5", md5(packed.getvalue()))
+    monkeypatch.setattr(kind, "train_list", [[name, md5(contents[name])] for name in batches])
+    monkeypatch.setattr(kind, "test_list", [[tests, md5(contents[tests])]])
+    monkeypatch.setattr(kind, "meta", {**kind.meta, "md5": md5(contents[kind.meta["filename"]])})
+
+
+def publish_svhn(kind: type, mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = {}
+    for split, count in (("train", TRAIN), ("test", TEST)):
+        content = io.BytesIO()
+        numbers = labels(count)[:, None]
+        savemat(
+            content,
+            {"X": pixels(count, (3, 32, 32)).transpose(2, 3, 1, 0), "y": np.where(numbers == 0, 10, numbers)},
+            do_compression=True,
+        )
+        name = f"{split}_32x32.mat"
+        mirror.files[name] = content.getvalue()
+        listed[split] = [mirror.address + name, name, md5(content.getvalue())]
+    monkeypatch.setattr(SVHN, "split_list", listed)
+
+
+def publish(name: str, mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = NAMES[name]
+    write = publish_svhn if kind is SVHN else publish_cifar if kind in (CIFAR10, CIFAR100) else publish_mnist
+    write(kind, mirror, monkeypatch)
+
+
+def loaded(name: str, folder: Path) -> Dataset:
+    return load(compose_job([f"data={name}", f"data.folder={folder}", "data.validation=4"]).data)
+
+
+def left(folder: Path) -> list[str]:
+    """What a folder holds, but for locks."""
+    files = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock")
+    return sorted(path.relative_to(folder).as_posix() for path in files)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_set_is_downloaded_read_and_then_found_in_the_folder(
+    name: str, mirror: Mirror, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(name, mirror, monkeypatch)
+    dataset = loaded(name, folder)
+    grey = name in ("mnist", "kmnist")
+    expected = pixels(TEST, (28, 28) if grey else (3072,)).reshape(TEST, *dataset.shape)
+    assert dataset.shape == ((1, 28, 28) if grey else (3, 32, 32))
+    assert torch.equal((dataset.test.images * 255).round().byte(), torch.from_numpy(expected))
+    assert dataset.test.labels.tolist() == labels(TEST).tolist()
+    assert (len(dataset.train), len(dataset.validation)) == (TRAIN - 4, 4)
+    assert len(dataset.classes) == (100 if name == "cifar100" else 10)
+    assert [path for path in folder.iterdir() if path.name.startswith(".") and path.suffix != ".lock"] == []
+    mirror.asked.clear()
+    again = loaded(name, folder)
+    assert mirror.asked == []
+    assert again.digest == dataset.digest
+    assert len(again.digest) == 64
+
+
+@pytest.mark.parametrize("name", ["mnist", "cifar10", "svhn"])
+def test_a_corrupted_file_is_reported_and_downloaded_again(
+    name: str, mirror: Mirror, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish(name, mirror, monkeypatch)
+    digest = loaded(name, folder).digest
+    spoilt = folder / left(folder)[0]
+    whole = spoilt.read_bytes()
+    spoilt.write_bytes(whole[:-1] + b"?")
+    assert loaded(name, folder).digest == digest
+    assert spoilt.read_bytes() == whole
+    assert f"{spoilt} is corrupted; downloading it again" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["kmnist", "cifar100", "svhn"])
+def test_a_download_that_is_cut_off_is_neither_used_nor_left(
+    name: str, mirror: Mirror, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(name, mirror, monkeypatch)
+    mirror.cut = True
+    with pytest.raises(DataError, match="what arrived does not have the published MD5"):
+        loaded(name, folder)
+    assert left(folder) == []
+    mirror.cut = False
+    assert len(loaded(name, folder).test) == TEST
+
+
+def test_a_server_that_does_not_answer_is_given_up_on_soon(
+    mirror: Mirror, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish("svhn", mirror, monkeypatch)
+    monkeypatch.setattr(published, "CONNECT_SECONDS", 0.2)
+    mirror.silent = True
+    start = time.monotonic()
+    with pytest.raises(DataError, match="timed out"):
+        loaded("svhn", folder)
+    assert time.monotonic() - start < 5
+
+
+def test_what_cannot_be_had_is_one_message_that_says_what_to_put_where(
+    mirror: Mirror, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish("cifar10", mirror, monkeypatch)
+    packed = mirror.files.pop(CIFAR10.filename)
+    with pytest.raises(DataError) as refused:
+        loaded("cifar10", folder)
+    for words in (
+        "CIFAR10 cannot be downloaded",
+        f"{folder / 'cifar-10-batches-py' / 'data_batch_1'}: missing",
+        f"{mirror.address}{CIFAR10.filename}: HTTP Error 404",
+        f"{folder / CIFAR10.filename}  (MD5 {CIFAR10.tgz_md5})",
+    ):
+        assert words in str(refused.value)
+    (folder / CIFAR10.filename).write_bytes(packed)
+    assert len(loaded("cifar10", folder).train) == TRAIN - 4
+
+
+def test_an_interrupted_download_goes_on_with_what_is_lacking(
+    mirror: Mirror, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish("mnist", mirror, monkeypatch)
+    last = MNIST.resources[-1][0]
+    content = mirror.files.pop(last)
+    with pytest.raises(DataError, match=last):
+        loaded("mnist", folder)
+    assert len(left(folder)) == 3
+    mirror.files[last] = content
+    mirror.asked.clear()
+    loaded("mnist", folder)
+    assert {name.rpartition("/")[2] for name in mirror.asked} == {last}
+
+
+def test_a_killed_download_leaves_nothing_in_place_and_its_remains_are_removed(
+    mirror: Mirror, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish("svhn", mirror, monkeypatch)
+    mirror.silent = True
+    process = multiprocessing.get_context("fork").Process(target=loaded, args=("svhn", folder))
+    process.start()
+    deadline = time.monotonic() + 60
+    while not mirror.asked and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.kill()
+    process.join()
+    assert mirror.asked
+    assert list(folder.glob(".SVHN-*"))
+    assert left(folder) == []
+    mirror.silent = False
+    assert len(loaded("svhn", folder).test) == TEST
+    assert not list(folder.glob(".SVHN-*"))
+
+
+class Malicious:
+    """Its pickle, when it is read, writes a file."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple[object, tuple[Path, bytes]]:
+        return Path.write_bytes, (self.target, b"")
+
+
+def test_a_file_found_in_the_folder_is_not_unpickled_before_it_is_verified(
+    mirror: Mirror, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish("cifar10", mirror, monkeypatch)
+    loaded("cifar10", folder)
+    mirror.files.clear()
+    for path in (folder / CIFAR10.base_folder).iterdir():
+        whole = path.read_bytes()
+        path.write_bytes(pickle.dumps(Malicious(tmp_path / "written")))
+        with pytest.raises(DataError, match=f"{path.name}: corrupted"):
+            loaded("cifar10", folder)
+        path.write_bytes(whole)
+    assert not (tmp_path / "written").exists()
+
+
+@pytest.mark.parametrize("name", ["data_batch_1", "test_batch", "batches.meta"])
+def test_not_even_a_file_with_the_right_sum_can_run_anything(
+    name: str, mirror: Mirror, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harmful = pickle.dumps(Malicious(tmp_path / "written"))
+    publish_cifar(CIFAR10, mirror, monkeypatch, {name: harmful})
+    with pytest.raises(DataError, match=f"{name} is not read, it holds more than arrays"):
+        loaded("cifar10", folder)
+    assert not (tmp_path / "written").exists()
+
+
+def test_an_archive_member_outside_the_folder_is_not_unpacked(
+    mirror: Mirror, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish_cifar(CIFAR10, mirror, monkeypatch, {"../../escaped": b"content"})
+    loaded("cifar10", folder)
+    assert not list(tmp_path.rglob("escaped"))
+
+
+def test_only_the_known_sets_of_torchvision_are_accepted() -> None:
+    for override, words in {
+        "data.dataset=torchvision.datasets.EMNIST": "data.dataset=torchvision.datasets.EMNIST is refused: it accepts",
+        "+data.nonsense=1": "data.nonsense: no such key",
+    }.items():
+        with pytest.raises(ConfigError, match=words):
+            load(compose_job(["data=mnist", override]).data)
+
+
+def test_a_data_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match=r"the data folder .* cannot be written"):
+        loaded("mnist", tmp_path / "file" / "data")
