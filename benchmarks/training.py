@@ -31,14 +31,14 @@ def _of(precision: str, other: str, target: float) -> Ratio:
 
 def _ours(precision: str) -> None:
     job, dataset = subject.job(f"training.precision={precision}"), subject.dataset()
-    network = build(job.model, dataset.features, len(dataset.classes), job.seed)
+    network = build(job.model, dataset.shape, len(dataset.classes), job.seed)
     with tempfile.TemporaryDirectory() as folder:
         fit(network, dataset, job.training, job.trainer, job.seed, Path(folder))
 
 
 def _bare(precision: str) -> None:
     dataset = subject.dataset()
-    images, labels = dataset.train.images, dataset.train.labels
+    images, labels = dataset.train.images.flatten(1), dataset.train.labels
     model = bare.network()
     optimizer = bare.adam(model)
     for _ in range(subject.EPOCHS):
@@ -51,4 +51,4 @@ def _bare(precision: str) -> None:
                     loss = functional.cross_entropy(model(images[index]), labels[index])
                 loss.backward()
                 optimizer.step()
-        bare.evaluate(model, (dataset.validation.images, dataset.validation.labels))
+        bare.evaluate(model, (dataset.validation.images.flatten(1), dataset.validation.labels))

@@ -1,9 +1,43 @@
-"""Compare neural-network pruning methods: train once, prune many ways, measure, and see them side by side."""
+"""Compare neural-network pruning methods: train once, prune many ways, measure, and see them side by side.
+
+    result = prunelab.prune(network, images, method="neuron_activation", percentage=50)
+    result.network      # smaller, of the same class
+
+Importing this loads neither torch nor what the command line needs.
+"""
+
+from __future__ import annotations
 
 import warnings
+from importlib import import_module
 from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from prunelab.config import Method as Method
+    from prunelab.errors import NetworkError as NetworkError
+    from prunelab.errors import PrunelabError as PrunelabError
+    from prunelab.library import Result as Result
+    from prunelab.library import analyse as analyse
+    from prunelab.library import prune as prune
 
 # Our launcher configs are named as the plugins' schemas are, which is what makes `hydra/launcher=joblib` work.
 warnings.filterwarnings("ignore", message=r"[\s\S]*automatic_schema_matching")
 
 __version__ = version("prunelab")
+__all__ = ["Method", "NetworkError", "PrunelabError", "Result", "__version__", "analyse", "prune"]
+
+_HOMES = {
+    "prune": "prunelab.library",
+    "analyse": "prunelab.library",
+    "Result": "prunelab.library",
+    "Method": "prunelab.config",
+    "NetworkError": "prunelab.errors",
+    "PrunelabError": "prunelab.errors",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'prunelab' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

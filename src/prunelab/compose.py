@@ -11,6 +11,9 @@ from hydra.errors import HydraException
 from prunelab.config import CONF, Job, read
 from prunelab.errors import ConfigError
 
+TRUST = "run the code that the record names: networks, loaders, criteria that are not prunelab's or torchvision's"
+"""What `--trust-code` does, in the help of the commands that have it."""
+
 
 def compose_job(overrides: Sequence[str]) -> Job:
     """The job that these overrides describe, its paths below the current folder.

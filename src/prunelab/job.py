@@ -69,9 +69,7 @@ def run(
         images = calibration(dataset.train, job.calibration.images, job.seed)
         pruned = prune(dense.network, graph, job.method, job.percentage, images, job.percentage_of)
         learning = Learning(dataset, job.training, job.trainer, lambda: untrained(job.model, dataset, job.seed))
-        task = Task(
-            *(dense.network, graph, images, job.method, job.percentage, job.percentage_of), job.seed, learning
-        )
+        task = Task(*(dense.network, graph, images, job.method, job.percentage, job.percentage_of), job.seed, learning)
         pruned = recover(pruned, task, job.recovery)
         small = compact(pruned)
         error = checked(pruned, small, dataset.validation.take(8))
@@ -113,9 +111,7 @@ def check(job: Job) -> None:
     recovery_of(job.recovery)
 
 
-def _keep(
-    record: Recorder, job: Job, dataset: Dataset, dense: Baseline, pruned: Pruned, small: Compacted
-) -> None:
+def _keep(record: Recorder, job: Job, dataset: Dataset, dense: Baseline, pruned: Pruned, small: Compacted) -> None:
     """The compacted network, and which channels of the dense one it holds, as artifacts of the run."""
     weights = tuple(layer.weight for layer in pruned.graph.layers)
     card = Card(job.model, dataset.shape, dataset.classes, dataset.normalisation, weights)

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from prunelab.compose import compose_job, split_arguments
+from prunelab.compose import TRUST, compose_job, split_arguments
 from prunelab.errors import ConfigError, PrunelabError
 
 PLACES = ("tracking", "tracking.", "paths.", "data", "data.folder", "trainer.progress")
@@ -40,15 +40,17 @@ def main() -> None:
         help="accept differences up to X, absolute or relative (default: 0, to the last digit)",
     )
     parser.add_argument("--reuse-baseline", action="store_true", help="prune the recorded network, do not train again")
+    parser.add_argument("--trust-code", action="store_true", help=TRUST)
     overrides, others = split_arguments(sys.argv[1:])
     arguments = parser.parse_args(others)
     try:
         here = compose_job(_places(overrides))
-        from prunelab.reproduction import reproduce
+        from prunelab.reproduction import How, reproduce
         from prunelab.tracking.existing import existing_store
 
         store = existing_store(here.tracking, here.experiment_name)
-        agrees = reproduce(store, here, arguments.run, arguments.tolerance, arguments.reuse_baseline)
+        how = How(arguments.tolerance, arguments.reuse_baseline, arguments.trust_code)
+        agrees = reproduce(store, here, arguments.run, how)
     except PrunelabError as error:
         print(f"prunelab-reproduce: {error}", file=sys.stderr)
         sys.exit(2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,11 @@ from rich.table import Table
 
 from prunelab import __version__, names
 from prunelab.config import Job, Tracking, refusals
-from prunelab.data.dataset import Dataset
+from prunelab.data.dataset import Dataset, dataset_of
 from prunelab.errors import ConfigError, StoreError
-from prunelab.data.dataset import dataset_of
 from prunelab.job import check, run
 from prunelab.names import Kind
+from prunelab.network.trusted import refuse_foreign_job
 from prunelab.report.agreement import FAILURES, Row, as_rich, compare, compare_curves, summary
 from prunelab.report.console import terminal
 from prunelab.tracking.find import find_run
@@ -28,7 +29,16 @@ from prunelab.tracking.store import Store, open_store
 from prunelab.training.baseline import baseline, baseline_key
 
 
-def reproduce(store: Store, here: Job, wanted: str, tolerance: float, reuse_baseline: bool) -> bool:
+@dataclass(frozen=True, slots=True)
+class How:
+    """How a run is repeated: within which tolerance, with the recorded network, trusting the code that it names."""
+
+    tolerance: float
+    reuse_baseline: bool
+    trust: bool
+
+
+def reproduce(store: Store, here: Job, wanted: str, how: How) -> bool:
     """Do the run again and say how it compares; whether all of it agrees.
 
     `here` says where things are on this machine; all else comes from the record.
@@ -39,9 +49,11 @@ def reproduce(store: Store, here: Job, wanted: str, tolerance: float, reuse_base
     console = terminal()
     then = recorded(store, find_run(store, wanted, (Kind.JOB, Kind.BASELINE)))
     job, supplied = rebuilt(then, here)
+    if not how.trust:
+        refuse_foreign_job(job)
     check(job)
     dataset = dataset_of(job.data)
-    training = _training(store, then, job, dataset, reuse_baseline)
+    training = _training(store, then, job, dataset, how.reuse_baseline)
     _use(then.threads)
     console.print(f"{then.kind} {then.name} (run {then.run_id})", highlight=False, soft_wrap=True)
     for key in supplied:
@@ -50,18 +62,18 @@ def reproduce(store: Store, here: Job, wanted: str, tolerance: float, reuse_base
 
     parts: dict[str, list[Row]] = {}
     with _passing_store(job) as (job, place):
-        if training is not None and reuse_baseline:
+        if training is not None and how.reuse_baseline:
             copy_run(store.client.get_run(training.run_id), store, place, names.CHECKPOINT)
         elif training is not None:
             _use(training.threads)
             again = recorded(place, place.client.get_run(baseline(job, dataset, place).run_id))
             parts["Training of the unpruned network"] = [
-                *compare_curves(training.curves, again.curves, tolerance),
-                *compare(training.metrics, again.metrics, tolerance),
+                *compare_curves(training.curves, again.curves, how.tolerance),
+                *compare(training.metrics, again.metrics, how.tolerance),
             ]
         if then.kind == Kind.JOB:
             again = recorded(place, place.client.get_run(run(job, []).run_id))
-            parts[f"Job {then.name}"] = compare(then.metrics, again.metrics, tolerance)
+            parts[f"Job {then.name}"] = compare(then.metrics, again.metrics, how.tolerance)
     rows = [row for part in parts.values() for row in part]
     for title, part in parts.items():
         console.print(as_rich(title, part))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import torch
 from sklearn.datasets import load_digits
 
 from prunelab.compose import compose_job
+from prunelab.config import Data
 from prunelab.data import finish as finishing
 from prunelab.data.dataset import Dataset, Split, held_out, load
 from prunelab.data.finish import content_digest, finish, luma
@@ -18,8 +20,14 @@ from prunelab.errors import ConfigError, DataError
 from prunelab.training.batches import DataModule
 
 
+@cache
+def composed(*overrides: str) -> Data:
+    """Hydra takes a while; the same overrides are composed once."""
+    return compose_job(overrides).data
+
+
 def digits(**changes: object) -> Dataset:
-    return load(compose_job(["data=digits"]).data.model_copy(update=changes))
+    return load(composed("data=digits").model_copy(update=changes))
 
 
 def random_set(channels: int, *overrides: str, train: int = 50, test: int = 9) -> Dataset:
@@ -27,7 +35,7 @@ def random_set(channels: int, *overrides: str, train: int = 50, test: int = 9) -
     draws = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (train + test, channels, 6, 5), generator=draws, dtype=torch.uint8)
     labels = torch.arange(train + test) % 3
-    config = compose_job(["data=digits", "data.validation=7", *overrides]).data
+    config = composed("data=digits", "data.validation=7", *overrides)
     return finish(config, (images[:train], labels[:train]), (images[train:], labels[train:]), ("a", "b", "c"), "drawn")
 
 

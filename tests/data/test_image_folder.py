@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from PIL import Image
 
 from prunelab.compose import compose_job
+from prunelab.config import Data
 from prunelab.data.dataset import Dataset, load
 from prunelab.errors import ConfigError, DataError, PrunelabError
 
@@ -24,9 +26,15 @@ def draw(folder: Path, classes: dict[str, int], size: int = 4) -> Path:
     return folder
 
 
+@cache
+def composed(*overrides: str) -> Data:
+    """Hydra takes a while; the same overrides are composed once."""
+    return compose_job(overrides).data
+
+
 def loaded(folder: Path, *overrides: str) -> Dataset:
     settings = ("data.size=[4,4]", "data.validation=5", *overrides)
-    return load(compose_job(["data=image_folder", f"data.folder={folder}", *settings]).data)
+    return load(composed("data=image_folder", *settings).model_copy(update={"folder": folder}))
 
 
 def colours(images: torch.Tensor) -> list[tuple[int, int]]:

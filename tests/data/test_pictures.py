@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 import time
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -56,15 +58,14 @@ def test_a_picture_of_any_mode_has_its_colour(name: str, tmp_path: Path) -> None
     assert np.abs(grey.astype(int) - (0.299 * red + 0.587 * green + 0.114 * blue)).max() <= 1 + lossy
 
 
-@pytest.mark.parametrize("mode", ["RGBA", "LA", "PA", "P", "RGB", "L"])
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "LA.tif", "P", "RGB", "L"])
 def test_what_is_transparent_shows_a_black_background_or_another(mode: str, tmp_path: Path) -> None:
-    path = tmp_path / "picture.png"
-    if mode in ("RGBA", "LA", "PA"):
+    mode, _, suffix = mode.partition(".")
+    path = tmp_path / f"picture.{suffix or 'png'}"
+    if mode in ("RGBA", "LA"):
         clear = Image.new("RGBA", (4, 4), (255, 255, 255, 0))
         clear.putpixel((0, 0), (255, 255, 255, 128))
-        if mode == "PA":
-            path = tmp_path / "picture.tif"
-        clear.convert("LA" if mode == "PA" else mode).save(path)
+        clear.convert(mode).save(path)
         half = 128
     else:  # a colour that stands for transparency
         clear = Image.new("RGB", (4, 4), "white").convert(mode)
@@ -134,6 +135,23 @@ def test_a_large_photograph_is_decoded_at_a_fraction_and_looks_the_same(tmp_path
     assert time.perf_counter() - start < 1
     expected = np.asarray(whole.resize((32, 32), box=(500, 0, 2500, 2000), resample=Image.Resampling.BOX))
     assert np.abs(small - expected.transpose(2, 0, 1)).max() <= 4
+
+
+def test_a_photograph_is_not_decoded_at_less_than_the_image_needs(tmp_path: Path) -> None:
+    stripes = np.tile(np.repeat([0, 255], 4).astype(np.uint8), (400, 50))
+    Image.fromarray(stripes).save(tmp_path / "stripes.jpg", quality=95)
+    image = read_picture(tmp_path / "stripes.jpg", (1, 100, 100))[0].astype(int)
+    assert np.abs(np.diff(image, axis=1)).mean() > 100
+
+
+def test_a_picture_that_claims_to_be_enormous_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.png"
+    Image.new("L", (1, 1)).save(path)
+    content = path.read_bytes()
+    head = b"IHDR" + struct.pack(">II", 60000, 60000) + content[24:29]
+    path.write_bytes(content[:12] + head + struct.pack(">I", zlib.crc32(head)) + content[33:])
+    with pytest.raises(DataError, match=r"bomb.png cannot be read as a picture: Image size"):
+        read_picture(path, (1, 4, 4))
 
 
 def test_what_is_no_picture_is_refused_by_name_and_reason(tmp_path: Path) -> None:

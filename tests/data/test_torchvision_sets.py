@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from scipy.io import savemat
 from torchvision.datasets import CIFAR10, CIFAR100, KMNIST, MNIST, SVHN
 
 from prunelab.compose import compose_job
+from prunelab.config import Data
 from prunelab.data import published
 from prunelab.data.dataset import Dataset, load
 from prunelab.errors import ConfigError, DataError
@@ -161,8 +163,14 @@ def publish(name: str, mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
     write(kind, mirror, monkeypatch)
 
 
+@cache
+def composed(*overrides: str) -> Data:
+    """Hydra takes a while; the same overrides are composed once."""
+    return compose_job(overrides).data
+
+
 def loaded(name: str, folder: Path) -> Dataset:
-    return load(compose_job([f"data={name}", f"data.folder={folder}", "data.validation=4"]).data)
+    return load(composed(f"data={name}", "data.validation=4").model_copy(update={"folder": folder}))
 
 
 def left(folder: Path) -> list[str]:
@@ -323,6 +331,20 @@ def test_not_even_a_file_with_the_right_sum_can_run_anything(
     with pytest.raises(DataError, match=f"{name} is not read, it holds more than arrays"):
         loaded("cifar10", folder)
     assert not (tmp_path / "written").exists()
+
+
+def test_an_archive_that_does_not_hold_the_published_files_is_refused(
+    mirror: Mirror, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish("cifar10", mirror, monkeypatch)
+    for listed, words in {
+        ("data_batch_1", md5(b"another")): "data_batch_1 does not have the published MD5",
+        ("data_batch_9", md5(b"another")): "does not hold cifar-10-batches-py/data_batch_9",
+    }.items():
+        monkeypatch.setattr(CIFAR10, "train_list", [listed])
+        with pytest.raises(DataError, match=words):
+            loaded("cifar10", folder)
+        assert left(folder) == []
 
 
 def test_an_archive_member_outside_the_folder_is_not_unpacked(

@@ -62,7 +62,7 @@ def _in_mode(image: Image.Image, mode: str, background: str) -> Image.Image:
     elif image.mode == "F":
         values = np.nan_to_num(np.asarray(image, dtype=np.float64))
         image = _of_values(values * 255 if values.max(initial=0) <= 1 else values)
-    if "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info:
+    if "A" in image.getbands() or "transparency" in image.info:
         whole = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", whole.size, background), whole)
     return image.convert(mode)

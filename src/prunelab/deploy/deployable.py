@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +16,12 @@ from torch import nn
 
 from prunelab import names
 from prunelab.config import Data
-from prunelab.data.dataset import Dataset
+from prunelab.data.dataset import EVALUATION_BATCH, Dataset, dataset_of
 from prunelab.deploy.onnx import onnx_bytes, onnx_runner
-from prunelab.errors import DataError, ExportError
-from prunelab.data.dataset import dataset_of
+from prunelab.errors import DataError, ExportError, StoreError
 from prunelab.measure.latency import DENSE, latency
 from prunelab.network.saved import Card, dense_bytes, read_network
+from prunelab.network.trusted import refuse_foreign_loader
 from prunelab.tracking.find import find_job
 from prunelab.tracking.recorded import recorded
 from prunelab.tracking.store import Store
@@ -30,7 +31,20 @@ TOLERANCE = 1e-4
 """How far a logit of the file may be from the network's, absolute and relative: another order of float32 sums."""
 
 
-def export(store: Store, data: Path, wanted: str, form: str, output: Path | None, force: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be exported: a run, as what, into which file (None: a name from the run), replaced if it is there;
+    whether the code that the record names is trusted.
+    """
+
+    run: str
+    form: str
+    output: Path | None
+    force: bool
+    trust: bool
+
+
+def export(store: Store, data: Path, wanted: Wanted) -> None:
     """Write the file, after it was checked: on random images against the network, on the test images (their data set
     below the folder `data`) for its accuracy.
 
@@ -38,22 +52,26 @@ def export(store: Store, data: Path, wanted: str, form: str, output: Path | None
         PrunelabError: for a run that has no network, a file that cannot be written or does not compute the same. Then
             nothing is left behind.
     """
-    run = find_job(store, wanted)
-    network, card = read_network(store.read(run.info.run_id, names.NETWORK_FILE))
-    path = output or Path(f"{run.info.run_name}.{form}")
-    _refuse(path, force)
-    content = onnx_bytes(network, card) if form == "onnx" else dense_bytes(network, card)
-    logits = onnx_runner(content) if form == "onnx" else _runner(read_network(content)[0])
+    run = find_job(store, wanted.run)
+    network, card = read_network(store.read(run.info.run_id, names.NETWORK_FILE), wanted.trust)
+    path = wanted.output or Path(f"{run.info.run_name}.{wanted.form}")
+    _refuse(path, wanted.force)
+    is_onnx = wanted.form == "onnx"
+    content = onnx_bytes(network, card) if is_onnx else dense_bytes(network, card)
+    logits = onnx_runner(content) if is_onnx else _runner(read_network(content, wanted.trust)[0])
     farthest = _check(logits, network, card)
     _write(path, content)
     console = Console(highlight=False, soft_wrap=True)
     console.print(
-        f"{path}: {len(content):,} bytes, {card.shape[0]}x{card.shape[1]} images to {len(card.classes)} classes; "
+        f"{path}: {len(content):,} bytes, {'x'.join(map(str, card.shape))} images to {len(card.classes)} classes; "
         f"its logits are within {farthest:.1e} of the network's"
     )
     try:
-        dataset = dataset_of(Data.model_validate({**recorded(store, run).config["data"], "folder": data}))
-    except DataError as error:
+        found = Data.model_validate({**recorded(store, run).config["data"], "folder": data})
+        if not wanted.trust:
+            refuse_foreign_loader(found)
+        dataset = dataset_of(found)
+    except (DataError, StoreError) as error:
         console.print(f"its accuracy was not measured: {error}")
         return
     console.print(
@@ -72,8 +90,7 @@ def _refuse(path: Path, force: bool) -> None:
 
 def _check(logits: Logits, network: nn.Module, card: Card) -> float:
     """The largest difference between a logit of the file and of the network, on random images."""
-    rows, columns = card.shape
-    images = torch.rand(64, rows * columns, generator=torch.Generator().manual_seed(0))
+    images = torch.rand(64, *card.shape, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         expected = network(images).numpy()
     found = logits(images.numpy())
@@ -99,15 +116,18 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _accuracy(logits: Logits, dataset: Dataset) -> float:
-    found = logits(dataset.test.images.numpy()).argmax(1)
-    return float((found == dataset.test.labels.numpy()).mean())
+    right = sum(
+        int((logits(images.numpy()).argmax(1) == labels.numpy()).sum())
+        for images, labels in dataset.test.batches(EVALUATION_BATCH)
+    )
+    return right / len(dataset.test)
 
 
 def _speed(logits: Logits, dataset: Dataset) -> str:
     times = {}
     for size in (1, 1024):
         found = latency(
-            {DENSE: lambda images: torch.from_numpy(logits(images.numpy()))}, dataset.test.images, size, 0.2, 1
+            {DENSE: lambda images: torch.from_numpy(logits(images.numpy()))}, dataset.test.take(size), size, 0.2, 1
         )
         times[size] = found.milliseconds[DENSE]
     return "latency: " + ", ".join(f"{time:.3f} ms for a batch of {size:,}" for size, time in times.items())

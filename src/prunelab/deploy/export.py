@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from prunelab.compose import compose_job, split_arguments
+from prunelab.compose import TRUST, compose_job, split_arguments
 from prunelab.errors import PrunelabError
 
 FORMATS = ("onnx", "safetensors")
@@ -23,16 +23,18 @@ def main() -> None:
     parser.add_argument("--format", choices=FORMATS, default=FORMATS[0], help="default: onnx (needs the extra onnx)")
     parser.add_argument("--output", type=Path, metavar="FILE", help="default: the job's name with the format's ending")
     parser.add_argument("--force", action="store_true", help="replace FILE if it is there")
+    parser.add_argument("--trust-code", action="store_true", help=TRUST)
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="where the store is, if not here")
     overrides, others = split_arguments(sys.argv[1:])
     arguments = parser.parse_args(others)
     try:
         job = compose_job(overrides)
-        from prunelab.deploy.deployable import export
+        from prunelab.deploy.deployable import Wanted, export
         from prunelab.tracking.existing import existing_store
 
         store = existing_store(job.tracking, job.experiment_name)
-        export(store, job.data.folder, arguments.run, arguments.format, arguments.output, arguments.force)
+        wanted = Wanted(arguments.run, arguments.format, arguments.output, arguments.force, arguments.trust_code)
+        export(store, job.data.folder, wanted)
     except PrunelabError as error:
         sys.exit(f"prunelab-export: {error}")
     except KeyboardInterrupt:

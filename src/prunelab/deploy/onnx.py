@@ -17,17 +17,16 @@ INPUT, OUTPUT = "images", "logits"
 
 
 def onnx_bytes(network: nn.Module, card: Card) -> bytes:
-    """A model with one input, `images` float32 [n, features] in [0, 1], and one output, `logits` [n, classes].
+    """A model with one input, `images` float32 [n, channels, rows, columns], and one output, `logits` [n, classes].
 
     Raises:
         ExportError: if the extra is not installed.
     """
-    rows, columns = card.shape
     try:
         with quiet("torch.onnx"):
             program = torch.onnx.export(
                 network,
-                (torch.rand(2, rows * columns),),
+                (torch.rand(2, *card.shape),),
                 input_names=[INPUT],
                 output_names=[OUTPUT],
                 dynamic_shapes=({0: torch.export.Dim("n")},),

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from prunelab.compose import compose_job, split_arguments
+from prunelab.compose import TRUST, compose_job, split_arguments
 from prunelab.errors import PrunelabError
 
 
@@ -25,6 +25,8 @@ def main() -> None:
     parser.add_argument(
         "--invert", action="store_true", help="the images are dark on light, the network's light on dark"
     )
+    parser.add_argument("--crop", action="store_true", help="take the middle of images of other sizes and proportions")
+    parser.add_argument("--trust-code", action="store_true", help=TRUST)
     overrides, others = split_arguments(sys.argv[1:])
     arguments = parser.parse_args(others)
     try:
@@ -33,8 +35,9 @@ def main() -> None:
         job = compose_job(overrides)
         from prunelab.deploy.classify import classify, print_classes, stored_network
 
-        network, card = stored_network(job, arguments.run)
-        print_classes(classify(network, card, arguments.images, arguments.invert), arguments.top)
+        network, card = stored_network(job, arguments.run, arguments.trust_code)
+        found = classify(network, card, arguments.images, arguments.invert, arguments.crop)
+        print_classes(found, arguments.top)
     except PrunelabError as error:
         sys.exit(f"prunelab-predict: {error}")
     except KeyboardInterrupt:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +15,7 @@ from prunelab.graph.interpreter import Interpreter
 from prunelab.graph.masks import masked, unit_mask
 from prunelab.graph.rules import RULES
 from prunelab.graph.surgery import smaller, tensors
-from prunelab.graph.trace import evaluating, trace
+from prunelab.graph.trace import evaluating, first_line, trace
 
 EXAMPLES = 2
 """Images that a network is traced and tried with: enough to tell a batch's dimension from one of length 1."""
@@ -113,16 +114,18 @@ def _groups(given: dict[str, Tensor], count: int) -> tuple[Group, ...]:
     groups: list[Group] = []
     seen = 0
     for name, units in given.items():
-        new = int((units.unique() > seen).sum())
+        new = len(set(units.tolist()) - set(range(seen + 1)))
         if new:
             groups.append(Group(name, seen + 1, new, ()))
             seen += new
     assert seen == count
     sharing = {name: set(units.tolist()) for name, units in given.items()}
-    return tuple(
-        Group(g.name, g.first, g.size, tuple(n for n, units in sharing.items() if not units.isdisjoint(range(g.first, g.first + g.size))))
-        for g in groups
-    )
+
+    def layers(group: Group) -> tuple[str, ...]:
+        numbers = range(group.first, group.first + group.size)
+        return tuple(name for name, units in sharing.items() if not units.isdisjoint(numbers))
+
+    return tuple(replace(group, layers=layers(group)) for group in groups)
 
 
 def _layer_name(weight: str) -> str:
@@ -137,7 +140,7 @@ def _tried(network: nn.Module, graph: Graph, images: Tensor) -> Graph:
         if reason is None:
             return graph
         bad = _culprits(network, graph, graph.groups, images) or list(graph.groups)
-        graph = graph.keeping(bad, f"the network's forward() does not run, or computes otherwise, without them ({reason})")
+        graph = graph.keeping(bad, f"without them forward() does not run, or computes something else ({reason})")
     return graph
 
 
@@ -169,6 +172,6 @@ def failure(network: nn.Module, graph: Graph, groups: Sequence[Group], images: T
         try:
             found = smaller(network, graph, kept)(images)
         except Exception as error:
-            return f"{type(error).__name__}: {str(error).strip().splitlines()[0]}" if str(error).strip() else type(error).__name__
-    error = difference(found, expected)
-    return None if is_exact(error) else f"its outputs differ by {error:.1e}"
+            return first_line(error)
+    farthest = difference(found, expected)
+    return None if is_exact(farthest) else f"its outputs differ by {farthest:.1e}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
@@ -37,7 +36,6 @@ def is_exact(error: float) -> bool:
 
 
 def _tensors(outputs: Any) -> list[Tensor]:
-    return [leaf.double() if leaf.is_floating_point() else leaf for leaf in tree_leaves(outputs) if isinstance(leaf, Tensor)]
-
-
-
+    return [
+        leaf.double() if leaf.is_floating_point() else leaf for leaf in tree_leaves(outputs) if isinstance(leaf, Tensor)
+    ]

@@ -77,7 +77,7 @@ class Graph:
 
     `whole`: layers none of whose output channels can be removed, and why. `mixed`: units that meet values which are
     not tied to them (a mask over positions, say). `other_multiply_adds`: of one image, outside all layers (attention).
-    `image`: the shape of one image. `largest`: how many numbers one operator gives for it at most; `stored`: all of them.
+    `image`: the shape of one image. `largest`: the most numbers that one operator gives for it; `stored`: those of all.
     """
 
     layers: tuple[Layer, ...]

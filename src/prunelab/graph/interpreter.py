@@ -72,7 +72,9 @@ class Interpreter:
                         self.ties.keep(ids, "they are the network's outputs")
             elif node.op == "call_function":
                 result = self._call(node, values)
-                given = sum(val.numel() for val in tree_iter(node.meta.get("val")) if isinstance(val, Tensor)) // self.batch
+                given = (
+                    sum(val.numel() for val in tree_iter(node.meta.get("val")) if isinstance(val, Tensor)) // self.batch
+                )
                 self.largest, self.stored = max(self.largest, given), self.stored + given
                 values[node] = tree_map(lambda ids: spread(ids) if isinstance(ids, Tensor) else ids, result)
             else:  # a submodule or an attribute that tracing left as it is
@@ -85,7 +87,7 @@ class Interpreter:
             self.ties.tie(known, ids, f"{parameter.name} is used where channels have to stay, too")
 
     def layer(self, node: fx.Node, weight: Parameter, bias: Any, kind: tuple[str, int, int], ids: Tensor) -> None:
-        """Note a use of a layer that gives `ids` [out]. `kind`: its name, groups, and the weight's dimension of outputs."""
+        """Note a use of a layer that gives `ids` [out]. `kind`: its name, groups, the weight's dimension of outputs."""
         shape = node.meta["val"].shape
         positions = node.meta["val"].numel() // shape[0] // len(ids)
         for name in self._upstream[node]:
@@ -96,8 +98,8 @@ class Interpreter:
             known.uses += 1
             known.positions += positions
             return
-        name = bias.name if isinstance(bias, Parameter) else None
-        self.layers[weight.name] = Use(weight.name, name, kind[0], positions, kind[1], kind[2], ids)
+        of_bias = bias.name if isinstance(bias, Parameter) else None
+        self.layers[weight.name] = Use(weight.name, of_bias, kind[0], positions, kind[1], kind[2], ids)
 
     def along(self, ids: Tensor, dim: int, reason: str) -> Tensor:
         """The id of each index along a dimension, int64 [size]; ids that share an index are tied."""
@@ -124,11 +126,11 @@ class Interpreter:
 
     def mix(self, ids: Tensor) -> None:
         """Note ids that meet values which are not tied to them."""
-        self.mixed.update(torch.unique(narrowed(ids)).tolist())
+        self.mixed.update(narrowed(ids).unique().tolist())
         self.mixed.discard(NOTHING)
 
     def _placeholder(self, node: fx.Node) -> Any:
-        value = node.meta.get("val")
+        value = node.meta["val"]
         if node.name in self.names:
             return Parameter(self.names[node.name], tuple(value.shape))
         return nothing(value.shape) if isinstance(value, Tensor) else value

@@ -92,7 +92,9 @@ def prelu(run: Interpreter, node: fx.Node, given: list[Any]) -> Any:
     return ids
 
 
-def _give(run: Interpreter, node: fx.Node, weight: Parameter, bias: Any, kind: tuple[str, int, int], ids: Tensor) -> None:
+def _give(
+    run: Interpreter, node: fx.Node, weight: Parameter, bias: Any, kind: tuple[str, int, int], ids: Tensor
+) -> None:
     run.slot(weight, kind[2], ids)
     if isinstance(bias, Parameter):
         run.slot(bias, 0, ids)

@@ -43,16 +43,15 @@ def unary(run: Interpreter, node: fx.Node, given: list[Any]) -> Any:
 
 
 def binary(run: Interpreter, node: fx.Node, given: list[Any]) -> Any:
-    """Ids at the same place are tied; a number, or a tensor that is the same for all channels, leaves them as they are."""
+    """Ids at the same place are tied; a number, or a tensor that is the same for all channels, lets them pass."""
     name, shape = operator_name(node), node.meta["val"].shape
     reason = f"{name} joins them with values that have to stay"
     one, other = given[:2]
     if isinstance(one, Parameter) and isinstance(other, Tensor):
         one, other = other, one
-    if isinstance(one, Tensor) and isinstance(other, Parameter):
-        if _scales(run, one, other, reason):
-            run.mix(one)
-            return one.expand(shape)
+    if isinstance(one, Tensor) and isinstance(other, Parameter) and _scales(run, one, other, reason):
+        run.mix(one)
+        return one.expand(shape)
     one, other = run.ids_of(one, name), run.ids_of(other, name)
     if not (isinstance(one, Tensor) and isinstance(other, Tensor)):
         return (one if isinstance(one, Tensor) else other).expand(shape)
@@ -106,7 +105,9 @@ def pooling(run: Interpreter, node: fx.Node, given: list[Any]) -> Any:
     ids, val = run.ids_of(given[0], name), node.meta["val"]
     outputs = val if isinstance(val, tuple | list) else (val,)
     shape = outputs[0].shape
-    window = [dim for dim in range(ids.dim()) if ids.shape[dim] != shape[dim] or dim >= ids.dim() - _window(name, given)]
+    window = [
+        dim for dim in range(ids.dim()) if ids.shape[dim] != shape[dim] or dim >= ids.dim() - _window(name, given)
+    ]
     if any(varies(ids, dim) for dim in window):
         return run.keep_all(node, given, f"{name} runs over them")
     for dim in window:

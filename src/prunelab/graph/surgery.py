@@ -36,7 +36,7 @@ def smaller(network: nn.Module, graph: Graph, kept: Tensor) -> nn.Module:
 
 @torch.no_grad()
 def restored(small: nn.Module, network: nn.Module, graph: Graph, kept: Tensor) -> nn.Module:
-    """The inverse of `smaller`: a copy of `network` with the small one's numbers in place, its parameters zero elsewhere."""
+    """The inverse of `smaller`: a copy of `network` with the small one's numbers, parameters zero elsewhere."""
     result = copy.deepcopy(network)
     found, values = indices(graph, kept), dict(tensors(small))
     parameters = {name for name, _ in result.named_parameters()}
@@ -51,7 +51,7 @@ def restored(small: nn.Module, network: nn.Module, graph: Graph, kept: Tensor) -
 
 
 def resize(network: nn.Module, values: dict[str, Tensor]) -> None:
-    """Give parameters and buffers (by name) other values, of other sizes, in place, and correct the layers' own numbers.
+    """Give parameters and buffers (by name) values of other sizes, in place, and correct the layers' own numbers.
 
     Tensors that stand in several places are replaced in all of them.
     """
@@ -108,4 +108,6 @@ def _open_mesh(value: Tensor, found: dict[int, Tensor]) -> tuple[Tensor, ...]:
     """The chosen indices of every dimension up to the last that has any, to be broadcast against one another."""
     last = max(found)
     every = [found.get(dim, torch.arange(value.shape[dim])).to(value.device) for dim in range(last + 1)]
-    return tuple(index.reshape(*(-1 if dim == other else 1 for other in range(last + 1))) for dim, index in enumerate(every))
+    return tuple(
+        index.reshape(*(-1 if dim == other else 1 for other in range(last + 1))) for dim, index in enumerate(every)
+    )

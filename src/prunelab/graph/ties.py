@@ -31,11 +31,11 @@ class Ties:
         alone = (pairs == NOTHING).any(0)
         self.keep(pairs[:, alone], reason)
         if not bool(alone.all()):
-            self._pairs.append(torch.unique(pairs[:, ~alone], dim=1))
+            self._pairs.append(pairs[:, ~alone].unique(dim=1))
 
     def keep(self, ids: Tensor, reason: str) -> None:
         """These ids stay, and with them all that is tied to them."""
-        found = torch.unique(narrowed(ids))
+        found = narrowed(ids).unique()
         found = found[found != NOTHING]
         if len(found):
             self._kept.append((found, reason))

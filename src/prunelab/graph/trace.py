@@ -26,7 +26,7 @@ def trace(network: nn.Module, images: Tensor) -> ExportedProgram:
         except Exception as error:
             _run(network, images, shape)
             raise NetworkError(
-                f"the network cannot be traced by torch.export, on which pruning relies: {_first_line(error)}. "
+                f"the network cannot be traced by torch.export, on which pruning relies: {first_line(error)}. "
                 "It accepts a forward() whose operations do not depend on the values in a tensor"
             ) from error
 
@@ -36,7 +36,7 @@ def _run(network: nn.Module, images: Tensor, shape: str) -> None:
     try:
         network(images)
     except Exception as error:
-        raise NetworkError(f"the network cannot take images of {shape}: {_first_line(error)}") from error
+        raise NetworkError(f"the network cannot take images of {shape}: {first_line(error)}") from error
 
 
 @contextmanager
@@ -51,6 +51,7 @@ def evaluating(network: nn.Module) -> Iterator[None]:
             module.training = True
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """An error's kind and the first line of what it says."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

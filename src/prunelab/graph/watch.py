@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
 import torch
@@ -23,6 +22,7 @@ LAYER_FUNCTIONS = (
     *(torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d),
     *(torch.matmul, Tensor.matmul, Tensor.__matmul__, torch.mm, Tensor.mm),
 )
+ARGUMENTS = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class _Watch(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if func in LAYER_FUNCTIONS:
-            named = {**dict(zip(("input", "weight", "bias", "stride", "padding", "dilation", "groups"), args)), **kwargs}
+            named = {**dict(zip(ARGUMENTS, args, strict=False)), **kwargs}
             layer = self.layers.get(id(named.get("weight", named.get("other"))))
             if layer is not None:
                 return self.visit(Call(layer, named["input"], lambda: func(*args, **kwargs), named))

@@ -36,7 +36,7 @@ class Packed:
 
 @dataclass(frozen=True, slots=True)
 class KeptChannels:
-    """Of one layer of the dense network, the output and the input channels that a compacted one holds: bool [out], [in]."""
+    """Of a layer of the dense network, the output and input channels that a compacted one holds: bool [out], [in]."""
 
     name: str
     outputs: NDArray[np.bool_]

@@ -160,5 +160,3 @@ def _ordered(content: bytes) -> bytes:
     length = int.from_bytes(content[:8], "little")
     header = json.dumps(json.loads(content[8 : 8 + length]), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return content[:8] + header.encode().ljust(length) + content[8 + length :]
-
-

@@ -25,7 +25,7 @@ def graph_of(model: Model, dataset: Dataset) -> Graph:
     """The graph of a network, from whatever weights it begins with.
 
     Raises:
-        ConfigError: if it cannot take the images, gives something else than a logit for each class, or cannot be traced.
+        ConfigError: if it cannot take the images, does not give a logit for each class, or cannot be traced.
     """
     key = fingerprint([model.model_dump(mode="json"), dataset.shape, len(dataset.classes)])
     if key not in _graphs:

@@ -1,4 +1,4 @@
-"""Which networks a record may name without anyone's word for it."""
+"""Which code a record may name without anyone's word for it: reading a store must not run what it says."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import inspect
 
 from torch import nn
 
-from prunelab.config import Model
+from prunelab.config import Data, Job, Model
 from prunelab.errors import StoreError
 from prunelab.plugins import imported
 
@@ -32,6 +32,37 @@ def refuse_foreign(model: Model) -> None:
             found = imported(path, "model.network")
             if inspect.isfunction(found) and found.__module__.startswith(TORCHVISION.rstrip(".")):
                 return
-    raise StoreError(
-        f"its network is {path}: to read it, that code would be run. If you trust it, say so with --trust-code"
+    raise _foreign("model.network", path)
+
+
+def refuse_foreign_loader(data: Data) -> None:
+    """Let through prunelab's own data sets.
+
+    Raises:
+        StoreError: as `refuse_foreign`.
+    """
+    _refuse("data.loader", data.loader, "prunelab.data.")
+
+
+def refuse_foreign_job(job: Job) -> None:
+    """Let through a job that names nothing but prunelab's own code and torchvision's networks.
+
+    Raises:
+        StoreError: as `refuse_foreign`.
+    """
+    refuse_foreign(job.model)
+    refuse_foreign_loader(job.data)
+    _refuse("recovery.module", job.recovery.module, "prunelab.recovery.")
+    if "." in job.method.score:
+        _refuse("method.score", job.method.score, "prunelab.pruning.criteria.")
+
+
+def _refuse(key: str, path: str, own: str) -> None:
+    if not path.startswith(own):
+        raise _foreign(key, path)
+
+
+def _foreign(key: str, path: str) -> StoreError:
+    return StoreError(
+        f"the record names {key}={path}: to read it, that code would be run. If you trust it, say so with --trust-code"
     )

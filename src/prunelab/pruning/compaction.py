@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -83,7 +84,9 @@ def _folded(pruned: Pruned, network: nn.Module) -> Tensor:
 
 def _note(call: Call, given: dict[str, Tensor]) -> None:
     """What a layer is given for one image: [in, positions]; several uses one after the other."""
-    channels = call.given.reshape(-1, call.given.shape[-1]).T if call.layer.kind == "linear" else call.given[0].flatten(1)
+    channels = (
+        call.given.reshape(-1, call.given.shape[-1]).T if call.layer.kind == "linear" else call.given[0].flatten(1)
+    )
     name = call.layer.name
     given[name] = torch.cat([given[name], channels], dim=1) if name in given else channels.clone()
 
@@ -162,8 +165,8 @@ def _add(graph: Graph, reader: Layer, constant: Tensor, given: Tensor | None, ne
         matrix = weight.flatten(2).sum(2) if weight.dim() > 2 else weight
         offset = matrix[:, columns] @ values
         if bool(offset.any()):
-            module = network.get_submodule(reader.name)
-            module.bias = nn.Parameter(offset if module.bias is None else module.bias + offset)  # type: ignore[assignment]
+            module: Any = network.get_submodule(reader.name)
+            module.bias = nn.Parameter(offset if module.bias is None else module.bias + offset)
     within = graph.inputs_of(reader)
     gone = torch.cat([constant.new_zeros(1), constant])[within].nonzero().squeeze(1).to(weight.device)
     weight.index_fill_(reader.inputs_dim, gone, 0)

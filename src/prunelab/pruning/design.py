@@ -43,12 +43,15 @@ def design(call: Call, rows: Tensor) -> list[Tensor]:
     if layer.kind == "linear":
         return [_picked(call.given.reshape(-1, call.given.shape[-1]), rows)]
     if layer.kind == "transposed":
-        raise PrunelabError(f"layer {layer.name} is a transposed convolution: its inputs cannot be unfolded; exclude it")
+        raise PrunelabError(
+            f"layer {layer.name} is a transposed convolution: its inputs cannot be unfolded; exclude it"
+        )
     windows = _windows(call.given, call.geometry)
     spatial = windows.dim() // 2 - 1
     outside = [windows.shape[0], *windows.shape[2 : 2 + spatial]]
     places = torch.unravel_index(rows.to(windows.device), outside)
-    chosen = windows[(places[0], slice(None), *places[1:])]  # [rows, in, *kernel]
+    where: tuple[Any, ...] = (places[0], slice(None), *places[1:])
+    chosen = windows[where]  # [rows, in, *kernel]
     return [part.flatten(1) for part in chosen.chunk(layer.groups, 1)]
 
 
@@ -76,7 +79,8 @@ def _windows(given: Tensor, geometry: Mapping[str, Any]) -> Tensor:
     for dim in range(spatial):
         given = given.unfold(2 + dim, (kernel[dim] - 1) * dilation[dim] + 1, stride[dim])
     for dim in range(spatial):
-        given = given[(..., slice(None, None, dilation[dim]), *(slice(None),) * (spatial - dim - 1))]
+        where: tuple[Any, ...] = (..., slice(None, None, dilation[dim]), *(slice(None),) * (spatial - dim - 1))
+        given = given[where]
     return given
 
 

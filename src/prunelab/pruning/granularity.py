@@ -55,6 +55,7 @@ class Granularity(ABC):
         Raises:
             ConfigError: saying what it accepts.
         """
+        return
 
 
 @dataclass(frozen=True)
@@ -183,5 +184,3 @@ def granularity_of(method: Method) -> Granularity:
             raise ConfigError("method.block is missing: granularity block takes [rows, columns]")
         return Block(*method.block)
     return Neuron() if method.granularity is GranularityName.NEURON else Weight()
-
-

@@ -76,7 +76,9 @@ def prune(
     granularity.check(graph, percentage)
     saliency = criterion_of(method)(network, graph, calibration)
     try:
-        scores = [score.detach().cpu() for score in granularity.scores(graph, saliency)]  # where ranking is deterministic
+        scores = [
+            score.detach().cpu() for score in granularity.scores(graph, saliency)
+        ]  # where ranking is deterministic
     except (KeyError, TypeError, IndexError, AttributeError, RuntimeError) as error:
         raise ConfigError(
             f"method.score={method.score} gives something else than its granularity takes, which is a tensor "
@@ -156,4 +158,3 @@ def _count(percentage: float, total: int, cost: Callable[[int], int], what: Perc
         else:
             high = middle - 1
     return low
-

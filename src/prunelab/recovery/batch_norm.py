@@ -36,7 +36,9 @@ def reestimated(pruned: Pruned, calibration: Calibration) -> Pruned:
 
 
 def _measure(module: nn.Module, given: tuple[Tensor, ...]) -> None:
-    assert isinstance(module, _BatchNorm) and module.running_mean is not None and module.running_var is not None
+    assert isinstance(module, _BatchNorm)
+    assert module.running_mean is not None
+    assert module.running_var is not None
     rows = given[0].movedim(1, -1).reshape(-1, given[0].shape[1])
     module.running_mean.copy_(rows.mean(0))
     module.running_var.copy_(rows.var(0))

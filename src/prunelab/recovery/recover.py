@@ -48,7 +48,7 @@ class Learning:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a recovery may use: the dense trained network (never changed), its graph, training data, the job's choices."""
+    """What a recovery may use: the dense trained network (never changed), its graph, data, the job's own choices."""
 
     dense: nn.Module
     graph: Graph

@@ -7,6 +7,7 @@ import pandas as pd
 from prunelab import names
 from prunelab.report.findings import findings
 from prunelab.report.results import Results
+from prunelab.report.series import place
 from prunelab.report.tables import as_markdown
 from prunelab.report.verdict import verdicts
 
@@ -27,6 +28,7 @@ def describe(results: Results, published: pd.DataFrame | None) -> str:
         *head,
         f"The whole comparison on one page: `{names.REPORT_FILE}` among the artifacts.",
         "\n".join(f"- {sentence}" for sentence in sentences(results)),
+        f"Networks and data: {place(results.rows)}.",
         as_markdown(results.table),
     ]
     if published is not None:

@@ -1,4 +1,4 @@
-"""The figures of a sweep, drawn with matplotlib; nothing here writes a file."""
+"""The curves of a sweep, drawn with matplotlib, and how each series looks everywhere; nothing here writes a file."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, NullFormatter
 
 from prunelab import names
-from prunelab.report.pictures import Picture
-from prunelab.report.results import Results, same_ratios, unpruned
+from prunelab.report.results import Results
+from prunelab.report.series import removed, unpruned
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#44AA99", "#999933")
 """Okabe and Ito's and Tol's colours, told apart by colour-blind readers too."""
@@ -23,32 +23,6 @@ ON_DARK = {"#0072B2": "#3B97DB", "#882255": "#C4528F", BASELINE_COLOUR: "#B8BDC4
 """What stands for a colour on a dark background, for those that would hardly be seen there."""
 SIZE = (7.2, 4.4)
 ROOMY = 200
-
-
-def draw(results: Results, pictures: Sequence[Picture] = ()) -> dict[str, Figure]:
-    """Every figure of a sweep for which there is something to draw, by name."""
-    table = results.table
-    figures = {
-        "accuracy": against_percentage(results, table, names.TEST_ACCURACY, names.BASELINE_ACCURACY),
-        "loss": against_percentage(results, table, names.TEST_LOSS, names.BASELINE_LOSS),
-        "parameters": against(results, table, {names.COMPRESSION_RATIO: "times fewer parameters than unpruned"}),
-        "survivors": survivors(results, table),
-    }
-    if not same_ratios(table):
-        fewer = {names.THEORETICAL_SPEEDUP: "times fewer multiply-adds than unpruned"}
-        figures["multiply_adds"] = against(results, table, fewer)
-    if sizes := batch_sizes(table):
-        ends = list(dict.fromkeys([sizes[0], sizes[-1]]))
-        faster = {names.speedup(size): f"times as fast, measured, batches of {size:,}" for size in ends}
-        figures["speedup"] = against(results, table, faster)
-        figures["promised_speedup"] = theoretical_beside_measured(table, ends)
-    if names.FILE_BYTES in table:
-        figures["file"] = against(results, table, {names.FILE_BYTES: "size of the saved network"})
-    if pictures:
-        figures["pixels"] = pixels(pictures)
-    if results.curves:
-        figures["learning_curves"] = learning_curves(results.curves)
-    return figures
 
 
 def looks(series: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -76,7 +50,7 @@ def against_percentage(results: Results, table: pd.DataFrame, metric: str, basel
     _unpruned(axes, results, baseline)
     what = "accuracy" if metric == names.TEST_ACCURACY else "loss (mean cross-entropy, nats)"
     axes.set(
-        xlabel="removed (% of the method's units)",
+        xlabel=removed(results.rows),
         ylabel=f"test {what}",
         title=f"Test {what.partition(' (')[0]}",
     )
@@ -111,37 +85,6 @@ def against(results: Results, table: pd.DataFrame, columns: Mapping[str, str]) -
     return figure
 
 
-def survivors(results: Results, table: pd.DataFrame) -> Figure:
-    """For each series, the share of each hidden layer's units that stays, against the percentage removed."""
-    every = list(dict.fromkeys(table["series"]))
-    columns = min(len(every), 3)
-    rows = -(-len(every) // columns)
-    figure = Figure(figsize=(0.6 + 3.7 * columns, 0.4 + 3.4 * rows), layout="constrained")
-    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-    for axes in grid.flat[len(every) :]:
-        axes.set_visible(False)
-    for axes, series in zip(grid.flat, every, strict=False):
-        part = table[table["series"] == series]
-        for position, layer in enumerate(results.hidden_layers):
-            whole = part[layer.replace(names.REMAINING, names.UNITS)].iloc[0]
-            if pd.isna(whole):
-                continue  # another sweep's network has more layers
-            axes.plot(
-                part[names.PERCENTAGE],
-                100 * part[layer] / whole,
-                color=PALETTE[position % len(PALETTE)],
-                marker=MARKERS[position % len(MARKERS)],
-                markersize=3.5,
-                label=f"hidden layer {layer.rpartition('_')[2]} ({whole:,.0f})",
-            )
-        axes.set(title=series, xlabel="removed overall (%)")
-        _plain(axes)
-        axes.legend(frameon=False, fontsize=8)
-    for axes in grid[:, 0]:
-        axes.set_ylabel("remaining in the layer (%)")
-    return figure
-
-
 def theoretical_beside_measured(table: pd.DataFrame, sizes: Sequence[int]) -> Figure:
     """Each series' measured speedup against the one that its multiply-adds promise; on the diagonal they are equal."""
     figure, panels = _panels(len(sizes))
@@ -159,22 +102,6 @@ def theoretical_beside_measured(table: pd.DataFrame, sizes: Sequence[int]) -> Fi
         axes.yaxis.set_minor_formatter(NullFormatter())
         axes.set(xlabel="promised: times fewer multiply-adds", ylabel=f"measured: times as fast, batches of {size:,}")
     _legend(panels[-1], len(look))
-    return figure
-
-
-def pixels(pictures: Sequence[Picture]) -> Figure:
-    """For each picture, how much of every input pixel the network still uses."""
-    columns = min(len(pictures), 4)
-    rows = -(-len(pictures) // columns)
-    figure = Figure(figsize=(1.2 + 2.5 * columns, 0.5 + 2.6 * rows), layout="constrained")
-    grid = figure.subplots(rows, columns, squeeze=False)
-    most = max(float(picture.inputs.max(initial=0)) for picture in pictures) or 1.0
-    for axes in grid.flat:
-        axes.set_axis_off()
-    for axes, picture in zip(grid.flat, pictures, strict=False):
-        image = axes.imshow(picture.inputs, cmap="viridis", vmin=0, vmax=most)
-        axes.set_title(f"{picture.series}, {picture.percentage:g}%\n{picture.unused_pixels} pixels unused", fontsize=9)
-    figure.colorbar(image, ax=grid, label="sum of the remaining |weights| of a pixel", shrink=0.8)
     return figure
 
 
@@ -200,7 +127,7 @@ def learning_curves(curves: dict[str, dict[str, dict[int, float]]]) -> Figure:
                 )
         axes.set(xlabel="epoch", ylabel=label)
         axes.xaxis.get_major_locator().set_params(integer=True)
-        _plain(axes)
+        plain(axes)
         axes.legend(frameon=False)
     figure.suptitle("Training of the unpruned network" + ("" if len(curves) == 1 else f" ({len(curves)} trainings)"))
     return figure
@@ -254,10 +181,10 @@ def _panels(count: int) -> tuple[Figure, list[Axes]]:
     figure = Figure(figsize=(width if count == 1 else 0.75 * width * count, height), layout="constrained")
     panels = list(figure.subplots(1, count, squeeze=False).flat)
     for axes in panels:
-        _plain(axes)
+        plain(axes)
     return figure, panels
 
 
-def _plain(axes: Axes) -> None:
+def plain(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.25, linewidth=0.6)

@@ -7,7 +7,9 @@ from itertools import pairwise
 import pandas as pd
 
 from prunelab import names
-from prunelab.report.results import Results, unpruned
+from prunelab.report.layers import few
+from prunelab.report.results import EMPTIED, Results
+from prunelab.report.series import unpruned
 
 TOLERANCE = 0.01
 BATCH = 1024
@@ -22,15 +24,9 @@ def findings(results: Results) -> list[str]:
         f"loss {dense[names.BASELINE_LOSS]:.4f}."
         for what, dense in unpruned(results.rows).items()
     ]
-    labelled = results.labelled
     for series in dict.fromkeys(table["series"]):
         part = table[table["series"] == series]
-        words = [
-            _reach(part),
-            _fall(part),
-            _speed(part),
-            _emptied(labelled[labelled["series"] == series], results.hidden_layers),
-        ]
+        words = [_reach(part), _fall(part), _speed(part), _emptied(part)]
         sentences.append(f"{series}: " + "; ".join(word for word in words if word) + ".")
     if names.SPEED_NOT_MEASURED in results.rows and results.rows[names.SPEED_NOT_MEASURED].notna().any():
         reasons = results.rows[names.SPEED_NOT_MEASURED].dropna().unique()
@@ -120,10 +116,10 @@ def _percentages(part: pd.DataFrame) -> str:
     return ", ".join(f"{percentage:g}%" for percentage in part[names.PERCENTAGE])
 
 
-def _emptied(rows: pd.DataFrame, layers: list[str]) -> str:
-    for percentage, at in rows.sort_values(names.PERCENTAGE).groupby(names.PERCENTAGE):
-        empty = [layer.rpartition("_")[2] for layer in layers if (at[layer] == 0).any()]
-        if empty:
-            which = f"hidden layer {empty[0]} is" if len(empty) == 1 else f"hidden layers {', '.join(empty)} are"
-            return f"{which} emptied first, at {percentage:g}%"
-    return "no hidden layer is emptied"
+def _emptied(part: pd.DataFrame) -> str:
+    some = part[part[EMPTIED] != ""]
+    if some.empty:
+        return "no layer is emptied"
+    layers = str(some.iloc[0][EMPTIED])
+    are = "is" if "," not in layers else "are"
+    return f"{few(layers)} {are} emptied first, at {some.iloc[0][names.PERCENTAGE]:g}%"

@@ -12,12 +12,13 @@ from rich.console import Console
 
 from prunelab import names
 from prunelab.report.describe import BESIDE, describe, sentences
-from prunelab.report.figures import draw
+from prunelab.report.gallery import draw
 from prunelab.report.page import page
 from prunelab.report.pictures import Picture
 from prunelab.report.provenance import Provenance
 from prunelab.report.published import comparison
-from prunelab.report.results import Results, unpruned
+from prunelab.report.results import Results
+from prunelab.report.series import place, unpruned
 from prunelab.report.tables import as_rich
 from prunelab.report.terminal import accuracy_plot
 
@@ -50,7 +51,8 @@ class Outcome:
     def say(self, console: Console) -> None:
         """Tables, the plot and findings."""
         plain = console.options.ascii_only
-        console.print(as_rich(self.results.table, self.results.name, console.width, plain))
+        title = f"{self.results.name}: {place(self.results.rows)}"
+        console.print(as_rich(self.results.table, title, console.width, plain))
         levels = [dense[names.BASELINE_ACCURACY] for dense in unpruned(self.results.rows).values()]
         plot = accuracy_plot(self.results.table, levels)
         if plot is not None:

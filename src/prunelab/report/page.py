@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
-from itertools import groupby
+from itertools import chain
 from typing import Any
 
 import pandas as pd
@@ -20,18 +20,13 @@ from prunelab.report import pictures as drawing
 from prunelab.report.figures import ON_DARK, looks
 from prunelab.report.findings import findings, reach
 from prunelab.report.kept import DROPS, kept
+from prunelab.report.layer_plots import survivors
 from prunelab.report.pictures import Picture
-from prunelab.report.plots import (
-    MOST,
-    against_percentage,
-    layer_colours,
-    learning_curves,
-    shared_axes,
-    survivors,
-)
+from prunelab.report.plots import MOST, Plot, against_percentage, learning_curves, shared_axes
 from prunelab.report.provenance import Provenance
 from prunelab.report.published import comparison
 from prunelab.report.results import Results
+from prunelab.report.series import PERCENTAGE_OF
 from prunelab.report.tables import as_cells
 from prunelab.report.traces import DASH_NAMES, SYMBOLS
 from prunelab.report.verdict import verdicts
@@ -47,14 +42,15 @@ def page(
     table = results.table
     every, series = list(dict.fromkeys(table["series"])), drawn(table)
     published = comparison(results)
-    layers = len(results.hidden_layers)
-    colours = layer_colours(layers)
+    alike, maps = survivors(results, table, series)
     groups = {
         "percentage": against_percentage(results, table, series, published),
         "shared": shared_axes(results, table, series),
-        "survivors": survivors(results, table, series),
+        "maps": maps,
         "training": learning_curves(results.curves),
     }
+    plots = [*chain.from_iterable(groups.values()), *(plot for each in alike for plot in each.plots)]
+    on_dark = {light: dark for each in alike for _, light, dark in each.layers}
     return _template().render(
         results=results,
         facts=_facts(results.rows, every),
@@ -66,8 +62,9 @@ def page(
         left_out=len(every) - len(series),
         key_of_series=_key(series),
         detail=drawing.DETAIL,
-        layers=[{"light": light, "dark": dark} for light, dark in zip(colours, _on_dark(layers), strict=True)],
-        figures=_json(groups.values(), ON_DARK | dict(zip(colours, _on_dark(layers), strict=True))),
+        alike=alike,
+        of_units=set(results.labelled[PERCENTAGE_OF]) == {"units"},
+        figures=_json(plots, ON_DARK | on_dark),
         pictures=_pictured(pictures),
         table=as_cells(table),
         published=None if published is None else as_cells(published),
@@ -120,36 +117,38 @@ def _key(series: Sequence[str]) -> list[dict[str, str]]:
     ]
 
 
-def _on_dark(layers: int) -> list[str]:
-    return layer_colours(layers, first=0.35, last=0.97)
-
-
-def _json(groups: Any, on_dark: Mapping[str, str]) -> Markup:
+def _json(plots: Sequence[Plot], on_dark: Mapping[str, str]) -> Markup:
     """All plots as JSON that is safe inside a script element."""
-    plots = {plot.name: {"data": plot.data, "layout": plot.layout} for group in groups for plot in group}
-    text = json.dumps({"plots": plots, "onDark": on_dark}, allow_nan=False, separators=(",", ":"))
+    named = {plot.name: {"data": plot.data, "layout": plot.layout} for plot in plots}
+    text = json.dumps({"plots": named, "onDark": on_dark}, allow_nan=False, separators=(",", ":"))
     return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
 
 
 def _pictured(pictures: Sequence[Picture]) -> list[dict[str, Any]]:
-    """The pictures of one percentage and layer side by side."""
-    most = max((float(picture.inputs.max(initial=0)) for picture in pictures), default=0.0)
-    ordered = sorted(pictures, key=lambda picture: (picture.percentage, picture.layer))
+    """The pictures of one percentage and layer side by side, in the order in which these first appear."""
+    most = max((float(each.inputs.max(initial=0)) for each in pictures if each.inputs is not None), default=0.0)
+    groups: dict[tuple[float, str, bool, str], list[Picture]] = {}
+    for each in pictures:
+        first = "" if each.filters is None else each.filters.layer
+        groups.setdefault((each.percentage, each.layer, each.convolution, first), []).append(each)
     return [
         {
             "percentage": f"{percentage:g}",
             "layer": layer,
+            "convolution": convolution,
+            "first": first,
             "pictures": [
                 {
                     "of": picture,
+                    "filters": drawing.filters(picture),
                     "matrix": drawing.matrix(picture),
-                    "detail": drawing.detail(picture),
+                    "detail": "" if convolution else drawing.detail(picture),
                     "pixels": drawing.pixels(picture, most),
                 }
                 for picture in group
             ],
         }
-        for (percentage, layer), group in groupby(ordered, key=lambda picture: (picture.percentage, picture.layer))
+        for (percentage, layer, convolution, first), group in groups.items()
     ]
 
 

@@ -1,4 +1,4 @@
-"""What was removed, as pictures: a layer's weight matrix and the input pixels that still matter (small PNGs)."""
+"""What was removed, as small PNGs: a layer's weights, the first filters, the input pixels that still matter."""
 
 from __future__ import annotations
 
@@ -13,93 +13,169 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from prunelab.network.packed import KeptChannels, Packed
+from prunelab.report.tiles import FAINTEST, INK, signed, tiles
 
 BLOCKS = 128
 """A matrix is drawn with at most so many blocks a side."""
 DETAIL = 40
 """Rows and columns of the part that is drawn weight by weight."""
-INK = (40, 135, 208)
-OPPOSITE = (224, 107, 20)
-"""Blue and orange of a middle lightness: both are seen on white and on near-black."""
-FAINTEST = 0.3
 
 Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """One hidden layer of a pruned network.
+class Filters:
+    """The filters of the first convolution, [out, in, rows, columns] in the dense network's positions."""
 
-    `weights` are [out, in] in the dense network's positions, zero where removed. `inputs` are [rows, columns] of the
-    image: how much of each pixel is still used, the sum of the first layer's remaining absolute weights.
+    layer: str
+    weights: Floats
+
+    @property
+    def left(self) -> int:
+        """How many have a weight."""
+        return int(self.weights.any(axis=(1, 2, 3)).sum())
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One layer of a pruned network.
+
+    `weights` are [out, in] in the dense network's positions, zero where removed; of a convolution they are the norms of
+    the kernels that join two channels. `inputs` are [rows, columns] of the image, where the first layer is linear: how
+    much of each pixel is still used, the sum of that layer's remaining absolute weights. `filters`: where the first
+    layer is a convolution.
     """
 
     series: str
     percentage: float
-    layer: int
+    layer: str
     weights: Floats
-    inputs: Floats
+    inputs: Floats | None = None
+    filters: Filters | None = None
+    convolution: bool = False
 
     @property
     def kept(self) -> float:
-        """Share of the layer's weights that stay."""
+        """Share of the layer's weights that stay; of a convolution, of its kernels."""
         return float((self.weights != 0).mean())
 
     @property
     def empty_rows(self) -> int:
-        """Neurons of the layer that no weight enters."""
+        """Neurons or channels of the layer that no weight enters."""
         return int((self.weights == 0).all(axis=1).sum())
 
     @property
     def empty_columns(self) -> int:
-        """Neurons before the layer from which no weight of it comes."""
+        """Neurons or channels before the layer from which no weight of it comes."""
         return int((self.weights == 0).all(axis=0).sum())
 
     @property
     def unused_pixels(self) -> int:
-        return int((self.inputs == 0).sum())
+        return 0 if self.inputs is None else int((self.inputs == 0).sum())
 
 
-def picture(series: str, percentage: float, network: Packed, kept: Sequence[KeptChannels]) -> Picture:
-    """Of a compacted network: its second hidden layer, or the only one, in the dense network's positions."""
-    first, second = (network.arrays[name] for name in network.weights[:2])
-    inputs = np.abs(first).sum(0).reshape(json.loads(network.metadata["shape"])[1:])
-    shown, which = (first, 0) if len(kept) == 2 else (second, 1)
-    weights = np.zeros((len(kept[which].outputs), len(kept[which].inputs)), np.float32)
-    weights[np.ix_(kept[which].outputs, kept[which].inputs)] = shown
-    return Picture(series, percentage, which + 1, weights, inputs)
+def picture(series: str, percentage: float, network: Packed, kept: Sequence[KeptChannels]) -> Picture | None:
+    """Of a compacted network, in the dense network's positions; None where its tensors are not as expected.
+
+    The layer is the second hidden one, or the only one; in a network that begins with a convolution, the next
+    convolution between channels, the next linear layer where there is none.
+    """
+    layers = [
+        (each.name, dense)
+        for name, each in zip(network.weights, kept, strict=False)
+        if (dense := _in_place(network.arrays.get(name), each)) is not None
+    ]
+    if not layers or len(layers) != len(network.weights):
+        return None
+    (first_name, first), later = layers[0], layers[1:-1]
+    if first.ndim == 2:
+        name, shown = later[0] if later else layers[0]
+        inputs = _pixels(first, json.loads(network.metadata["shape"]))
+    else:
+        between = [each for each in later if each[1].ndim > 2 and each[1].shape[1] > 1]
+        name, shown = (between or [each for each in later if each[1].ndim == 2] or layers[:1])[0]
+        inputs = None
+    return Picture(
+        series,
+        percentage,
+        name,
+        shown if shown.ndim == 2 else np.sqrt((shown**2).sum(axis=tuple(range(2, shown.ndim)))),
+        inputs=inputs,
+        filters=None if first.ndim == 2 else Filters(first_name, _with_rows(first)),
+        convolution=shown.ndim > 2,
+    )
+
+
+def _in_place(weights: NDArray[np.float32] | None, kept: KeptChannels) -> Floats | None:
+    """A compacted layer's weights [out, in, ...] in the dense network's positions; None where they do not fit.
+
+    Those of a transposed convolution are [in, out, ...].
+    """
+    left = int(kept.outputs.sum()), int(kept.inputs.sum())
+    if weights is None or weights.ndim < 2:
+        return None
+    if weights.shape[:2] != left:
+        weights = weights.swapaxes(0, 1)
+    if weights.shape[:2] != left:
+        return None
+    dense = np.zeros((len(kept.outputs), len(kept.inputs), *weights.shape[2:]), np.float32)
+    dense[np.ix_(kept.outputs, kept.inputs)] = weights
+    return dense
+
+
+def _pixels(weights: Floats, shape: Sequence[int]) -> Floats | None:
+    """How much each pixel of an image (channels, rows, columns) is used; None where the layer takes something else."""
+    if weights.shape[1] != np.prod(shape):
+        return None
+    used: Floats = np.abs(weights).sum(axis=0).reshape(shape).sum(axis=0)
+    return used
+
+
+def _with_rows(weights: Floats) -> Floats:
+    """The kernels of a convolution of one, two or three dimensions as [out, in, rows, columns]."""
+    return weights.reshape(*weights.shape[:2], -1, weights.shape[-1])
 
 
 def matrix(picture: Picture) -> str:
-    """The whole matrix: each block as opaque as the share of its weights that stay."""
-    return _png(INK, kept_per_block(picture.weights != 0))
+    """The whole matrix: each block as opaque as the share of its weights that stay; kernels as large as their norm."""
+    if not picture.convolution:
+        return _png(INK, kept_per_block(picture.weights != 0))
+    size = per_block(picture.weights)
+    size = size / (size.max(initial=0) or 1.0)
+    return _png(INK, np.where(size == 0, 0, FAINTEST + (1 - FAINTEST) * size).astype(np.float32))
 
 
 def detail(picture: Picture) -> str:
     """Rows and columns from the middle, weight by weight: blue above zero, orange below, clear where removed."""
     middle = tuple(slice(max(0, (length - DETAIL) // 2), (length + DETAIL) // 2) for length in picture.weights.shape)
-    weights = picture.weights[middle]
-    size = np.abs(weights) / (np.abs(weights).max() or 1.0)
-    alpha = np.where(weights == 0, 0.0, FAINTEST + (1 - FAINTEST) * size)
-    colours = np.where((weights > 0)[..., None], np.array(INK), np.array(OPPOSITE))
-    return _data_uri(np.dstack([colours, np.round(255 * alpha)]).astype(np.uint8))
+    return _data_uri(signed(picture.weights[middle]))
+
+
+def filters(picture: Picture) -> str:
+    """The first filters as tiles, those removed hatched; empty where there are none."""
+    return "" if picture.filters is None else _data_uri(tiles(picture.filters.weights))
 
 
 def pixels(picture: Picture, most: float) -> str:
-    """The image's pixels, each as opaque as it is used, beside a pixel that is used `most`."""
-    return _png(INK, picture.inputs / (most or 1.0))
+    """The image's pixels, each as opaque as it is used, beside one that is used `most`; empty where there are none."""
+    return "" if picture.inputs is None else _png(INK, picture.inputs / (most or 1.0))
 
 
 def kept_per_block(kept: NDArray[np.bool_]) -> Floats:
     """Shares of what is kept in a grid of at most BLOCKS x BLOCKS equal blocks; blocks at the edges may be smaller."""
-    side = max(1, -(-max(kept.shape) // BLOCKS))
-    rows, columns = (np.arange(0, length, side) for length in kept.shape)
-    sums = np.add.reduceat(np.add.reduceat(kept.astype(np.float32), rows, axis=0), columns, axis=1)
+    return per_block(kept.astype(np.float32))
+
+
+def per_block(values: Floats) -> Floats:
+    """Means over such a grid."""
+    side = max(1, -(-max(values.shape) // BLOCKS))
+    rows, columns = (np.arange(0, length, side) for length in values.shape)
+    sums = np.add.reduceat(np.add.reduceat(values, rows, axis=0), columns, axis=1)
     heights, widths = (
-        np.diff(starts, append=length) for starts, length in zip((rows, columns), kept.shape, strict=True)
+        np.diff(starts, append=length) for starts, length in zip((rows, columns), values.shape, strict=True)
     )
-    shares: Floats = (sums / np.outer(heights, widths)).astype(np.float32)
-    return shares
+    means: Floats = (sums / np.outer(heights, widths)).astype(np.float32)
+    return means
 
 
 def _png(colour: tuple[int, int, int], alpha: Floats) -> str:

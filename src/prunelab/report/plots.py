@@ -10,14 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
-from matplotlib import colormaps
-from matplotlib.colors import to_hex
 
 from prunelab import names
 from prunelab.report.figures import BASELINE_COLOUR, DASHES, PALETTE
 from prunelab.report.published import ACCURACY, LOSS
 from prunelab.report.results import Results, same_ratios
-from prunelab.report.traces import Trace, lines, logarithmic, number, numbers, printed, spans, unpruned
+from prunelab.report.series import removed
+from prunelab.report.traces import Trace, lines, logarithmic, number, printed, spans, unpruned
 
 MOST = len(PALETTE) * len(DASHES)
 """So many lines can be told apart; more are not drawn."""
@@ -68,7 +67,7 @@ def against_percentage(
         if name == "loss" and spans(table[metric], 50):
             y |= logarithmic(table[metric], "{:g}")
         layout = {
-            "xaxis": {"title": {"text": "removed (% of the method's units)"}, "range": [-2, 102], "dtick": 20},
+            "xaxis": {"title": {"text": removed(results.rows)}, "range": [-2, 102], "dtick": 20},
             "yaxis": y,
             **unpruned(results.rows, baseline),
         }
@@ -111,45 +110,6 @@ def axes(table: pd.DataFrame) -> list[Axis]:
         found.append(Axis(column, f"Measured speed, {images} at a time", f"times faster, measured, {images} at a time"))
     found.append(Axis(names.FILE_BYTES, "In a smaller file", "size of the saved network (bytes)", "{:g}B", True))
     return [axis for axis in found if axis.column in table and (table[axis.column] > 0).any()]
-
-
-def survivors(results: Results, table: pd.DataFrame, series: Sequence[str]) -> list[Plot]:
-    """For each series, the share of each hidden layer's units that stays."""
-    layers = [
-        (layer, whole)
-        for layer in results.hidden_layers
-        if (whole := layer.replace(names.REMAINING, names.UNITS)) in table
-    ]
-    plots = []
-    for position, name in enumerate(series):
-        part = table[table["series"] == name]
-        data = [
-            {
-                "type": "scatter",
-                "mode": "lines+markers",
-                "name": f"hidden layer {layer.rpartition('_')[2]}",
-                "x": numbers(part[names.PERCENTAGE]),
-                "y": numbers(100 * part[layer] / part[whole]),
-                "line": {"color": colour, "width": 1.8},
-                "marker": {"color": colour, "size": 4},
-                "hovertemplate": "%{x:g}% removed overall: %{y:.1f}% remain in %{fullData.name}<extra></extra>",
-            }
-            for (layer, whole), colour in zip(layers, layer_colours(len(layers)), strict=True)
-        ]
-        layout = {
-            "xaxis": {"title": {"text": "removed overall (%)"}, "range": [-4, 104], "dtick": 50},
-            "yaxis": {"title": {"text": "remaining (%)"}, "range": [-4, 104], "dtick": 50},
-        }
-        says = f"{name}: the share of each hidden layer's units that remains, against the percentage removed overall."
-        if data:
-            plots.append(Plot(f"survivors_{position}", name, says, data, layout))
-    return plots
-
-
-def layer_colours(layers: int, first: float = 0.72, last: float = 0.0) -> list[str]:
-    """From the first hidden layer to the last along a part of viridis, whose order colour-blind readers see too."""
-    steps = [first + (last - first) * layer / max(layers - 1, 1) for layer in range(layers)]
-    return [to_hex(colormaps["viridis"](step)) for step in steps]
 
 
 def learning_curves(curves: dict[str, dict[str, dict[int, float]]]) -> list[Plot]:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from prunelab import names
 from prunelab.report.results import Results
+from prunelab.report.series import PERCENTAGE_OF
 
 PERCENTAGES = {
     "weight": [0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 99],
@@ -39,8 +40,9 @@ def published() -> pd.DataFrame:
 
 
 def comparison(results: Results) -> pd.DataFrame | None:
-    """Our means beside what the report prints, of a sweep on the report's data alone; None for any other."""
-    if set(results.rows["data"]) != {"fashion_mnist"}:
+    """Our means beside what the report prints, of a sweep of its network on its data alone; None for any other."""
+    rows = results.labelled
+    if set(zip(rows["data"], rows["model"], rows[PERCENTAGE_OF], strict=True)) != {("fashion_mnist", "mlp", "units")}:
         return None
     both = beside(results.table)
     return None if both is None else both.dropna(subset=[ACCURACY, LOSS], how="all")

@@ -9,6 +9,7 @@ import pandas as pd
 from rich.table import Table
 
 from prunelab import names
+from prunelab.report.layers import few
 from prunelab.report.published import ACCURACY, LOSS
 from prunelab.report.results import EMPTIED, same_ratios
 
@@ -87,6 +88,7 @@ def as_cells(table: pd.DataFrame) -> dict[str, Any]:
                 {
                     "text": cell(row, column, SPREAD),
                     "value": f"{row[column]:.9g}" if column in numeric and not pd.isna(row[column]) else "",
+                    "title": row[column] if column == EMPTIED and row[column] != few(row[column]) else "",
                 }
                 for column in columns
             ]
@@ -111,7 +113,7 @@ def cell(row: Mapping[Hashable, Any], column: str, spread: Collection[str] = (na
     """A value as it is written; in the columns of `spread` with its standard deviation over several seeds."""
     if pd.isna(row[column]):
         return ""
-    text = COLUMNS[column][1].format(row[column])
+    text = few(row[column]) if column == EMPTIED else COLUMNS[column][1].format(row[column])
     if column in spread and row.get("n", 1) > 1:
         text += f" ± {row[f'sd {column}']:.4f}"
     return text

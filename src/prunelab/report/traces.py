@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 
 from prunelab import names
+from prunelab.report import series as naming
 from prunelab.report.figures import BASELINE_COLOUR, DASHES, looks
-from prunelab.report.results import varied
 
 SYMBOLS = {
     **{"o": "circle", "s": "square", "D": "diamond", "^": "triangle-up", "v": "triangle-down"},
@@ -93,15 +93,13 @@ def printed(published: pd.DataFrame, series: Sequence[str], column: str) -> list
 
 def unpruned(rows: pd.DataFrame, baseline: str) -> dict[str, Any]:
     """A dashed line, with its value, at the mean of each unpruned network."""
-    by = varied(rows, ("data", "model"))
-    levels = rows.groupby(by)[baseline].mean() if by else {"": rows[baseline].mean()}
     shapes, words = [], []
-    for key, level in levels.items():
-        where = ", ".join(key) if isinstance(key, tuple) else str(key)
+    for what, dense in naming.unpruned(rows).items():
+        level = dense[baseline]
         place = {"xref": "paper", "yref": "y"}
         line = {"color": BASELINE_COLOUR, "width": 1.4, "dash": "dash"}
         shapes.append({"type": "line", **place, "x0": 0, "x1": 1, "y0": level, "y1": level, "line": line})
-        text = f"unpruned {escape(where)} {level:.4f}".replace("  ", " ")
+        text = f"{escape(what)} {level:.4f}"
         corner = {"x": 1, "xanchor": "right", "yanchor": "bottom", "showarrow": False}
         words.append({**place, **corner, "y": level, "text": text, "font": {"size": 11, "color": BASELINE_COLOUR}})
     return {"shapes": shapes, "annotations": words}

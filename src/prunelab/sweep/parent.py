@@ -14,8 +14,8 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from prunelab import names
-from prunelab.errors import ConfigError, PrunelabError
 from prunelab.data.dataset import dataset_of
+from prunelab.errors import ConfigError, PrunelabError
 from prunelab.names import Kind
 from prunelab.sweep.launchers import in_this_process, threads_per_job
 from prunelab.sweep.orphans import close_orphans

@@ -20,6 +20,8 @@ from prunelab.tracking.store import Store
 
 HALF = 50.0
 PICTURES = 8
+SPOKEN = (names.LAYERS, names.ALL_LAYERS, names.OVERRIDES)
+"""Tags that a row has, beside what is said of its speed."""
 CURVE_METRICS = (names.TRAIN_ACCURACY, names.TRAIN_LOSS, names.VAL_ACCURACY, names.VAL_LOSS)
 
 
@@ -64,9 +66,10 @@ def read_results(store: Store, sweep: RecordedSweep) -> Results:
 
 
 def read_pictures(store: Store, results: Results) -> list[Picture]:
-    """What of one hidden layer is left under each method, at the percentage nearest a half that most of them have.
+    """What of one layer is left under each method, at the percentage nearest a half that most of them have.
 
-    The pruned networks are artifacts of the jobs; of those that kept none there is no picture.
+    The pruned networks are artifacts of the jobs; there is no picture of those that kept none, or one that cannot be
+    read.
     """
     rows = results.labelled
     counts = rows[rows[names.PERCENTAGE] > 0].groupby(names.PERCENTAGE)["series"].nunique()
@@ -82,7 +85,7 @@ def read_pictures(store: Store, results: Results) -> list[Picture]:
         except StoreError:
             continue
         pictures.append(picture(str(series), float(percentage), network, kept))
-    return pictures
+    return [each for each in pictures if each is not None]
 
 
 def read_provenance(store: Store, sweep: RecordedSweep) -> Provenance:
@@ -126,6 +129,6 @@ def _row(run: MlflowRun) -> dict[str, object]:
     spoken = {
         key: value
         for key, value in run.data.tags.items()
-        if key.startswith((names.FASTEST, names.SPEED_NOT_MEASURED, names.SPEED_UNSTEADY))
+        if key.startswith((names.FASTEST, names.SPEED_NOT_MEASURED, names.SPEED_UNSTEADY)) or key in SPOKEN
     }
     return {"run_id": run.info.run_id, **parameters, **spoken, **run.data.metrics}

@@ -150,6 +150,7 @@ def _gradients(network: nn.Module, graph: Graph, images: Tensor, labels: Tensor)
     """The calls of layers, and the gradient of the summed loss in what they are given; where there is none, zero."""
     calls: list[Call] = []
     with torch.enable_grad():
+
         def note(call: Call) -> Tensor:
             if not call.given.requires_grad:
                 call.given.requires_grad_()

@@ -47,9 +47,7 @@ def taylor(network: nn.Module, graph: Graph, calibration: Calibration) -> Salien
 
 def wanda(network: nn.Module, graph: Graph, calibration: Calibration) -> Saliencies:
     """|w| x root mean square of its input (Sun et al. 2024, who use the norm over the same images)."""
-    return _from_inputs(
-        network, graph, calibration, lambda weight, given: weight.abs() * given.square().mean(0).sqrt()
-    )
+    return _from_inputs(network, graph, calibration, lambda weight, given: weight.abs() * given.square().mean(0).sqrt())
 
 
 def lamp(network: nn.Module, graph: Graph, calibration: Calibration) -> Saliencies:

@@ -1,0 +1,133 @@
+"""What remains inside the networks, drawn with matplotlib: survivors per layer, pixels in use, filters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+
+from prunelab.report.figures import MARKERS, PALETTE, plain
+from prunelab.report.layers import Survival, shortened
+from prunelab.report.pictures import Picture
+from prunelab.report.tiles import tiles
+
+LONGEST_NAME = 30
+"""Characters of a layer's name beside a heat map."""
+ROW = 0.155
+"""Inches of a row of a heat map."""
+READABLE = 0.12
+"""Inches that a name needs; where rows are lower, only some are named."""
+TALLEST = 30.0
+"""Inches of all heat maps together."""
+
+
+def survivors(layers: Sequence[Survival]) -> Figure:
+    """For each series, the share of each layer's units that stays, against the percentage removed.
+
+    Lines for few layers, a heat map for many.
+    """
+    lines = [each for each in layers if not each.many]
+    maps = [each for each in layers if each.many]
+    columns = min(len(lines), 3), min(len(maps), 2)
+    rows = -(-len(lines) // 3), -(-len(maps) // 2)
+    row = min(ROW, TALLEST / max(1, rows[1] * max((len(each.layers) for each in maps), default=1)))
+    deepest = max((len(each.layers) for each in maps), default=0)
+    heights = (0.4 + 3.4 * rows[0]) * bool(lines), (1.0 + rows[1] * (0.8 + row * deepest)) * bool(maps)
+    width = max(0.6 + 3.7 * columns[0], 0.4 + 5.4 * columns[1])
+    figure = Figure(figsize=(width, sum(heights)), layout="constrained")
+    if lines and maps:
+        upper, lower = figure.subfigures(2, 1, height_ratios=heights)
+    else:
+        upper = lower = figure
+    if lines:
+        _lines(upper, lines, rows[0], columns[0])
+    if maps:
+        _maps(lower, maps, rows[1], columns[1], row)
+    return figure
+
+
+def _lines(figure: Figure | SubFigure, layers: Sequence[Survival], rows: int, columns: int) -> None:
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    for axes in grid.flat[len(layers) :]:
+        axes.set_visible(False)
+    for axes, each in zip(grid.flat, layers, strict=False):
+        for position, (name, units) in enumerate(zip(each.layers, each.units, strict=True)):
+            axes.plot(
+                each.percentages,
+                each.shares[position],
+                color=PALETTE[position % len(PALETTE)],
+                marker=MARKERS[position % len(MARKERS)],
+                markersize=3.5,
+                label=f"{shortened(name, LONGEST_NAME)} ({units:,.0f})",
+            )
+        axes.set(title=each.series, xlabel="removed overall (%)")
+        axes.tick_params(labelbottom=True, labelleft=True)  # panels that share an axis have none but at the edges
+        plain(axes)
+        axes.legend(frameon=False, fontsize=8)
+    for axes in grid[:, 0]:
+        axes.set_ylabel("remaining in the layer (%)")
+
+
+def _maps(figure: Figure | SubFigure, layers: Sequence[Survival], rows: int, columns: int, row: float) -> None:
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes in grid.flat[len(layers) :]:
+        axes.set_visible(False)
+    for axes, each in zip(grid.flat, layers, strict=False):
+        image = axes.imshow(each.shares, cmap="viridis", vmin=0, vmax=100, aspect="auto", interpolation="nearest")
+        for layer, column in np.argwhere(each.shares == 0):
+            axes.text(column, layer, "×", color="white", ha="center", va="center", fontsize=7)
+        _name_rows(axes, each.layers, row)
+        step = max(1, -(-len(each.percentages) // 12))
+        axes.set_xticks(
+            range(0, len(each.percentages), step), [f"{percentage:g}" for percentage in each.percentages[::step]]
+        )
+        axes.set_title(each.series, fontsize=10)
+        axes.set_xlabel("removed overall (%)")
+        axes.spines[:].set_visible(False)
+    shown = list(grid.flat[: len(layers)])
+    figure.colorbar(image, ax=shown, location="top", label="remaining in the layer (%); ×: none", shrink=0.5, aspect=40)
+
+
+def _name_rows(axes: Axes, layers: Sequence[str], row: float) -> None:
+    step = max(1, int(np.ceil(READABLE / row)))
+    axes.set_yticks(
+        range(0, len(layers), step), [shortened(name, LONGEST_NAME) for name in layers[::step]], fontsize=6.5
+    )
+    axes.tick_params(axis="y", length=0)
+
+
+def pixels(pictures: Sequence[Picture]) -> Figure:
+    """For each picture that has them, how much of every input pixel the network still uses."""
+    maps = [(picture, picture.inputs) for picture in pictures if picture.inputs is not None]
+    figure, grid = _panels(len(maps))
+    most = max(float(inputs.max(initial=0)) for _, inputs in maps) or 1.0
+    for axes, (picture, inputs) in zip(grid.flat, maps, strict=False):
+        image = axes.imshow(inputs, cmap="viridis", vmin=0, vmax=most)
+        axes.set_title(f"{picture.series}, {picture.percentage:g}%\n{picture.unused_pixels} pixels unused", fontsize=9)
+    figure.colorbar(image, ax=grid, label="sum of the remaining |weights| of a pixel", shrink=0.8)
+    return figure
+
+
+def filters(pictures: Sequence[Picture]) -> Figure:
+    """For each picture that has them, the kernels of the first convolution; those removed are hatched."""
+    tiled = [(picture, picture.filters) for picture in pictures if picture.filters is not None]
+    figure, grid = _panels(len(tiled))
+    for axes, (picture, kernels) in zip(grid.flat, tiled, strict=False):
+        axes.imshow(tiles(kernels.weights))
+        left = f"{kernels.left} of {len(kernels.weights)} filters left in {kernels.layer}"
+        axes.set_title(f"{picture.series}, {picture.percentage:g}%\n{left}", fontsize=9)
+    return figure
+
+
+def _panels(count: int) -> tuple[Figure, Any]:
+    """Square panels without axes, four in a row."""
+    columns = min(count, 4)
+    rows = -(-count // columns)
+    figure = Figure(figsize=(1.2 + 2.5 * columns, 0.5 + 2.6 * rows), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    return figure, grid

@@ -1,0 +1,72 @@
+"""Filters of a convolution as small tiles, those removed hatched: RGBA arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Bytes = NDArray[np.uint8]
+INK = (40, 135, 208)
+OPPOSITE = (224, 107, 20)
+"""Blue and orange of a middle lightness: both are seen on white and on near-black."""
+FAINTEST = 0.3
+HATCH = (128, 128, 128, 150)
+TILE = 24
+"""Pixels a side that a tile has at least, so that a hatch is seen."""
+GAP = 3
+STRIPE = 6
+"""Pixels from one stripe of the hatch to the next."""
+
+
+def signed(weights: NDArray[np.float32]) -> Bytes:
+    """Weights [rows, columns] as RGBA: blue above zero, orange below, fainter the smaller, clear where removed."""
+    size = np.abs(weights) / (np.abs(weights).max(initial=0) or 1.0)
+    alpha = np.where(weights == 0, 0.0, FAINTEST + (1 - FAINTEST) * size)
+    colours = np.where((weights > 0)[..., None], np.array(INK), np.array(OPPOSITE))
+    return np.dstack([colours, np.round(255 * alpha)]).astype(np.uint8)
+
+
+def tiles(kernels: NDArray[np.float32]) -> Bytes:
+    """A tile for each filter [out, in, rows, columns], in rows of equally many; hatched where no weight is left.
+
+    Of three input channels, as colours around grey. Of any other number, their mean, blue above zero and orange below.
+    """
+    count, channels, height, width = kernels.shape
+    columns = max(1, int(np.ceil(np.sqrt(count))))
+    scale = max(1, -(-TILE // max(height, width)))
+    pictures = _coloured(kernels) if channels == 3 else _mean(kernels)
+    high, wide = height * scale, width * scale
+    rows = -(-count // columns)
+    sheet = np.zeros((rows * (high + GAP) - GAP, columns * (wide + GAP) - GAP, 4), np.uint8)
+    for number, picture in enumerate(pictures):
+        row, column = divmod(number, columns)
+        top, left = row * (high + GAP), column * (wide + GAP)
+        gone = not kernels[number].any()
+        sheet[top : top + high, left : left + wide] = (
+            _hatched(high, wide) if gone else picture.repeat(scale, axis=0).repeat(scale, axis=1)
+        )
+    return sheet
+
+
+def _mean(kernels: NDArray[np.float32]) -> Bytes:
+    """[filters, rows, columns, 4]; a weight is clear where it is removed for all inputs."""
+    count, _, height, width = kernels.shape
+    means = kernels.mean(axis=1)
+    means[(means == 0) & kernels.any(axis=1)] = np.finfo(np.float32).tiny
+    return signed(means.reshape(-1, width)).reshape(count, height, width, 4)
+
+
+def _coloured(kernels: NDArray[np.float32]) -> Bytes:
+    """[filters, rows, columns, 4]; grey is zero, and clear is what is removed in all three colours."""
+    size = float(np.abs(kernels).max(initial=0)) or 1.0
+    colours = np.round(127.5 * (1 + kernels / size)).transpose(0, 2, 3, 1)
+    alpha = np.where(kernels.any(axis=1), 255, 0)[..., None]
+    return np.concatenate([colours, alpha], axis=-1).astype(np.uint8)
+
+
+def _hatched(height: int, width: int) -> Bytes:
+    """A frame with slanting stripes."""
+    rows, columns = np.indices((height, width))
+    stripes = (rows + columns) % STRIPE == 0
+    stripes[[0, -1], :] = stripes[:, [0, -1]] = True
+    return np.where(stripes[..., None], np.array(HATCH), 0).astype(np.uint8)
