@@ -11,7 +11,7 @@ from prunelab.network.subject import graph_of
 from prunelab.pruning.calibration import calibration
 from prunelab.pruning.prune import prune
 from prunelab.pruning.selection import select
-from prunelab.recovery.least_squares import refit
+from prunelab.recovery.least_squares import layer_targets, refit
 
 
 def measure() -> list[Ratio]:
@@ -24,7 +24,7 @@ def measure() -> list[Ratio]:
         ratios.append(
             compare(
                 f"least squares, {method} {percentage}% / evaluating 10,000 images",
-                lambda pruned=pruned: refit(pruned, dense.network, images, 1e-3),  # type: ignore[misc]
+                lambda pruned=pruned: refit(pruned, layer_targets(dense.network, graph, images), images, 1e-3),  # type: ignore[misc]
                 lambda: bare.evaluate(dense.network, (dataset.test.images, dataset.test.labels)),
                 target=None,
                 repeats=3,

@@ -20,7 +20,18 @@ REFUSED = {
     "nonsense=1": ("nonsense", ""),
     "+nonsense=1": ("nonsense: no such key", ""),
     "training.nonsense=1": ("nonsense", ""),
-    "training.epochs=-1": ("training.epochs=-1", "at least 1"),
+    "training.epochs=-1": ("training.epochs=-1", "at least 0"),
+    "percentage_of=neurons": ("percentage_of=neurons", "units or parameters or multiply_adds"),
+    "method.exclude=[nothing*]": ("method.exclude=nothing*", "hidden_1, hidden_2, hidden_3, output"),
+    "method=weight_n_m percentage=30": ("percentage=30", "0, 25, 50, 75, 100"),
+    "method=weight_n_m method.m=3": ("method.m=3", "layer hidden_1 has 64 weights"),
+    "method=weight_n_m method.m=null": ("method.m is missing", "4 for 2:4"),
+    "method=weight_block method.block=[0,4]": ("method.block", "a list of two whole numbers"),
+    "model.checkpoint=nowhere.pt": ("model.checkpoint=nowhere.pt", "cannot be read"),
+    "model.network=json.dumps": ("model=mlp_small", "json.dumps"),
+    "model.network=prunelab.network.lenet5.LeNet5": ("model=mlp_small", "LeNet5"),
+    "percentage_of=multiply_adds percentage=99": ("percentage=99 of multiply_adds", "up to that"),
+    "recovery.batch_norm=yes_please": ("recovery.batch_norm=yes_please", "true or false"),
     "training.batch_size=0": ("training.batch_size=0", "at least 1"),
     "training.learning_rate=0": ("training.learning_rate=0", "above 0"),
     "training.precision=float8": ("training.precision=float8", "float32 or bf16 or auto"),
@@ -42,7 +53,7 @@ REFUSED = {
 @pytest.mark.parametrize("override", REFUSED)
 def test_bad_input_is_refused_with_one_message_and_nothing_written(override: str, project: Project) -> None:
     before = project.database.read_bytes()
-    outcome = project.prunelab(*SMALL, override)
+    outcome = project.prunelab(*SMALL, *override.split())
     assert outcome.status == 1
     for words in REFUSED[override]:
         assert words in outcome.output

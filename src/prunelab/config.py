@@ -365,6 +365,8 @@ def _accepted(model: Any, path: list[str]) -> str | None:
         field = getattr(model, "model_fields", {}).get(name)
         if field is None:
             return None
+        if depth < len(path) - 1 and path[depth + 1].isdigit():  # one of a list: what the list accepts
+            path = path[: depth + 1]
         parts = getattr(field.annotation, "__args__", (field.annotation,))  # those of an optional field, or it itself
         if depth < len(path) - 1:
             model = next((part for part in parts if hasattr(part, "model_fields")), None)

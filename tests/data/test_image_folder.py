@@ -66,6 +66,8 @@ def test_the_test_pictures_are_a_share_of_each_class_drawn_by_the_split_seed(pic
     assert colours(loaded(pictures).test.images) == colours(test.images)
     assert colours(loaded(pictures, "data.split_seed=1").test.images) != colours(test.images)
     assert loaded(pictures, "data.test=0.5").test.labels.bincount().tolist() == [10, 15, 5]
+    most = loaded(pictures, "data.test=0.99", "data.validation=1")
+    assert torch.cat([most.train.labels, most.validation.labels]).bincount().tolist() == [1, 1, 1], "one stays to train"
 
 
 def test_pictures_in_a_test_folder_test_and_no_others(pictures: Path, tmp_path: Path) -> None:

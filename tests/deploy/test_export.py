@@ -13,7 +13,7 @@ from tests.conftest import Outcome, Project, in_process
 from prunelab.compose import compose_job
 from prunelab.deploy import deployable
 from prunelab.deploy.export import main
-from prunelab.job import dataset_of
+from prunelab.data.dataset import dataset_of
 from prunelab.network.saved import read_network
 
 STORE = ("data=digits",)
@@ -50,10 +50,10 @@ def test_a_safetensors_file_is_the_network_and_says_what_it_is(swept: tuple[Proj
     exported, card = read_network((tmp_path / "n.safetensors").read_bytes())
     run = next(run for run in project.runs("job") if run.info.run_name == "neuron-50")
     kept, _ = read_network(project.artifact(run, "network.safetensors").read_bytes())
-    images = torch.rand(5, 64)
+    images = torch.rand(5, 1, 8, 8)
     assert torch.equal(exported(images), kept(images))
     assert card.classes == tuple("0123456789")
-    assert card.shape == (8, 8)
+    assert card.shape == (1, 8, 8)
 
 
 def test_the_file_is_named_after_the_job_and_an_existing_one_is_kept(swept: tuple[Project, Outcome]) -> None:

@@ -11,11 +11,14 @@ from PIL import Image
 from tests.conftest import SMALL, Outcome, Project, in_process
 
 from prunelab.compose import compose_job
+from prunelab.config import Model
 from prunelab.deploy.classify import read_image
 from prunelab.deploy.predict import main
 from prunelab.errors import ExportError
-from prunelab.job import dataset_of
-from prunelab.network.saved import read_network
+from prunelab.data.dataset import dataset_of
+from prunelab.network.saved import Card, read_network
+
+CARD = Card(Model(name="", network=""), (1, 8, 8), tuple("0123456789"), None, ())
 
 
 def predict(project: Project, *arguments: str) -> Outcome:
@@ -47,10 +50,10 @@ def test_classes_and_probabilities_are_the_networks(trained: Project, tmp_path: 
     outcome = predict(trained, "weight-20", *map(str, paths))
     assert outcome.status == 0, outcome.output
     (run,) = trained.runs("job")
-    network, _ = read_network(trained.artifact(run, "network.safetensors").read_bytes())
+    network, card = read_network(trained.artifact(run, "network.safetensors").read_bytes())
     for path, line in zip(paths, outcome.output.splitlines(), strict=True):
         with torch.no_grad():
-            expected = network(read_image(path, (8, 8)).unsqueeze(0)).softmax(1)[0]
+            expected = network(read_image(path, card).unsqueeze(0)).softmax(1)[0]
         best = expected.argsort(descending=True)[:3].tolist()
         assert line == f"{path}: " + ", ".join(f"{digit} {expected[digit]:.4f}" for digit in best)
 
@@ -73,7 +76,7 @@ def test_an_exported_file_is_as_good_as_the_run(trained: Project, tmp_path: Path
 def test_any_mode_becomes_the_same_grey_and_a_larger_image_is_reduced(tmp_path: Path) -> None:
     path, _ = picture(tmp_path, 3)
     grey = Image.open(path)
-    plain = read_image(path, (8, 8))
+    plain = read_image(path, CARD)
     assert plain.min() >= 0
     assert plain.max() <= 1
     wide = np.asarray(grey).astype(np.uint16) * 257
@@ -86,15 +89,15 @@ def test_any_mode_becomes_the_same_grey_and_a_larger_image_is_reduced(tmp_path: 
     }
     for name, image in variants.items():
         image.save(tmp_path / f"{name}.png")
-        assert torch.allclose(read_image(tmp_path / f"{name}.png", (8, 8)), plain, atol=1 / 255), name
-    assert torch.allclose(read_image(picture(tmp_path, 3, size=32)[0], (8, 8)), plain, atol=1 / 255)
-    assert torch.allclose(read_image(path, (8, 8), invert=True), 1 - plain)
+        assert torch.allclose(read_image(tmp_path / f"{name}.png", CARD), plain, atol=1 / 255), name
+    assert torch.allclose(read_image(picture(tmp_path, 3, size=32)[0], CARD), plain, atol=1 / 255)
+    assert torch.allclose(read_image(path, CARD, invert=True), 1 - plain)
 
 
 def test_transparent_pixels_are_background(tmp_path: Path) -> None:
     Image.new("RGBA", (8, 8), (255, 255, 255, 0)).save(tmp_path / "clear.png")
-    assert read_image(tmp_path / "clear.png", (8, 8)).max() == 0
-    assert read_image(tmp_path / "clear.png", (8, 8), invert=True).max() == 0
+    assert read_image(tmp_path / "clear.png", CARD).max() == 0
+    assert read_image(tmp_path / "clear.png", CARD, invert=True).max() == 0
 
 
 @pytest.mark.parametrize(("size", "words"), [((7, 8), "7x8"), ((16, 8), "16x8"), ((4, 4), "4x4")])
@@ -112,7 +115,7 @@ def test_an_image_of_another_shape_is_refused_and_none_is_classified(
 def test_what_is_no_image_or_no_run_is_refused(trained: Project, tmp_path: Path) -> None:
     (tmp_path / "text.png").write_text("no image")
     with pytest.raises(ExportError, match="cannot be read as an image"):
-        read_image(tmp_path / "text.png", (8, 8))
+        read_image(tmp_path / "text.png", CARD)
     refused = {
         ("weight-20", str(tmp_path / "absent.png")): "cannot be read",
         ("neuron-77", str(picture(tmp_path, 0)[0])): "nearest: weight-20",

@@ -74,7 +74,7 @@ def test_an_image_is_classified_without_regard_to_the_others_of_its_batch(name: 
     built.eval()
     with torch.no_grad():
         together = built(images)
-        alone = torch.cat([built(image) for image in images.split(1)])
+        alone = torch.cat([built(image) for image in torch.split(images, 1)])
     torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
 
 

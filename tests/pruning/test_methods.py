@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 import copy
+from functools import cache
+from math import prod
 
 import pytest
 import torch
+from tests.small import Residual, linear_layers, mlp
 from torch import nn
 
 from prunelab.compose import compose_job
-from prunelab.config import CONF, Granularity, Method
-from prunelab.network.layers import hidden_layers, linear_layers
-from prunelab.network.mlp import MLP
+from prunelab.config import CONF, GranularityName, Method
+from prunelab.graph.analyse import analyse
+from prunelab.graph.graph import Graph
 from prunelab.pruning.calibration import Calibration
+from prunelab.pruning.granularity import granularity_of
 from prunelab.pruning.prune import Pruned
 from prunelab.pruning.prune import prune as prune_on
 
 METHODS = sorted(file.stem for file in (CONF / "method").glob("*.yaml"))
-UNITS = {Granularity.WEIGHT: 12 * 8 + 8 * 6, Granularity.NEURON: 8 + 6}
+NETWORKS = {
+    "without biases": lambda: mlp(144, 4, [16, 12], bias=False, seed=3),
+    "with biases": lambda: mlp(144, 4, [16, 12], seed=3),
+    "residual": lambda: Residual(seed=3),
+}
+GENERATOR = torch.Generator().manual_seed(1)
+IMAGES = Calibration(torch.rand(60, 4, 6, 6, generator=GENERATOR), torch.arange(60) % 4, seed=5)
 
 
-IMAGES = Calibration(torch.rand(60, 12, generator=torch.Generator().manual_seed(1)), torch.arange(60) % 4, seed=5)
-
-
-def prune(network: nn.Module, method: Method, percentage: float) -> Pruned:
-    return prune_on(network, method, percentage, IMAGES)
+@cache
+def graph_of(name: str) -> Graph:
+    return analyse(NETWORKS[name](), IMAGES.images)
 
 
 @pytest.fixture(params=METHODS)
@@ -32,72 +40,99 @@ def method(request: pytest.FixtureRequest) -> Method:
     return compose_job([f"method={request.param}"]).method
 
 
-@pytest.fixture(params=[False, True], ids=["without biases", "with biases"])
-def network(request: pytest.FixtureRequest) -> nn.Module:
-    torch.manual_seed(3)
-    network = MLP(12, 4, hidden=[8, 6], bias=request.param, activation="relu", initialisation="glorot_uniform")
-    for layer in linear_layers(network):
-        if layer.bias is not None:
-            nn.init.normal_(layer.bias)
-    return network
+@pytest.fixture(params=NETWORKS)
+def subject(request: pytest.FixtureRequest) -> tuple[nn.Module, Graph]:
+    return NETWORKS[request.param](), graph_of(request.param)
+
+
+def prune(subject: tuple[nn.Module, Graph], method: Method, percentage: float) -> Pruned:
+    return prune_on(*subject, method, accepted(method, percentage), IMAGES)
+
+
+def accepted(method: Method, percentage: float) -> float:
+    """The percentage itself; of n of every m weights the next that is whole weights of m."""
+    if method.granularity is not GranularityName.N_M:
+        return percentage
+    assert method.m is not None
+    return round(percentage * method.m / 100) * 100 / method.m
 
 
 def removed(pruned: Pruned) -> int:
     return sum(int((~kept).sum()) for kept in pruned.kept)
 
 
+def units(method: Method, graph: Graph) -> int:
+    return sum(prod(shape) for shape in granularity_of(method).shapes(graph))
+
+
 @pytest.mark.parametrize("percentage", [0.0, 1.0, 33.0, 50.0, 99.0, 100.0])
-def test_exactly_the_floor_is_removed(method: Method, network: nn.Module, percentage: float) -> None:
-    pruned = prune(network, method, percentage)
-    assert removed(pruned) == int(percentage) * UNITS[method.granularity] // 100
+def test_exactly_the_floor_is_removed(method: Method, subject: tuple[nn.Module, Graph], percentage: float) -> None:
+    count = int(accepted(method, percentage)) * units(method, subject[1]) // 100
+    assert removed(prune(subject, method, percentage)) == count
 
 
-def test_the_network_itself_is_left_untouched(method: Method, network: nn.Module) -> None:
+def test_units_are_all_weights_or_neurons_but_those_of_the_output_layer() -> None:
+    expected = {"without biases": (144 * 16 + 16 * 12, 28), "residual": (288 + 864 + 96, 20)}
+    for name, (weights, neurons) in expected.items():
+        for method, count in {"weight": weights, "weight_n_m": weights, "neuron": neurons}.items():
+            assert units(compose_job([f"method={method}"]).method, graph_of(name)) == count
+    blocks = units(compose_job(["method=weight_block"]).method, graph_of("residual"))
+    assert blocks == 2 * 9 + 3 * 18 + 2 * 3
+
+
+def test_the_network_itself_is_left_untouched(method: Method, subject: tuple[nn.Module, Graph]) -> None:
+    network, _ = subject
     before = copy.deepcopy(network.state_dict())
-    prune(network, method, 60.0)
+    prune(subject, method, 60.0)
     for name, value in network.state_dict().items():
         assert torch.equal(value, before[name])
 
 
-def test_nothing_removed_changes_nothing(method: Method, network: nn.Module) -> None:
-    images = torch.rand(5, 12)
-    assert torch.equal(prune(network, method, 0.0).network(images), network(images))
+def test_nothing_removed_changes_nothing(method: Method, subject: tuple[nn.Module, Graph]) -> None:
+    network, images = subject[0].eval(), torch.rand(5, 4, 6, 6)
+    assert torch.equal(prune((network, subject[1]), method, 0.0).network(images), network(images))
 
 
-def test_what_was_removed_is_zero_and_what_stays_is_as_it_was(method: Method, network: nn.Module) -> None:
-    pruned = prune(network, method, 60.0)
-    for before, after, mask in zip(linear_layers(network), linear_layers(pruned.network), pruned.masks, strict=True):
-        assert torch.equal(after.weight, before.weight * mask.weight)
-        if before.bias is not None:
-            assert torch.equal(after.bias, before.bias * mask.bias)
+def test_what_was_removed_is_zero_and_what_stays_is_as_it_was(
+    method: Method, subject: tuple[nn.Module, Graph]
+) -> None:
+    pruned = prune(subject, method, 60.0)
+    before = dict(subject[0].named_parameters())
+    for name, after in pruned.network.named_parameters():
+        mask = pruned.mask.get(name)
+        assert torch.equal(after, before[name] if mask is None else before[name] * mask)
+    assert any(not mask.all() for mask in pruned.mask.values())
 
 
-def test_the_output_layer_keeps_all_its_units(method: Method, network: nn.Module) -> None:
-    pruned = prune(network, method, 60.0)
-    assert len(pruned.kept) == len(hidden_layers(network))
-    if method.granularity is Granularity.WEIGHT:
-        assert pruned.masks[-1].weight.all()
-    assert pruned.masks[-1].bias.all()
+def test_the_output_layer_keeps_all_its_units(method: Method, subject: tuple[nn.Module, Graph]) -> None:
+    pruned = prune(subject, method, 60.0)
+    mask = pruned.mask.get("output.weight")
+    if granularity_of(method).sparse:
+        assert mask is None
+    else:
+        assert mask is not None
+        assert (mask == mask[:1]).all(), "it loses inputs, but no output"
+    assert "output.bias" not in pruned.mask
 
 
-def test_masks_nest_as_the_percentage_grows(method: Method, network: nn.Module) -> None:
-    previous = prune(network, method, 0.0)
+def test_masks_nest_as_the_percentage_grows(method: Method, subject: tuple[nn.Module, Graph]) -> None:
+    previous = prune(subject, method, 0.0)
     for percentage in (20.0, 50.0, 80.0, 100.0):
-        current = prune(network, method, percentage)
+        current = prune(subject, method, percentage)
         for before, after in zip(previous.kept, current.kept, strict=True):
             assert not (after & ~before).any()
         previous = current
 
 
-def test_the_same_twice_is_the_same(method: Method, network: nn.Module) -> None:
-    one, two = prune(network, method, 40.0), prune(network, method, 40.0)
+def test_the_same_twice_is_the_same(method: Method, subject: tuple[nn.Module, Graph]) -> None:
+    one, two = prune(subject, method, 40.0), prune(subject, method, 40.0)
     for first, second in zip(one.kept, two.kept, strict=True):
         assert torch.equal(first, second)
 
 
-def test_a_floor_keeps_every_layer_alive(method: Method, network: nn.Module) -> None:
-    pruned = prune(network, method.model_copy(update={"min_keep": 2}), 70.0)
-    assert removed(pruned) == 70 * UNITS[method.granularity] // 100
+def test_a_floor_keeps_every_layer_alive(method: Method, subject: tuple[nn.Module, Graph]) -> None:
+    pruned = prune(subject, method.model_copy(update={"min_keep": 2}), 70.0)
+    assert removed(pruned) == int(accepted(method, 70.0)) * units(method, subject[1]) // 100
     assert all(int(kept.sum()) >= 2 for kept in pruned.kept)
 
 
@@ -106,9 +141,8 @@ def test_the_random_baseline_is_there_for_both_granularities() -> None:
 
 
 def test_a_removed_neuron_contributes_nothing_even_with_a_bias_and_an_activation_that_is_not_zero_at_zero() -> None:
-    torch.manual_seed(0)
-    network = MLP(5, 3, hidden=[4], bias=True, activation="sigmoid", initialisation="glorot_uniform")
-    nn.init.normal_(linear_layers(network)[0].bias)
-    pruned = prune(network, compose_job(["method=neuron"]).method, 100.0)
-    output = pruned.network(torch.rand(7, 5))
+    network = mlp(144, 3, [4], activation="sigmoid")
+    graph = analyse(network, IMAGES.images)
+    pruned = prune((network, graph), compose_job(["method=neuron"]).method, 100.0)
+    output = pruned.network(torch.rand(7, 144))
     assert torch.equal(output, linear_layers(network)[-1].bias.expand(7, 3))

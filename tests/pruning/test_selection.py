@@ -24,12 +24,17 @@ layers = st.lists(
 )
 
 
+def taken(scores: list[Tensor], percentage: float, scope: Scope, min_keep: int = 0) -> list[Tensor]:
+    """What stays at a percentage."""
+    return select(scores, removed_count(percentage, sum(score.numel() for score in scores)), scope, min_keep)
+
+
 @given(layers, percentages, scopes, floors)
 def test_exactly_the_floor_is_removed_also_with_ties(
     scores: list[Tensor], percentage: float, scope: Scope, min_keep: int
 ) -> None:
     units = sum(score.numel() for score in scores)
-    kept = select(scores, percentage, scope, min_keep)
+    kept = taken(scores, percentage, scope, min_keep)
     assert units - sum(int(mask.sum()) for mask in kept) == Fraction(repr(percentage)) * units // 100
 
 
@@ -37,7 +42,7 @@ def test_exactly_the_floor_is_removed_also_with_ties(
 def test_masks_nest_as_the_percentage_grows(
     scores: list[Tensor], one: float, other: float, scope: Scope, min_keep: int
 ) -> None:
-    fewer, more = (select(scores, percentage, scope, min_keep) for percentage in sorted((one, other)))
+    fewer, more = (taken(scores, percentage, scope, min_keep) for percentage in sorted((one, other)))
     for before, after in zip(fewer, more, strict=True):
         assert not (after & ~before).any()
 
@@ -66,12 +71,12 @@ def test_a_percentage_counts_as_the_decimal_it_was_written_as() -> None:
 
 def test_scores_that_are_not_numbers_are_refused() -> None:
     with pytest.raises(PrunelabError, match="not a number"):
-        select([torch.tensor([1.0, float("nan")])], 50, Scope.GLOBAL)
+        select([torch.tensor([1.0, float("nan")])], 1, Scope.GLOBAL)
 
 
 @given(layers, percentages)
 def test_per_layer_takes_the_same_share_of_every_layer(scores: list[Tensor], percentage: float) -> None:
-    removed = [int((~kept).sum()) for kept in select(scores, percentage, Scope.LAYER)]
+    removed = [int((~kept).sum()) for kept in taken(scores, percentage, Scope.LAYER)]
     least = max((count - 0.5) / score.numel() for count, score in zip(removed, scores, strict=True))
     most = min((count + 0.5) / score.numel() for count, score in zip(removed, scores, strict=True))
     assert least <= most, "one share, rounded to whole units in each layer, explains them all"
@@ -79,7 +84,7 @@ def test_per_layer_takes_the_same_share_of_every_layer(scores: list[Tensor], per
 
 @given(layers, percentages, st.integers(1, 4))
 def test_a_floor_is_kept_until_nothing_else_is_left(scores: list[Tensor], percentage: float, min_keep: int) -> None:
-    kept = select(scores, percentage, Scope.GLOBAL, min_keep)
+    kept = taken(scores, percentage, Scope.GLOBAL, min_keep)
     needed = [min(min_keep, score.numel()) for score in scores]
     if sum(int(mask.sum()) for mask in kept) >= sum(needed):
         assert all(int(mask.sum()) >= n for mask, n in zip(kept, needed, strict=True))
@@ -87,6 +92,6 @@ def test_a_floor_is_kept_until_nothing_else_is_left(scores: list[Tensor], percen
 
 def test_normalised_scores_forget_the_scale_of_a_layer() -> None:
     small, large = torch.tensor([0.01, 0.02, 0.03]), torch.tensor([10.0, 20.0, 30.0])
-    assert [mask.tolist() for mask in select([small, large], 50, Scope.GLOBAL)] == [[False] * 3, [True] * 3]
-    kept = select([small, large], 34, Scope.GLOBAL_NORMALISED)
+    assert [mask.tolist() for mask in taken([small, large], 50, Scope.GLOBAL)] == [[False] * 3, [True] * 3]
+    kept = taken([small, large], 34, Scope.GLOBAL_NORMALISED)
     assert [mask.tolist() for mask in kept] == [[False, True, True], [False, True, True]]

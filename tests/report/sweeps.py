@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from prunelab import names
-from prunelab.report.pictures import Picture
+from prunelab.report.pictures import Filters, Picture
 from prunelab.report.provenance import DataSource, Provenance
 from prunelab.report.results import Results
 
@@ -70,7 +71,71 @@ def pictures() -> list[Picture]:
     weights[::2] = 0
     inputs = np.abs(weights).sum(axis=0).reshape(8, 8)
     inputs[0] = 0
-    return [Picture("weight", 50, 1, weights, inputs), Picture(HOSTILE, 50, 1, weights, inputs)]
+    return [Picture(series, 50, "hidden_1", weights, inputs) for series in ("weight", HOSTILE)]
+
+
+def convolutional_pictures() -> list[Picture]:
+    """Of two series: ten 3x3 filters for colour images, every second one gone, and the next convolution."""
+    filters = np.random.default_rng(0).normal(size=(10, 3, 3, 3)).astype(np.float32)
+    filters[1::2] = 0
+    kernels = np.random.default_rng(1).normal(size=(20, 10, 3, 3)).astype(np.float32)
+    kernels[:, 1::2] = 0
+    norms = np.sqrt((kernels**2).sum(axis=(2, 3)))
+    return [
+        Picture(series, 50, "layer1.0.conv1", norms, filters=Filters("conv1", filters), kernels=kernels)
+        for series in ("weight", HOSTILE)
+    ]
+
+
+LONG_NAMES = tuple(f"features.denseblock{n // 12 + 1}.denselayer{n % 12 + 1}.conv{n % 2 + 1}" for n in range(50))
+FEW_NAMES = ("conv1", "fc1")
+
+
+def layered(method: str, percentage: float, layers: tuple[str, ...], **others: Any) -> dict[str, Any]:
+    """A job on a network with these layers, of which the last loses most and is empty from 90% on."""
+    counts: dict[str, Any] = {names.LAYERS: json.dumps(layers)}
+    for number in range(1, len(layers) + 1):
+        left = max(0.0, 1 - percentage / 90 * (0.3 + 0.7 * number / len(layers)))
+        counts |= {
+            names.layer(names.UNITS, number): 64 * number,
+            names.layer(names.REMAINING, number): round(64 * number * left),
+        }
+    numbered = (names.UNITS, names.REMAINING)
+    common = {key: value for key, value in job(method, percentage).items() if not key.startswith(numbered)}
+    return {**common, **counts, **others}
+
+
+def deep() -> Results:
+    """Two series with 50 layers each and two with few, at seven percentages."""
+    return results(
+        *(
+            layered(method, percentage, layers)
+            for method, layers in (
+                *(("weight", LONG_NAMES), ("neuron", LONG_NAMES[:49])),
+                *(("neuron_layer", FEW_NAMES), ("weight_layer", ("conv1", "conv2", "fc1"))),
+            )
+            for percentage in (0, 20, 40, 60, 80, 90, 99)
+        )
+    )
+
+
+def two_networks() -> Results:
+    """One method on two networks: the unpruned accuracies are 0.9 and 0.6, and both lose little up to 50%."""
+    return results(
+        *(
+            layered("neuron", percentage, layers, model=model, **_around(unpruned, percentage))
+            for model, layers, unpruned in (("vgg_small", FEW_NAMES, 0.9), ("resnet8", LONG_NAMES[:10], 0.6))
+            for percentage in (20, 50, 90)
+        )
+    )
+
+
+def _around(unpruned: float, percentage: float) -> dict[str, float]:
+    accuracy = unpruned - (0.005 if percentage <= 50 else 0.4)
+    return {
+        **{names.BASELINE_ACCURACY: unpruned, names.BASELINE_VAL_ACCURACY: unpruned},
+        **{names.BASELINE_LOSS: 1 - unpruned, names.TEST_ACCURACY: accuracy, names.VAL_ACCURACY: accuracy},
+    }
 
 
 def many(series: int, percentages: int, seeds: int) -> Results:

@@ -34,7 +34,7 @@ def test_findings_say_how_far_where_it_falls_and_what_empties() -> None:
     assert said[0] == "The unpruned network: test accuracy 0.9000, loss 0.3000."
     assert "within 1 point of the baseline up to 20%" in said[1]
     assert "falls most between 40% and 60%, from 0.8800 to 0.1000" in said[1]
-    assert "hidden layer 2 is emptied first, at 60%" in said[1]
+    assert "layer 2 is emptied first, at 60%" in said[1]
 
 
 def test_the_percentage_is_chosen_on_validation_not_on_test() -> None:

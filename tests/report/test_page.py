@@ -5,31 +5,19 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page
+from tests.report.opened import Opened, looking
 from tests.report.sweeps import HOSTILE, ordinary, pictures, provenance
 
 from prunelab.report.page import page
 
-OUTPUT = Path(__file__).parents[1] / "output"
 PATIENCE = 10.0
 SERIES = {"weight", "neuron_layer", HOSTILE}
-
-
-@dataclass
-class Opened:
-    """A page, what it asked for and what it complained about."""
-
-    page: Page
-    requests: list[str] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
 
 
 @pytest.fixture(scope="module")
@@ -39,22 +27,6 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     Image.new("RGB", (40, 20), "white").save(still, "PNG")
     path.write_text(page(ordinary(), provenance(), pictures(), still.getvalue()), encoding="utf-8")
     return path
-
-
-@contextmanager
-def looking(browser: Browser, file: Path, name: str, **options: Any) -> Iterator[Opened]:
-    """The page as a file, in a browser without a network that is as the options say; leaves a screenshot."""
-    context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
-    context.set_offline(True)
-    looked_at = Opened(context.new_page())
-    looked_at.page.on("request", lambda asked: looked_at.requests.append(asked.url))
-    looked_at.page.on("console", lambda message: looked_at.complaints.append(message.text))
-    looked_at.page.on("pageerror", lambda error: looked_at.complaints.append(str(error)))
-    looked_at.page.goto(file.as_uri())
-    yield looked_at
-    OUTPUT.mkdir(exist_ok=True)
-    looked_at.page.screenshot(path=OUTPUT / f"page-{name}.png", full_page=True)
-    context.close()
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +60,7 @@ def test_every_plot_shows_every_series_and_every_layer(opened: Opened) -> None:
         assert set(drawn[name]) == SERIES, name
         assert len(drawn[name]) == 2 * len(SERIES), f"{name}: a line and a band each"
     for name in ("survivors_0", "survivors_1", "survivors_2"):
-        assert drawn[name] == ["hidden layer 1", "hidden layer 2"]
+        assert drawn[name] == ["layer 1", "layer 2"]
     assert drawn["training_loss"] == ["training", "validation"]
 
 

@@ -7,7 +7,7 @@ from tests.conftest import SMALL, Project
 
 from prunelab.compose import compose_job
 from prunelab.config import CONF
-from prunelab.job import dataset_of
+from prunelab.data.dataset import dataset_of
 from prunelab.pruning.calibration import calibration
 
 QUICK = (*SMALL, "calibration.images=300")
@@ -18,7 +18,7 @@ def test_the_league_has_every_method_with_its_random_and_magnitude_baselines(pro
     assert outcome.status == 0, outcome.output
     jobs = project.runs("job")
     methods = {job.data.params["method"] for job in jobs}
-    assert methods == {file.stem for file in (CONF / "method").glob("*.yaml")}
+    assert methods == {file.stem for file in (CONF / "method").glob("*.yaml")} - {"weight_n_m"}  # takes 50% or 75%
     assert {"weight", "weight_random", "neuron_layer", "neuron_random"} <= methods
     assert len(jobs) == 2 * len(methods)
     (sweep,) = project.runs("sweep")
@@ -33,7 +33,7 @@ def test_every_recovery_that_trains_is_beside_the_unpruned_network_trained_as_lo
     assert outcome.status == 0, outcome.output
     settings = [run.data.params for run in project.runs("job")]
     done = {(params["method"], params["recovery"], params["percentage"]) for params in settings}
-    recoveries = {file.stem for file in (CONF / "recovery").glob("*.yaml")}
+    recoveries = {file.stem for file in (CONF / "recovery").glob("*.yaml")} - {"batch_norm"}  # the network has none
     for method in ("weight_obs", "neuron_activation"):
         assert {recovery for m, recovery, percentage in done if (m, percentage) == (method, "80")} == recoveries
         longer = {recovery for m, recovery, percentage in done if (m, percentage) == (method, "0")}
@@ -51,10 +51,10 @@ def test_the_recipe_beyond_runs_with_and_without_retraining(project: Project) ->
 
 def test_calibration_uses_training_images_only_and_its_seed() -> None:
     dataset = dataset_of(compose_job(["data=digits"]).data)
-    train = {tuple(image.tolist()) for image in dataset.train.images}
+    train = {tuple(image.flatten().tolist()) for image in dataset.train.images}
     one, two, other = (calibration(dataset.train, 200, seed) for seed in (0, 0, 1))
     assert len(one.images) == 200
-    assert all(tuple(image.tolist()) in train for image in one.images)
+    assert all(tuple(image.flatten().tolist()) in train for image in one.images)
     assert torch.equal(one.images, two.images)
     assert not torch.equal(one.images, other.images)
     assert len(calibration(dataset.train, 10**6, 0).images) == len(dataset.train)

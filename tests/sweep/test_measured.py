@@ -7,13 +7,17 @@ import gzip
 import pytest
 import torch
 from tests.conftest import SMALL, Outcome, Project
+from torch import nn
 
 from prunelab.compose import compose_job
-from prunelab.job import dataset_of
+from prunelab.data.dataset import dataset_of
 from prunelab.measure.quality import evaluate
-from prunelab.network.layers import linear_layers
 from prunelab.network.packed import unpack_kept
 from prunelab.network.saved import read_network
+
+
+def linear_layers(network: nn.Module) -> list[nn.Linear]:
+    return [module for module in network.modules() if isinstance(module, nn.Linear)]
 
 
 def test_every_job_leaves_its_network_small_as_measured(swept: tuple[Project, Outcome]) -> None:
@@ -30,7 +34,7 @@ def test_every_job_leaves_its_network_small_as_measured(swept: tuple[Project, Ou
         assert quality.accuracy == metrics["test/accuracy"]
         assert quality.loss == pytest.approx(metrics["test/loss"], rel=1e-5)
         kept = unpack_kept(project.artifact(run, "kept.safetensors").read_bytes())
-        assert [int(k.sum()) for k in kept] == [layer.out_features for layer in linear_layers(network)[:-1]]
+        assert [int(k.outputs.sum()) for k in kept] == [layer.out_features for layer in linear_layers(network)]
         if run.data.params["method"] == "neuron":
             assert metrics["weights/remaining"] >= sum(layer.weight.numel() for layer in linear_layers(network))
         assert metrics["baseline/file_bytes"] >= metrics["file/dense_bytes"] >= metrics["file/bytes"]
@@ -89,4 +93,4 @@ def test_a_weight_pruned_network_without_a_path_is_a_constant(project: Project) 
     (run,) = project.runs("job")
     network, _ = read_network(project.artifact(run, "network.safetensors").read_bytes())
     assert sum(layer.weight.numel() for layer in linear_layers(network)) == 0
-    assert torch.equal(network(torch.rand(1, 64)), network(torch.rand(1, 64)))
+    assert torch.equal(network(torch.rand(1, 1, 8, 8)), network(torch.rand(1, 1, 8, 8)))

@@ -47,10 +47,10 @@ def address(project: Project) -> str:
 def test_mlflow_loads_it_and_it_takes_any_number_of_images(logged: Project) -> None:
     model = mlflow.pytorch.load_model(address(logged))
     for count in (1, 7):
-        images = torch.rand(count, 64)
+        images = torch.rand(count, 1, 8, 8)
         assert torch.allclose(model(images), expected(logged, images), atol=1e-6)
     signature = mlflow.models.get_model_info(address(logged)).signature
-    assert signature.inputs.to_dict()[0]["tensor-spec"]["shape"] == (-1, 64)
+    assert signature.inputs.to_dict()[0]["tensor-spec"]["shape"] == (-1, 1, 8, 8)
     assert signature.outputs.to_dict()[0]["tensor-spec"]["shape"] == (-1, 10)
 
 
@@ -70,7 +70,7 @@ def test_mlflow_serves_it(logged: Project) -> None:
         start_new_session=True,
     )
     try:
-        images = torch.rand(3, 64)
+        images = torch.rand(3, 1, 8, 8)
         answer = _ask(f"http://127.0.0.1:{port}", json.dumps({"inputs": images.tolist()}), server)
         assert torch.allclose(torch.tensor(answer["predictions"]), expected(logged, images), atol=1e-5)
     finally:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor
@@ -88,13 +90,22 @@ def test_a_seed_gives_the_same_batches_and_each_epoch_others(dataset: Dataset) -
     assert not torch.equal(first, other)
 
 
+def test_each_batch_and_each_epoch_is_moved_otherwise(dataset: Dataset) -> None:
+    same = replace(dataset.train, images=drawn(1).expand(len(dataset.train), -1, -1, -1))
+    module = DataModule(replace(dataset, train=same), 100, seed=0, shift=2)
+    first, second, *_ = (images for _ in range(2) for images, _ in module.train_dataloader())
+    assert not torch.equal(first, second)
+    one, two = epochs(module)
+    assert not torch.equal(one, two)
+
+
 def test_the_order_of_the_images_is_the_same_with_and_without(dataset: Dataset) -> None:
     plain = DataModule(dataset, 100, seed=0)
     moved = DataModule(dataset, 100, seed=0, shift=2, flip=True)
-    for (one, labels), (other, same) in zip(plain.train_dataloader(), moved.train_dataloader(), strict=True):
-        assert torch.equal(labels, same)
-        assert not torch.equal(one, other)
-    assert torch.equal(epochs(plain)[0], epochs(DataModule(dataset, 100, seed=0, shift=0, flip=False))[1])
+    for _ in range(2):
+        for (one, labels), (other, same) in zip(plain.train_dataloader(), moved.train_dataloader(), strict=True):
+            assert torch.equal(labels, same)
+            assert not torch.equal(one, other)
 
 
 def test_only_training_batches_are_augmented(dataset: Dataset) -> None:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 from pydantic import Field
-from scipy.io import loadmat  # type: ignore[import-untyped]
+from scipy.io import loadmat
 from torch import Tensor
 from torchvision.datasets import CIFAR10, CIFAR100, KMNIST, MNIST, SVHN
 

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
+from torch.utils._pytree import tree_iter
 
 from prunelab.errors import NetworkError
 from prunelab.graph.exact import difference, is_exact
 from prunelab.graph.graph import Graph, Group, Layer, Slot
 from prunelab.graph.interpreter import Interpreter
-from prunelab.graph.masks import masked, unit_mask
+from prunelab.graph.masks import unit_mask
 from prunelab.graph.rules import RULES
-from prunelab.graph.surgery import smaller, tensors
+from prunelab.graph.surgery import runnable, smaller, tensors
 from prunelab.graph.trace import evaluating, first_line, trace
 
 EXAMPLES = 2
@@ -36,7 +38,8 @@ def analyse(network: nn.Module, images: Tensor) -> Graph:
     examples = images[:EXAMPLES]
     if len(examples) < EXAMPLES:
         examples = examples.expand(EXAMPLES, *examples.shape[1:]).contiguous()
-    return _tried(network, interpret(network, examples), examples)
+    with evaluating(network):
+        return _emptied(network, _tried(network, interpret(network, examples), examples), examples)
 
 
 def interpret(network: nn.Module, images: Tensor) -> Graph:
@@ -49,7 +52,8 @@ def interpret(network: nn.Module, images: Tensor) -> Graph:
         [*network.named_parameters(remove_duplicate=False), *network.named_buffers(remove_duplicate=False)]
     )
     names = {placeholder: first.get(id(everywhere.get(name)), name) for placeholder, name in named.items()}
-    run = Interpreter(names, RULES, len(images))
+    parameters = frozenset(name for name, _ in network.named_parameters())
+    run = Interpreter(names, parameters, RULES, len(images))
     run.run(program.graph)
     for (name, _), ids in run.slots.items():
         if name in run.data:
@@ -136,42 +140,76 @@ def _layer_name(weight: str) -> str:
 def _tried(network: nn.Module, graph: Graph, images: Tensor) -> Graph:
     """The graph without the groups whose removal the network's own code does not allow."""
     while graph.groups:
-        reason = failure(network, graph, graph.groups, images)
+        reason = failure(network, graph, some_of(graph, graph.groups), images)
         if reason is None:
             return graph
-        bad = _culprits(network, graph, graph.groups, images) or list(graph.groups)
-        graph = graph.keeping(bad, f"without them forward() does not run, or computes something else ({reason})")
+        tried = graph
+        bad = _culprits(
+            graph.groups, lambda groups: failure(network, tried, some_of(tried, groups), images) is not None
+        )
+        reason = f"without them forward() does not run, or computes something else ({reason})"
+        graph = graph.keeping(bad or graph.groups, reason)
     return graph
 
 
-def _culprits(network: nn.Module, graph: Graph, groups: Sequence[Group], images: Tensor) -> list[Group]:
+def _emptied(network: nn.Module, graph: Graph, images: Tensor) -> Graph:
+    """The graph with those groups noted that the network needs one unit of."""
+
+    def fails(groups: Sequence[Group]) -> bool:
+        kept = torch.ones(graph.units, dtype=torch.bool)
+        for group in groups:
+            kept[group.units] = False
+        return not _runs(network, graph, runnable(graph, kept), images)
+
+    if all(bool(runnable(graph, torch.zeros(graph.units, dtype=torch.bool))[group.units].any()) for group in graph.groups):
+        return graph
+    if not fails(graph.groups):
+        return graph
+    bad = _culprits(graph.groups, fails) or graph.groups
+    return replace(graph, never_empty=frozenset(group.name for group in bad))
+
+
+def _culprits(groups: Sequence[Group], fails: Callable[[Sequence[Group]], bool]) -> list[Group]:
     """Those of the groups (which fail together) that fail on their own, by halving."""
     if len(groups) == 1:
         return list(groups)
     middle = len(groups) // 2
     halves = (groups[:middle], groups[middle:])
-    return [
-        group
-        for half in halves
-        if failure(network, graph, half, images) is not None
-        for group in _culprits(network, graph, half, images)
-    ]
+    return [group for half in halves if fails(half) for group in _culprits(half, fails)]
 
 
-@torch.no_grad()
-def failure(network: nn.Module, graph: Graph, groups: Sequence[Group], images: Tensor) -> str | None:
-    """What goes wrong when some units of the groups are taken out; None if nothing does."""
+def some_of(graph: Graph, groups: Sequence[Group]) -> Tensor:
+    """A choice that takes some units out of each of the groups, drawn always alike, and leaves one: bool [units]."""
     kept = torch.ones(graph.units, dtype=torch.bool)
     generator = torch.Generator().manual_seed(0)
     for group in groups:
-        removed = torch.rand(group.size, generator=generator) < SHARE
-        removed[torch.randint(group.size, (1,), generator=generator)] = False
+        order = torch.rand(group.size, generator=generator)
+        removed = order < SHARE
+        removed[order.argmin()] = True
+        removed[order.argmax()] = False
         kept[group.units] = ~removed
-    with evaluating(network):
-        expected = masked(network, unit_mask(graph, kept))(images)
-        try:
-            found = smaller(network, graph, kept)(images)
-        except Exception as error:
-            return first_line(error)
+    return kept
+
+
+@torch.no_grad()
+def failure(network: nn.Module, graph: Graph, kept: Tensor, images: Tensor) -> str | None:
+    """What goes wrong when the units that `kept` does not keep are taken out of the network in evaluation mode."""
+    parameters = dict(network.named_parameters())
+    zeroed = {name: parameters[name] * mask for name, mask in unit_mask(graph, kept).items()}
+    expected = functional_call(network, zeroed, (images,))
+    del zeroed
+    try:
+        found = smaller(network, graph, kept)(images)
+    except Exception as error:
+        return first_line(error)
     farthest = difference(found, expected)
     return None if is_exact(farthest) else f"its outputs differ by {farthest:.1e}"
+
+
+@torch.no_grad()
+def _runs(network: nn.Module, graph: Graph, kept: Tensor, images: Tensor) -> bool:
+    try:
+        outputs = smaller(network, graph, kept)(images)
+    except Exception:
+        return False
+    return all(bool(leaf.isfinite().all()) for leaf in tree_iter(outputs) if isinstance(leaf, Tensor))

@@ -8,7 +8,7 @@ A *slot* is one dimension of one parameter or buffer, with the unit that each in
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 
@@ -77,7 +77,8 @@ class Graph:
 
     `whole`: layers none of whose output channels can be removed, and why. `mixed`: units that meet values which are
     not tied to them (a mask over positions, say). `other_multiply_adds`: of one image, outside all layers (attention).
-    `image`: the shape of one image. `largest`: the most numbers that one operator gives for it; `stored`: those of all.
+    `never_empty`: groups of which one unit stays, because the network does not run without any. `image`: of one image,
+    the shape. `largest`: the most numbers that one operator gives for it; `stored`: those of all.
     """
 
     layers: tuple[Layer, ...]
@@ -91,7 +92,8 @@ class Graph:
     image: tuple[int, ...] = ()
     largest: int = 1
     stored: int = 1
-    excluded: frozenset[str] = field(default=frozenset())
+    excluded: frozenset[str] = frozenset()
+    never_empty: frozenset[str] = frozenset()
 
     @property
     def units(self) -> int:

@@ -20,10 +20,14 @@ from prunelab.graph.ties import NOTHING, Ties, narrowed, nothing, spread
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter or buffer where an operator reads it: its name in the network, and its shape."""
+    """A parameter or buffer where an operator reads it: its name in the network, and its shape.
+
+    `trained`: it is a parameter, so that masks reach it.
+    """
 
     name: str
     shape: tuple[int, ...]
+    trained: bool
 
 
 @dataclass(slots=True)
@@ -47,9 +51,11 @@ Rule = Callable[["Interpreter", fx.Node, list[Any]], Any]
 class Interpreter:
     """Runs the operators of a graph on ids; what it found is in `ties`, `slots`, `layers`."""
 
-    def __init__(self, names: Mapping[str, str], rules: Mapping[str, Rule], batch: int) -> None:
+    def __init__(
+        self, names: Mapping[str, str], parameters: frozenset[str], rules: Mapping[str, Rule], batch: int
+    ) -> None:
         """`names`: of the placeholders that are parameters or buffers, their names in the network."""
-        self.names, self.rules, self.batch = names, rules, batch
+        self.names, self.parameters, self.rules, self.batch = names, parameters, rules, batch
         self.ties = Ties()
         self.slots: dict[tuple[str, int], Tensor] = {}
         self.layers: dict[str, Use] = {}
@@ -88,13 +94,14 @@ class Interpreter:
 
     def layer(self, node: fx.Node, weight: Parameter, bias: Any, kind: tuple[str, int, int], ids: Tensor) -> None:
         """Note a use of a layer that gives `ids` [out]. `kind`: its name, groups, the weight's dimension of outputs."""
-        shape = node.meta["val"].shape
-        positions = node.meta["val"].numel() // shape[0] // len(ids)
+        positions = node.meta["val"].numel() // self.batch // len(ids)
         for name in self._upstream[node]:
             self.layers[name].feeds = True
         self._upstream[node] |= {weight.name}
         if weight.name in self.layers:
             known = self.layers[weight.name]
+            if (known.kind, known.groups, known.outputs_dim) != kind:
+                self.data.setdefault(weight.name, "a layer of another kind")
             known.uses += 1
             known.positions += positions
             return
@@ -132,14 +139,18 @@ class Interpreter:
     def _placeholder(self, node: fx.Node) -> Any:
         value = node.meta["val"]
         if node.name in self.names:
-            return Parameter(self.names[node.name], tuple(value.shape))
+            name = self.names[node.name]
+            return Parameter(name, tuple(value.shape), name in self.parameters)
         return nothing(value.shape) if isinstance(value, Tensor) else value
 
     def _call(self, node: fx.Node, values: Mapping[fx.Node, Any]) -> Any:
         name = operator_name(node)
         rule = self.rules.get(name)
-        if _writes(node):  # what reads the tensor later reads this result
-            self._upstream[node.all_input_nodes[0]] = self._upstream[node]
+        if _writes(node):  # what reads the tensor later, or what it is a view of, reads this result
+            written: fx.Node | None = node.all_input_nodes[0]
+            while written is not None:
+                self._upstream[written] |= self._upstream[node]
+                written = written.all_input_nodes[0] if _views(written) else None
         if rule is None:
             every = [values[source] for source in node.all_input_nodes]
             return self.keep_all(node, every, f"{name} is not known to keep channels apart")
@@ -168,6 +179,14 @@ def _arguments(node: fx.Node) -> list[Any]:
 def _nothing_like(node: fx.Node) -> Any:
     """Results without ids, in the shapes of the node's own."""
     return tree_map(lambda val: nothing(val.shape) if isinstance(val, Tensor) else val, node.meta.get("val"))
+
+
+def _views(node: fx.Node) -> bool:
+    """Whether its result shares its numbers with its first argument."""
+    target = node.target
+    if not (isinstance(target, torch._ops.OpOverload) and node.all_input_nodes):
+        return False
+    return any(result.alias_info is not None for result in target._schema.returns)
 
 
 def _writes(node: fx.Node) -> bool:

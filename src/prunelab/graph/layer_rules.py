@@ -10,11 +10,14 @@ from torch import Tensor, fx
 from prunelab.graph.interpreter import Interpreter, Parameter, Rule, operator_name
 
 
+COMPUTED = "their weight is no parameter, but a buffer or computed in the network"
+
+
 def linear(run: Interpreter, node: fx.Node, given: list[Any]) -> Any:
     """Its inputs are a slot of the weight, its outputs fresh ids."""
     ids, weight, bias = given
-    if not (isinstance(ids, Tensor) and isinstance(weight, Parameter)):
-        return run.keep_all(node, given, "their weight is computed in the network")
+    if not (isinstance(ids, Tensor) and _is_trained(weight)):
+        return run.keep_all(node, given, COMPUTED)
     run.slot(weight, 1, run.along(ids, -1, "a linear layer reads them"))
     outputs = run.ties.fresh(weight.shape[0])
     _give(run, node, weight, bias, ("linear", 1, 0), outputs)
@@ -24,7 +27,7 @@ def linear(run: Interpreter, node: fx.Node, given: list[Any]) -> Any:
 def matmul(run: Interpreter, node: fx.Node, given: list[Any]) -> Any:
     """`x @ weight` is a linear layer with the weight [in, out]; two activations are multiplied as in attention."""
     ids, weight = given[:2]
-    if not (isinstance(ids, Tensor) and isinstance(weight, Parameter) and len(weight.shape) == 2 and ids.dim() > 1):
+    if not (isinstance(ids, Tensor) and _is_trained(weight) and len(weight.shape) == 2 and ids.dim() > 1):
         from prunelab.graph.rules import product
 
         return product(run, node, given)
@@ -40,8 +43,8 @@ def convolution(run: Interpreter, node: fx.Node, given: list[Any]) -> Any:
     name = operator_name(node)
     groups = _argument(node, given, "groups")
     spatial = int(name[-2])  # conv2d
-    if not (isinstance(ids, Tensor) and isinstance(weight, Parameter)) or ids.dim() != spatial + 2:
-        return run.keep_all(node, given, "their weight is computed in the network")
+    if not (isinstance(ids, Tensor) and _is_trained(weight)) or ids.dim() != spatial + 2:
+        return run.keep_all(node, given, COMPUTED)
     channels = run.along(ids, 1, "a convolution reads them")
     outputs = node.meta["val"].shape[1]
     if groups == 1:
@@ -62,7 +65,9 @@ def convolution(run: Interpreter, node: fx.Node, given: list[Any]) -> Any:
 def transposed(run: Interpreter, node: fx.Node, given: list[Any]) -> Any:
     """A transposed convolution's weight is [in, out, ...]."""
     ids, weight, bias = given[:3]
-    if not isinstance(weight, Parameter) or _argument(node, given, "groups") != 1:
+    if not (isinstance(ids, Tensor) and _is_trained(weight)):
+        return run.keep_all(node, given, COMPUTED)
+    if _argument(node, given, "groups") != 1 or ids.dim() != len(weight.shape):
         return run.keep_all(node, given, "they enter a grouped transposed convolution")
     run.slot(weight, 0, run.along(ids, 1, "a convolution reads them"))
     produced = run.ties.fresh(weight.shape[1])
@@ -101,6 +106,10 @@ def _give(
     elif isinstance(bias, Tensor):
         run.ties.keep(ids, "their bias is computed in the network")
     run.layer(node, weight, bias, kind, ids)
+
+
+def _is_trained(weight: Any) -> bool:
+    return isinstance(weight, Parameter) and weight.trained
 
 
 def _argument(node: fx.Node, given: list[Any], name: str) -> Any:

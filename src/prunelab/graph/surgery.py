@@ -25,12 +25,31 @@ def indices(graph: Graph, kept: Tensor) -> dict[str, dict[int, Tensor]]:
     }
 
 
+def runnable(graph: Graph, kept: Tensor) -> Tensor:
+    """`kept` (bool [units]) with one unit more where the network would not run without any.
+
+    That is where a convolution would be empty, and in the groups of which analysis found so.
+    """
+    kept = kept.clone()
+    for name, slots in graph.by_tensor.items():
+        if len(graph.shapes[name]) > 2:
+            for slot in slots:
+                units = slot.units[slot.units > 0] - 1
+                if len(units) == len(slot.units) and not bool(kept[units].any()):
+                    kept[units[0]] = True
+    for group in graph.groups:
+        if group.name in graph.never_empty and not bool(kept[group.units].any()):
+            kept[group.first - 1] = True
+    return kept
+
+
 @torch.no_grad()
 def smaller(network: nn.Module, graph: Graph, kept: Tensor) -> nn.Module:
     """A copy without the units that do not stay (`kept`: bool [units])."""
-    result = copy.deepcopy(network)
+    own = dict(tensors(network))
+    result = copy.deepcopy(network, {id(value): value for value in own.values()})  # of the modules, not of the tensors
     found = indices(graph, kept)
-    resize(result, {name: _chosen(value, found[name]) for name, value in tensors(result) if name in found})
+    resize(result, {name: _chosen(value, found.get(name, {})) for name, value in own.items()})
     return result
 
 
@@ -53,7 +72,7 @@ def restored(small: nn.Module, network: nn.Module, graph: Graph, kept: Tensor) -
 def resize(network: nn.Module, values: dict[str, Tensor]) -> None:
     """Give parameters and buffers (by name) values of other sizes, in place, and correct the layers' own numbers.
 
-    Tensors that stand in several places are replaced in all of them.
+    Tensors that stand in several places are replaced in all of them. The new ones are taken as they are, not copied.
     """
     old = {id(value): name for name, value in tensors(network)}
     replaced: dict[str, Tensor] = {}
@@ -64,7 +83,7 @@ def resize(network: nn.Module, values: dict[str, Tensor]) -> None:
                 name = None if value is None else old.get(id(value))
                 if value is not None and name in values:
                     if name not in replaced:
-                        new = values[name].detach().clone()
+                        new = values[name].detach()
                         replaced[name] = nn.Parameter(new, value.requires_grad) if slots is module._parameters else new
                     slots[key] = replaced[name]  # type: ignore[assignment]
         if _sizes(module) != before:
@@ -99,6 +118,9 @@ def _correct(module: nn.Module) -> None:
 
 
 def _chosen(value: Tensor, found: dict[int, Tensor]) -> Tensor:
+    """A copy of some of it, or of all."""
+    if not found:
+        return value.clone()
     for dim, index in found.items():
         value = value.index_select(dim, index.to(value.device))
     return value

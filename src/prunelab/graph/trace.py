@@ -20,7 +20,7 @@ def trace(network: nn.Module, images: Tensor) -> ExportedProgram:
         NetworkError: if it cannot be run on them, or cannot be traced.
     """
     shape = "x".join(map(str, images.shape[1:]))
-    with evaluating(network), torch.no_grad(), quiet("torch.export"):
+    with evaluating(network), torch.no_grad(), quiet("torch.export"), quiet("torch.__trace"):
         try:
             return torch.export.export(network, (images,), strict=False)
         except Exception as error:

@@ -5,7 +5,7 @@ The calls of torch's linear and convolution functions are watched, so that a lay
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from prunelab.errors import NetworkError
 from prunelab.graph.graph import Graph, Layer
 
 LAYER_FUNCTIONS = (
@@ -27,11 +28,14 @@ ARGUMENTS = ("input", "weight", "bias", "stride", "padding", "dilation", "groups
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of a layer: its input [n, in, ...] or [..., in], and how it is computed (again, with new weights)."""
+    """One call of a layer: its input [n, in, ...] or [..., in], and how it is computed (again, with new weights).
+
+    `compute` takes another input of the same shape in the place of what was given.
+    """
 
     layer: Layer
     given: Tensor
-    compute: Callable[[], Tensor]
+    compute: Callable[..., Tensor]
     geometry: Mapping[str, Any]
 
 
@@ -46,7 +50,11 @@ class _Watch(TorchFunctionMode):
             named = {**dict(zip(ARGUMENTS, args, strict=False)), **kwargs}
             layer = self.layers.get(id(named.get("weight", named.get("other"))))
             if layer is not None:
-                return self.visit(Call(layer, named["input"], lambda: func(*args, **kwargs), named))
+
+                def compute(given: Tensor = named["input"]) -> Any:
+                    return func(given, *args[1:], **kwargs) if args else func(**{**kwargs, "input": given})
+
+                return self.visit(Call(layer, named["input"], compute, named))
         return func(*args, **kwargs)
 
 
@@ -70,3 +78,17 @@ def each_call(network: nn.Module, graph: Graph, images: Tensor, see: Callable[[C
 
     with watching(network, graph, visit):
         return network(images)
+
+
+def check_seen(graph: Graph, names: Collection[str]) -> None:
+    """Refuse a network in which a layer that reads units was not among those whose calls were seen, by name.
+
+    Raises:
+        NetworkError: naming the layer.
+    """
+    for layer in graph.layers:
+        if not layer.depthwise and layer.name not in names and bool(graph.inputs_of(layer).any()):
+            raise NetworkError(
+                f"the inputs of layer {layer.name} cannot be seen, because its weight is used inside another module: "
+                "choose a criterion that needs none, or exclude the layers before it with method.exclude"
+            )

@@ -80,10 +80,6 @@ class ViTTiny(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.classifier = nn.Linear(width, classes)
         nn.init.trunc_normal_(self.position, std=0.02)
-        for module in self.blocks.modules():
-            if isinstance(module, nn.Linear):
-                nn.init.trunc_normal_(module.weight, std=0.02)
-                nn.init.zeros_(module.bias)
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits [n, classes] of images [n, channels, rows, columns]."""

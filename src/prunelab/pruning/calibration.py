@@ -12,7 +12,7 @@ from prunelab.data.dataset import Split
 from prunelab.errors import PrunelabError
 from prunelab.graph.graph import Graph
 
-MEMORY = 2**29
+MEMORY = 2**27
 """Bytes that the numbers one operator gives for the images seen at once may take; with gradients, those of all."""
 FEWEST = 16
 

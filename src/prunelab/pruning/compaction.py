@@ -7,16 +7,16 @@ Units that nothing reads go too. A layer whose kind cannot be empty (a convoluti
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
-from prunelab.graph.graph import Graph, Layer
+from prunelab.graph.graph import Graph, Layer, Slot
 from prunelab.graph.masks import Mask
-from prunelab.graph.surgery import smaller
+from prunelab.graph.surgery import runnable, smaller
 from prunelab.graph.watch import Call, each_call
 from prunelab.pruning.prune import Pruned
 
@@ -38,7 +38,7 @@ def compact(pruned: Pruned) -> Compacted:
     folded = copy.deepcopy(pruned.network)
     constant = _folded(pruned, folded)
     kept = runnable(pruned.graph, pruned.units_kept & ~constant & _read(pruned, constant))
-    return Compacted(smaller(folded, pruned.graph, kept), kept)
+    return Compacted(smaller(folded, _with_new_biases(pruned.graph, folded), kept), kept)
 
 
 def live_units(pruned: Pruned) -> Tensor:
@@ -48,18 +48,6 @@ def live_units(pruned: Pruned) -> Tensor:
     for layer in graph.layers:
         constant |= _without_inputs(graph, pruned.mask, layer, constant)
     return ~constant & _read(pruned, constant)
-
-
-def runnable(graph: Graph, kept: Tensor) -> Tensor:
-    """`kept` (bool [units]) with one unit more where a convolution, which cannot be empty, would be."""
-    kept = kept.clone()
-    for name, slots in graph.by_tensor.items():
-        if len(graph.shapes[name]) > 2:
-            for slot in slots:
-                units = slot.units[slot.units > 0] - 1
-                if len(units) == len(slot.units) and not bool(kept[units].any()):
-                    kept[units[0]] = True
-    return kept
 
 
 def _folded(pruned: Pruned, network: nn.Module) -> Tensor:
@@ -80,6 +68,15 @@ def _folded(pruned: Pruned, network: nn.Module) -> Tensor:
     for reader in graph.layers:
         _add(graph, reader, constant, given.get(reader.name), network)
     return constant
+
+
+def _with_new_biases(graph: Graph, network: nn.Module) -> Graph:
+    """The graph with slots for the biases that folding gave to layers without one."""
+    there = {name for name, _ in network.named_parameters()} - set(graph.parameters)
+    slots = [
+        Slot(f"{layer.name}.bias", 0, graph.outputs_of(layer)) for layer in graph.layers if f"{layer.name}.bias" in there
+    ]
+    return replace(graph, slots=(*graph.slots, *slots))
 
 
 def _note(call: Call, given: dict[str, Tensor]) -> None:
@@ -180,9 +177,22 @@ def _takes_bias(reader: Layer, network: nn.Module) -> bool:
         module = network.get_submodule(reader.name)
     except AttributeError:
         return False
+    if _shared(module, network):
+        return False
     if isinstance(module, _ConvNd):
         return not any(module.padding) if isinstance(module.padding, tuple) else module.padding == "valid"
     return type(module) is nn.Linear
+
+
+def _shared(module: nn.Module, network: nn.Module) -> bool:
+    """Whether another module has its weight or its bias, too."""
+    own = {id(value) for value in module.parameters(recurse=False)}
+    return any(
+        id(value) in own
+        for other in network.modules()
+        if other is not module
+        for value in other.parameters(recurse=False)
+    )
 
 
 def _columns(graph: Graph, reader: Layer, units: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ a convolution (which is what `unfold` gives). Of the positions of a convolution 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 from typing import Any
 
 import torch
@@ -19,6 +20,17 @@ from prunelab.graph.watch import Call
 
 ROWS = 16_384
 """At most so many rows of a layer are looked at, drawn with a seed."""
+
+
+def row_count(call: Call) -> int:
+    """How many rows the call has: one for each number that an output channel gets."""
+    given, layer = call.given, call.layer
+    if layer.kind == "linear":
+        return prod(given.shape[:-1])
+    if layer.kind == "transposed":
+        return given.numel() // given.shape[1]
+    windows = _windows(given[:1], call.geometry)
+    return len(given) * prod(windows.shape[2 : windows.dim() // 2 + 1])
 
 
 def sampled(count: int, seed: int) -> Tensor:

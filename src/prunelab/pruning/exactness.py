@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from prunelab.errors import NetworkError
 from prunelab.graph.exact import difference, is_exact
 from prunelab.graph.masks import masked, unit_mask
-from prunelab.graph.surgery import smaller
-from prunelab.pruning.compaction import Compacted, runnable
+from prunelab.graph.surgery import runnable, smaller
+from prunelab.pruning.compaction import Compacted
 from prunelab.pruning.prune import Pruned
 
 IMAGES = 8

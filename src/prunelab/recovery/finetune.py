@@ -15,8 +15,7 @@ from pytorch_lightning.callbacks import Callback
 from torch import nn
 
 from prunelab.config import Count, Positive, Schedule, Training
-from prunelab.graph.surgery import restored, smaller
-from prunelab.pruning.compaction import runnable
+from prunelab.graph.surgery import restored, runnable, smaller
 from prunelab.pruning.prune import Pruned
 from prunelab.recovery.recover import Options as NoOptions
 from prunelab.recovery.recover import Task

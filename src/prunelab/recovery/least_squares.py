@@ -14,16 +14,17 @@ A layer that is used several times stays as it is.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from prunelab.config import Count, Positive
-from prunelab.graph.graph import Layer
-from prunelab.graph.watch import Call, each_call, watching
+from prunelab.graph.graph import Graph, Layer
+from prunelab.graph.watch import Call, watching
 from prunelab.pruning.calibration import Calibration
-from prunelab.pruning.design import design, matrices, rows_of, sampled
+from prunelab.pruning.design import design, matrices, row_count, rows_of, sampled
 from prunelab.pruning.prune import Pruned
 from prunelab.pruning.schedule import Geometric
 from prunelab.recovery.recover import Options as NoOptions
@@ -45,20 +46,22 @@ class Options(NoOptions):
 def recover(pruned: Pruned, task: Task, options: Options) -> Pruned:
     """Refit; with several steps, prune anew on the way to the same percentage (equal shares of what is left go)."""
     *before, _ = Geometric(options.steps).percentages(task.percentage)
-    network = task.dense
+    network, targets = task.dense, layer_targets(task.dense, task.graph, task.calibration)
     for percentage in before:
-        network = refit(task.prune(network, percentage), task.dense, task.calibration, options.ridge).network
+        network = refit(task.prune(network, percentage), targets, task.calibration, options.ridge).network
     if before:
         pruned = task.prune(network, task.percentage)
-    return refit(pruned, task.dense, task.calibration, options.ridge)
+    return refit(pruned, targets, task.calibration, options.ridge)
 
 
 @torch.no_grad()
-def refit(pruned: Pruned, dense: nn.Module, calibration: Calibration, ridge: float) -> Pruned:
-    """The pruned network with every layer's surviving weights (and biases) refitted on the calibration images."""
+def refit(pruned: Pruned, targets: Mapping[str, Tensor], calibration: Calibration, ridge: float) -> Pruned:
+    """The pruned network with every layer's surviving weights (and biases) refitted on the calibration images.
+
+    `targets` are the dense network's (`layer_targets`).
+    """
     images = calibration.first(pruned.graph).images
     network = pruned.with_network(pruned.network).network
-    targets = _targets(pruned, dense, images, calibration.seed)
     parameters = dict(network.named_parameters())
     stays = torch.cat([torch.ones(1, dtype=torch.bool), pruned.units_kept])
     whole = True  # as long as nothing was removed before a layer, its inputs are the dense network's
@@ -79,17 +82,20 @@ def refit(pruned: Pruned, dense: nn.Module, calibration: Calibration, ridge: flo
     return pruned.with_network(network)
 
 
-def _targets(pruned: Pruned, dense: nn.Module, images: Tensor, seed: int) -> dict[str, Tensor]:
+@torch.no_grad()
+def layer_targets(dense: nn.Module, graph: Graph, calibration: Calibration) -> dict[str, Tensor]:
     """What the dense network computes in each layer, at a sample of positions: [rows, out] by the weight's name."""
     targets: dict[str, Tensor] = {}
 
-    def see(call: Call) -> None:
+    def visit(call: Call) -> Tensor:
+        output = call.compute()
         if call.layer.uses == 1 and call.layer.kind != "transposed":
-            output = rows_of(call.compute(), call.layer)
-            rows = sampled(len(output), seed).to(output.device)
-            targets[call.layer.weight] = output if len(rows) == len(output) else output[rows]
+            every = rows_of(output, call.layer)
+            targets[call.layer.weight] = every[sampled(len(every), calibration.seed).to(every.device)]  # a copy
+        return output
 
-    each_call(dense, pruned.graph, images, see)
+    with watching(dense, graph, visit):
+        dense(calibration.first(graph).images)
     return targets
 
 
@@ -114,7 +120,7 @@ class _Parts:
 
 
 def _refit(call: Call, parts: _Parts, target: Tensor, seed: int, ridge: float) -> None:
-    rows = sampled(call.given.shape[0] * call.layer.positions, seed)
+    rows = sampled(row_count(call), seed)
     every = zip(
         *(design(call, rows), parts.weights, parts.biases, parts.allowed, parts.outputs),
         target.chunk(call.layer.groups, 1),

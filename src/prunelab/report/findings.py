@@ -7,7 +7,6 @@ from itertools import pairwise
 import pandas as pd
 
 from prunelab import names
-from prunelab.report.layers import few
 from prunelab.report.results import EMPTIED, Results
 from prunelab.report.series import unpruned
 
@@ -120,6 +119,6 @@ def _emptied(part: pd.DataFrame) -> str:
     some = part[part[EMPTIED] != ""]
     if some.empty:
         return "no layer is emptied"
-    layers = str(some.iloc[0][EMPTIED])
-    are = "is" if "," not in layers else "are"
-    return f"{few(layers)} {are} emptied first, at {some.iloc[0][names.PERCENTAGE]:g}%"
+    first, *others = str(some.iloc[0][EMPTIED]).split(", ")
+    more = "is" if not others else f"and {others[0]} are" if len(others) == 1 else f"and {len(others)} more are"
+    return f"{first} {more} emptied first, at {some.iloc[0][names.PERCENTAGE]:g}%"

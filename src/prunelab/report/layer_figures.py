@@ -38,10 +38,10 @@ def survivors(layers: Sequence[Survival]) -> Figure:
     heights = (0.4 + 3.4 * rows[0]) * bool(lines), (1.0 + rows[1] * (0.8 + row * deepest)) * bool(maps)
     width = max(0.6 + 3.7 * columns[0], 0.4 + 5.4 * columns[1])
     figure = Figure(figsize=(width, sum(heights)), layout="constrained")
+    upper: Figure | SubFigure = figure
+    lower: Figure | SubFigure = figure
     if lines and maps:
-        upper, lower = figure.subfigures(2, 1, height_ratios=heights)
-    else:
-        upper = lower = figure
+        upper, lower = figure.subfigures(2, 1, squeeze=False, height_ratios=heights).flat
     if lines:
         _lines(upper, lines, rows[0], columns[0])
     if maps:
@@ -76,14 +76,14 @@ def _maps(figure: Figure | SubFigure, layers: Sequence[Survival], rows: int, col
     for axes in grid.flat[len(layers) :]:
         axes.set_visible(False)
     for axes, each in zip(grid.flat, layers, strict=False):
-        image = axes.imshow(each.shares, cmap="viridis", vmin=0, vmax=100, aspect="auto", interpolation="nearest")
+        image = axes.pcolormesh(each.shares, cmap="viridis", vmin=0, vmax=100, edgecolors="white", linewidth=0.5)
+        axes.invert_yaxis()
         for layer, column in np.argwhere(each.shares == 0):
-            axes.text(column, layer, "×", color="white", ha="center", va="center", fontsize=7)
+            axes.text(column + 0.5, layer + 0.55, "×", color="white", ha="center", va="center", fontsize=7)
         _name_rows(axes, each.layers, row)
         step = max(1, -(-len(each.percentages) // 12))
-        axes.set_xticks(
-            range(0, len(each.percentages), step), [f"{percentage:g}" for percentage in each.percentages[::step]]
-        )
+        middles = np.arange(0, len(each.percentages), step) + 0.5
+        axes.set_xticks(middles, [f"{percentage:g}" for percentage in each.percentages[::step]])
         axes.set_title(each.series, fontsize=10)
         axes.set_xlabel("removed overall (%)")
         axes.spines[:].set_visible(False)
@@ -93,9 +93,8 @@ def _maps(figure: Figure | SubFigure, layers: Sequence[Survival], rows: int, col
 
 def _name_rows(axes: Axes, layers: Sequence[str], row: float) -> None:
     step = max(1, int(np.ceil(READABLE / row)))
-    axes.set_yticks(
-        range(0, len(layers), step), [shortened(name, LONGEST_NAME) for name in layers[::step]], fontsize=6.5
-    )
+    middles = np.arange(0, len(layers), step) + 0.5
+    axes.set_yticks(middles, [shortened(name, LONGEST_NAME) for name in layers[::step]], fontsize=6.5)
     axes.tick_params(axis="y", length=0)
 
 

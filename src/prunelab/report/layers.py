@@ -20,7 +20,7 @@ WIDE = 24
 
 @dataclass(frozen=True, slots=True)
 class Survival:
-    """Of one series: the names of its layers, their units, and the `shares` [layers, percentages] that stay, in percent."""
+    """A series: the names of its layers, their units, and the `shares` [layers, percentages] that stay, in percent."""
 
     series: str
     layers: tuple[str, ...]
@@ -83,18 +83,23 @@ def emptied(labelled: pd.DataFrame) -> pd.Series:
 
 
 def few(layers: str) -> str:
-    """A list of emptied layers, short: `conv1, conv2`, but `conv1 + 9 more`."""
+    """A list of emptied layers, short enough for a cell of a table: `conv1, conv2`, but `conv1 + 9 more`."""
     every = layers.split(", ")
-    return layers if len(every) == 1 or len(layers) <= WIDE else f"{every[0]} + {len(every) - 1} more"
+    if len(layers) <= WIDE:
+        return layers
+    return shortened(every[0], WIDE) + (f" + {len(every) - 1} more" if len(every) > 1 else "")
 
 
 def shortened(name: str, most: int) -> str:
-    """A long name without its beginning, cut after a dot if there is one not far on: `…denselayer24.conv2`."""
-    if len(name) <= most:
-        return name
-    end = name[1 - most :]
-    after = end.partition(".")[2]
-    return "…" + (after if len(after) >= most // 2 else end)
+    """A long name with as many of its first words as it takes reduced to a letter and their number: `f.d3.conv2`."""
+    words = name.split(".")
+    for position in range(len(words) - 1):
+        if len(".".join(words)) <= most:
+            break
+        word = words[position]
+        words[position] = word[:1] + word[len(word[1:].rstrip("0123456789")) + 1 :]
+    short = ".".join(words)
+    return short if len(short) <= most else "…" + short[1 - most :]
 
 
 def numbered(prefix: str, count: int) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,12 +52,17 @@ class Picture:
     weights: Floats
     inputs: Floats | None = None
     filters: Filters | None = None
-    convolution: bool = False
+    kernels: Floats | None = None
+
+    @property
+    def convolution(self) -> bool:
+        """Whether the layer is one; `kernels` are then its weights."""
+        return self.kernels is not None
 
     @property
     def kept(self) -> float:
-        """Share of the layer's weights that stay; of a convolution, of its kernels."""
-        return float((self.weights != 0).mean())
+        """Share of the layer's weights that stay."""
+        return float(((self.weights if self.kernels is None else self.kernels) != 0).mean())
 
     @property
     def empty_rows(self) -> int:
@@ -74,11 +79,13 @@ class Picture:
         return 0 if self.inputs is None else int((self.inputs == 0).sum())
 
 
-def picture(series: str, percentage: float, network: Packed, kept: Sequence[KeptChannels]) -> Picture | None:
+def picture(
+    series: str, percentage: float, network: Packed, kept: Sequence[KeptChannels], pruned: Collection[str] = ()
+) -> Picture | None:
     """Of a compacted network, in the dense network's positions; None where its tensors are not as expected.
 
     The layer is the second hidden one, or the only one; in a network that begins with a convolution, the next
-    convolution between channels, the next linear layer where there is none.
+    convolution between channels, the next linear layer where there is none. Of several, one of those in `pruned`.
     """
     layers = [
         (each.name, dense)
@@ -89,12 +96,13 @@ def picture(series: str, percentage: float, network: Packed, kept: Sequence[Kept
         return None
     (first_name, first), later = layers[0], layers[1:-1]
     if first.ndim == 2:
-        name, shown = later[0] if later else layers[0]
+        choices = later or layers[:1]
         inputs = _pixels(first, json.loads(network.metadata["shape"]))
     else:
         between = [each for each in later if each[1].ndim > 2 and each[1].shape[1] > 1]
-        name, shown = (between or [each for each in later if each[1].ndim == 2] or layers[:1])[0]
+        choices = between or [each for each in later if each[1].ndim == 2] or layers[:1]
         inputs = None
+    name, shown = min(choices, key=lambda choice: choice[0] not in pruned)
     return Picture(
         series,
         percentage,
@@ -102,7 +110,7 @@ def picture(series: str, percentage: float, network: Packed, kept: Sequence[Kept
         shown if shown.ndim == 2 else np.sqrt((shown**2).sum(axis=tuple(range(2, shown.ndim)))),
         inputs=inputs,
         filters=None if first.ndim == 2 else Filters(first_name, _with_rows(first)),
-        convolution=shown.ndim > 2,
+        kernels=shown if shown.ndim > 2 else None,
     )
 
 

@@ -66,11 +66,11 @@ def counted(rows: pd.DataFrame) -> list[str]:
 
 
 def removed(rows: pd.DataFrame) -> str:
-    """The label of an axis of percentages: `removed (% of the weights)`."""
+    """The label of an axis of percentages: `removed (% of weights or neurons)`."""
     what = [each.removeprefix("the ") for each in counted(rows)]
-    if len(what) == 1:
-        return f"removed (% of the {what[0]})"
-    return f"removed (% of the {', '.join(what[:-1])} or {what[-1]}, by series)"
+    if what == ["method's units"]:
+        return "removed (% of the method's units)"
+    return f"removed (% of {' or '.join(filter(None, (', '.join(what[:-1]), what[-1])))})"
 
 
 def place(rows: pd.DataFrame) -> str:
@@ -92,12 +92,11 @@ def unpruned(rows: pd.DataFrame) -> dict[str, dict[str, float]]:
             columns = rest
     if not columns:
         return {"unpruned": {metric: float(rows[metric].mean()) for metric in ACCURACIES}}
-    means = every.groupby(columns, sort=False, dropna=False)[ACCURACIES].mean()
-    keys = [key if isinstance(key, tuple) else (key,) for key in means.index]
-    return {
-        "unpruned" + "".join(_word(column, value) for column, value in zip(columns, key, strict=True)): dict(row)
-        for key, row in zip(keys, means.to_dict("records"), strict=True)
-    }
+    found = {}
+    for key, part in every.groupby(columns, sort=False, dropna=False):
+        words = zip(columns, key if isinstance(key, tuple) else (key,), strict=True)
+        found["unpruned" + "".join(_word(*word) for word in words)] = {m: float(part[m].mean()) for m in ACCURACIES}
+    return found
 
 
 def _differ(rows: pd.DataFrame, column: str, rest: list[str]) -> bool:
@@ -118,7 +117,7 @@ def _told_by_overrides(labelled: pd.DataFrame) -> pd.DataFrame:
     for series in doubled:
         rows = labelled[labelled["series"] == series]
         overrides = _overrides(rows)
-        for key in varied(overrides, list(overrides)):
+        for key in varied(overrides, map(str, overrides)):
             labelled.loc[rows.index, "series"] += overrides[key].map(lambda value, key=key: _word(key, value))
     return labelled
 

@@ -11,6 +11,8 @@ OPPOSITE = (224, 107, 20)
 """Blue and orange of a middle lightness: both are seen on white and on near-black."""
 FAINTEST = 0.3
 HATCH = (128, 128, 128, 150)
+GONE = (128, 128, 128, 30)
+"""Of a weight that was removed, in a filter that was not."""
 TILE = 24
 """Pixels a side that a tile has at least, so that a hatch is seen."""
 GAP = 3
@@ -42,9 +44,8 @@ def tiles(kernels: NDArray[np.float32]) -> Bytes:
         row, column = divmod(number, columns)
         top, left = row * (high + GAP), column * (wide + GAP)
         gone = not kernels[number].any()
-        sheet[top : top + high, left : left + wide] = (
-            _hatched(high, wide) if gone else picture.repeat(scale, axis=0).repeat(scale, axis=1)
-        )
+        enlarged = np.where(picture[..., 3:] == 0, np.array(GONE), picture).repeat(scale, axis=0).repeat(scale, axis=1)
+        sheet[top : top + high, left : left + wide] = _hatched(high, wide) if gone else enlarged
     return sheet
 
 

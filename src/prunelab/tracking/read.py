@@ -84,7 +84,9 @@ def read_pictures(store: Store, results: Results) -> list[Picture]:
             kept = unpack_kept(store.read(row["run_id"], names.KEPT_FILE))
         except StoreError:
             continue
-        pictures.append(picture(str(series), float(percentage), network, kept))
+        alike = [results.layers[str(name)] for name in shown.index[shown["model"] == row["model"]]]
+        pruned = set.intersection(*map(set, alike))
+        pictures.append(picture(str(series), float(percentage), network, kept, pruned))
     return [each for each in pictures if each is not None]
 
 

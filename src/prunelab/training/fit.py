@@ -69,6 +69,7 @@ def fit(
     if training.patience is not None:
         extra.append(EarlyStopping(training.monitor, mode=_mode(training), patience=training.patience))
     torch.manual_seed(seed)
+    network.to(memory_format=torch.channels_last)  # the layout that convolutions are a quarter faster in
     # Lightning's deterministic mode would otherwise fill all new memory first; nothing here reads unwritten memory.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     if not torch.cuda.is_available():
@@ -92,7 +93,7 @@ def fit(
             datamodule=DataModule(dataset, training.batch_size, seed),
         )
     path = Path(best.best_model_path)
-    network.to(dataset.device)  # Lightning leaves it in the processor's memory
+    network.to(dataset.device, memory_format=torch.contiguous_format)  # Lightning leaves it in the processor's memory
     load_weights(network, path)
     return Fit(path, int(torch.load(path, weights_only=True)["epoch"]))
 

@@ -6,13 +6,14 @@ A unit in which several channels are tied is worth the sum of what they are wort
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from prunelab.graph.graph import Graph, Layer
-from prunelab.graph.watch import Call, each_call, watching
+from prunelab.graph.watch import Call, check_seen, each_call, watching
 from prunelab.pruning.calibration import Calibration, logits_of
 
 
@@ -51,6 +52,7 @@ def activation(network: nn.Module, graph: Graph, calibration: Calibration) -> Te
 
     for images in calibration.batches(graph):
         each_call(network, graph, images, see)
+    check_seen(graph, moments)
     score = calibration.images.new_zeros(graph.units)
     for name, seen in moments.items():
         norms, units = _outgoing(network, graph, layers[name])
@@ -66,6 +68,7 @@ def taylor(network: nn.Module, graph: Graph, calibration: Calibration) -> Tensor
     for images, labels in calibration.labelled(graph):
         with torch.enable_grad():
             calls = [seen for seen in _gradients(network, graph, images, labels) if not seen[0].layer.depthwise]
+        check_seen(graph, {call.layer.name for call, _ in calls})
         change = score.new_zeros(len(images), graph.units)
         for call, gradient in calls:
             given = call.given.detach() * gradient
@@ -147,15 +150,18 @@ def _channels(call: Call) -> Tensor:
 
 
 def _gradients(network: nn.Module, graph: Graph, images: Tensor, labels: Tensor) -> list[tuple[Call, Tensor]]:
-    """The calls of layers, and the gradient of the summed loss in what they are given; where there is none, zero."""
+    """The calls of layers, and the gradient of the summed loss in what they are given; where there is none, zero.
+
+    Each layer is given a copy, so that the gradient is of what passes through this layer, and not of its input's other
+    readers, which count for themselves.
+    """
     calls: list[Call] = []
     with torch.enable_grad():
 
         def note(call: Call) -> Tensor:
-            if not call.given.requires_grad:
-                call.given.requires_grad_()
-            calls.append(call)
-            return call.compute()
+            own = call.given.clone() if call.given.requires_grad else call.given.clone().requires_grad_()
+            calls.append(replace(call, given=own))
+            return call.compute(own)
 
         with watching(network, graph, note):
             loss = functional.cross_entropy(logits_of(network, images), labels, reduction="sum")

@@ -12,7 +12,7 @@ from prunelab.errors import PrunelabError
 from prunelab.graph.graph import Graph
 from prunelab.graph.watch import Call, each_call
 from prunelab.pruning.calibration import Calibration, logits_of
-from prunelab.pruning.design import design, matrices, sampled
+from prunelab.pruning.design import design, matrices, row_count, sampled
 
 Saliencies = dict[str, Tensor]
 
@@ -96,7 +96,7 @@ def _from_inputs(
         layer = call.layer
         if layer.weight not in weights:
             return
-        rows = design(call, sampled(call.given.shape[0] * layer.positions // layer.uses, calibration.seed))
+        rows = design(call, sampled(row_count(call), calibration.seed))
         uses = earlier.setdefault(layer.weight, [])
         uses.append([each.clone() for each in rows] if layer.uses > 1 else rows)
         if len(uses) == layer.uses:
