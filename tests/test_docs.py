@@ -1,9 +1,10 @@
 """Every command that a document shows is run, in order, on small data; and the definitions are complete.
 
 A command is a line of a fenced `sh` block, or of an indented block that has a line beginning with one of `COMMANDS`. A
-fenced block of Python or YAML that is labelled with a path is a file, written where the reader is. What needs a cluster
-is composed and not run, and so are launchers, which tests/sweep/test_launchers.py runs, unless the reader's own modules
-have to reach their workers. A line whose first word nobody here knows fails.
+fenced block of Python or YAML that is labelled with a path is a file, written where the reader is. A block of Python
+without a label is run there; those of a document share their names. What needs a cluster is composed and not run, and so
+are launchers, which tests/sweep/test_launchers.py runs, unless the reader's own modules have to reach their workers. A
+line whose first word nobody here knows fails.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import distribution
 from pathlib import Path
-from types import SimpleNamespace
+from types import CodeType, SimpleNamespace
 
 import pytest
 from matplotlib.figure import Figure
@@ -104,6 +105,7 @@ class Reader:
         self.project, self.empty_store, self.text, self.monkeypatch = project, empty_store, text, monkeypatch
         self.top = project.folder.parent
         self.last_sweep: list[str] = []
+        self.namespace: dict[str, object] = {"__name__": "document"}
         self.handlers: dict[str, Callable[[list[str]], None]] = {
             **dict.fromkeys(SCRIPTS, self._script),
             "prunelab": self._prunelab,
@@ -130,8 +132,17 @@ class Reader:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("\n".join(block.lines) + "\n")
         if block.language == "python":
-            compile("\n".join(block.lines), block.label or "document", "exec")
+            code = compile("\n".join(block.lines), block.label or "document", "exec")
+            if not block.label:
+                self._execute(code)
         return 0
+
+    def _execute(self, code: CodeType) -> None:
+        """As in an interpreter that was started where the reader is; commands do not find modules through its path."""
+        with self.monkeypatch.context() as patch:
+            patch.chdir(self.project.folder)
+            patch.syspath_prepend(self.project.folder)
+            exec(code, self.namespace)
 
     def _run(self, command: str, label: str) -> None:
         first, *arguments = shlex.split(command, comments=True)
@@ -298,8 +309,8 @@ def small(arguments: list[str]) -> list[str]:
 
 
 def _is_own(word: str) -> bool:
-    """Whether it names data or a network that the document itself brings."""
-    return word.startswith(("data=", "model=")) and word != "data=fashion_mnist"
+    """Whether it names data or a network that the document itself brings, or that its checkpoint is not trained."""
+    return word == "training.epochs=0" or (word.startswith(("data=", "model=")) and word != "data=fashion_mnist")
 
 
 def _fewer(words: list[str]) -> list[str]:

@@ -25,6 +25,7 @@ EXAMPLES = {
 OPTIONS = {
     "-m, --multirun": "sweep over keys with several values: a,b,c or range(10,90,10) or glob(weight*)",
     "--cfg job": "every key and its value, without running anything",
+    "--config-dir DIR": "YAML files of your own in DIR/model/, DIR/method/ ... (docs/own_network.md)",
     "-sc install=bash": 'tab completion, of options too: eval "$(prunelab -sc install=bash)"',
     "--hydra-help": "Hydra's own options",
 }
@@ -47,7 +48,7 @@ def help_text(conf: Path) -> str:
             lists.append((f"{group}=", "  ".join(marked.values())))
     parts = [
         "usage: prunelab [-m] [GROUP=OPTION ...] [KEY=VALUE ...]",
-        textwrap.fill(str(prunelab.__doc__), width),
+        textwrap.fill(str(prunelab.__doc__).partition("\n\n")[0], width),
         "examples:\n" + _columns(EXAMPLES, width),
         "groups, * is the default:\n" + _columns(dict(lists), width),
         *described,

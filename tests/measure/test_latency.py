@@ -6,36 +6,31 @@ import time
 
 import pytest
 import torch
+from tests.small import Residual, mlp
 from torch import Tensor, nn
 
 from prunelab.compose import compose_job
+from prunelab.graph.analyse import analyse
 from prunelab.measure.latency import CSR, DENSE, forms, latency
 from prunelab.network.chain import chain, csr_chain
-from prunelab.network.mlp import MLP
 from prunelab.pruning.calibration import Calibration
 from prunelab.pruning.compaction import compact
 from prunelab.pruning.prune import Pruned, prune
 
 
-def network(bias: bool = True) -> MLP:
-    torch.manual_seed(0)
-    return MLP(9, 4, hidden=[8, 7], bias=bias, activation="gelu", initialisation="glorot_uniform")
-
-
-def pruned(dense: nn.Module, method: str, percentage: float) -> Pruned:
-    images = Calibration(torch.rand(30, 9), torch.randint(4, (30,)), seed=0)
-    return prune(dense, compose_job([f"method={method}"]).method, percentage, images)
+def pruned(dense: nn.Module, method: str, percentage: float, images: Tensor) -> Pruned:
+    given = Calibration(images, torch.randint(4, (len(images),)), seed=0)
+    return prune(dense, analyse(dense, images), compose_job([f"method={method}"]).method, percentage, given)
 
 
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("percentage", [0.0, 60.0, 100.0])
 @pytest.mark.parametrize("method", ["weight", "neuron"])
 def test_every_form_that_is_timed_computes_the_same(method: str, percentage: float, bias: bool) -> None:
-    dense = network(bias)
-    result = pruned(dense, method, percentage)
-    every = forms(dense, result, compact(result.network, result.masks).network)
+    dense, images = mlp(9, 4, [8, 7], bias, "gelu"), torch.rand(11, 1, 3, 3)
+    result = pruned(dense, method, percentage, images)
+    every = forms(dense, result, compact(result).network)
     assert set(every) == {"dense", "masked", "compacted", *(["csr"] if method == "weight" else [])}
-    images = torch.rand(11, 9)
     with torch.no_grad():
         assert torch.allclose(every.pop(DENSE)(images), dense(images), atol=1e-6)
         for form in every.values():
@@ -43,13 +38,13 @@ def test_every_form_that_is_timed_computes_the_same(method: str, percentage: flo
 
 
 def test_a_network_that_is_no_chain_is_timed_as_it_is() -> None:
-    class Residual(nn.Module):
-        def forward(self, images: Tensor) -> Tensor:
-            return images + 1
-
-    other = Residual()
+    other, images = Residual().eval(), torch.rand(5, 4, 6, 6)
     assert chain(other) is other
     assert csr_chain(other) is None
+    result = pruned(other, "weight", 50.0, images)
+    every = forms(other, result, compact(result).network)
+    assert set(every) == {"dense", "masked", "compacted"}
+    assert every["masked"] is result.network
 
 
 def test_a_slower_form_measures_slower_and_the_fastest_pruned_one_is_named() -> None:

@@ -35,9 +35,14 @@ def graph_of(name: str) -> Graph:
     return analyse(NETWORKS[name](), IMAGES.images)
 
 
+@cache
+def method_of(name: str) -> Method:
+    return compose_job([f"method={name}"]).method
+
+
 @pytest.fixture(params=METHODS)
 def method(request: pytest.FixtureRequest) -> Method:
-    return compose_job([f"method={request.param}"]).method
+    return method_of(request.param)
 
 
 @pytest.fixture(params=NETWORKS)
@@ -75,8 +80,8 @@ def test_units_are_all_weights_or_neurons_but_those_of_the_output_layer() -> Non
     expected = {"without biases": (144 * 16 + 16 * 12, 28), "residual": (288 + 864 + 96, 20)}
     for name, (weights, neurons) in expected.items():
         for method, count in {"weight": weights, "weight_n_m": weights, "neuron": neurons}.items():
-            assert units(compose_job([f"method={method}"]).method, graph_of(name)) == count
-    blocks = units(compose_job(["method=weight_block"]).method, graph_of("residual"))
+            assert units(method_of(method), graph_of(name)) == count
+    blocks = units(method_of("weight_block"), graph_of("residual"))
     assert blocks == 2 * 9 + 3 * 18 + 2 * 3
 
 
@@ -143,6 +148,6 @@ def test_the_random_baseline_is_there_for_both_granularities() -> None:
 def test_a_removed_neuron_contributes_nothing_even_with_a_bias_and_an_activation_that_is_not_zero_at_zero() -> None:
     network = mlp(144, 3, [4], activation="sigmoid")
     graph = analyse(network, IMAGES.images)
-    pruned = prune((network, graph), compose_job(["method=neuron"]).method, 100.0)
+    pruned = prune((network, graph), method_of("neuron"), 100.0)
     output = pruned.network(torch.rand(7, 144))
     assert torch.equal(output, linear_layers(network)[-1].bias.expand(7, 3))

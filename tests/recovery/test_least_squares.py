@@ -6,19 +6,22 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.small import Residual, everything, linear_layers, mlp, mlp_graph, pruned_by
 from torch import Tensor, nn
 
-from prunelab.config import Granularity
-from prunelab.network.layers import linear_layers
-from prunelab.network.mlp import MLP
-from prunelab.pruning.calibration import layer_inputs
-from prunelab.pruning.masks import LayerMask, layer_masks, masked
-from prunelab.pruning.prune import Pruned
-from prunelab.recovery.least_squares import refit, refit_layer
+from prunelab.graph.analyse import analyse
+from prunelab.pruning.calibration import Calibration
+from prunelab.pruning.granularity import Neuron, Weight
+from prunelab.recovery.least_squares import refit, refit_matrix
 
 
 def error(layer: nn.Linear, inputs: Tensor, target: Tensor) -> float:
     return float((layer(inputs) - target).square().mean())
+
+
+def solve(layer: nn.Linear, allowed: Tensor, inputs: Tensor, target: Tensor, ridge: float) -> None:
+    outputs = torch.ones(len(allowed), dtype=torch.bool)
+    refit_matrix(layer.weight.data, None if layer.bias is None else layer.bias.data, allowed, outputs, inputs, target, ridge)
 
 
 @settings(max_examples=60)
@@ -40,32 +43,44 @@ def test_a_layer_is_never_worse_than_without(
             parameter.copy_(torch.randn(parameter.shape, generator=generator))
     inputs = torch.randn(40, columns, generator=generator).relu()
     target = dense(inputs).detach()
-    mask = LayerMask(torch.rand(rows, columns, generator=generator) < density, torch.ones(rows, dtype=torch.bool))
+    allowed = torch.rand(rows, columns, generator=generator) < density
     layer = nn.Linear(columns, rows, bias=bias)
     with torch.no_grad():
-        layer.weight.copy_(dense.weight * mask.weight)
+        layer.weight.copy_(dense.weight * allowed)
         if bias:
             layer.bias.copy_(dense.bias)
         before = error(layer, inputs, target)
-        refit_layer(layer, mask, inputs, target, ridge)
+        solve(layer, allowed, inputs, target, ridge)
         assert error(layer, inputs, target) <= before * (1 + 1e-4) + 1e-6
-        assert not layer.weight[~mask.weight].any()
+        assert not layer.weight[~allowed].any()
 
 
 def test_a_neuron_that_another_one_repeats_is_replaced_without_loss() -> None:
-    torch.manual_seed(0)
-    network = MLP(6, 3, hidden=[4], bias=False, activation="relu", initialisation="glorot_uniform")
+    network = mlp(6, 3, [4], bias=False)
     first, last = linear_layers(network)
     with torch.no_grad():
         first.weight[1] = 2 * first.weight[0]
-    images = torch.rand(200, 6)
-    kept = [torch.tensor([True, False, True, True])]
-    masks = layer_masks(network, kept, Granularity.NEURON)
-    pruned = Pruned(masked(network, masks), kept, masks, Granularity.NEURON)
-    refitted = refit(pruned, network, images, ridge=1e-7)
+    images = torch.rand(200, 6, generator=torch.Generator().manual_seed(0))
+    pruned = pruned_by(network, mlp_graph(6, 3, (4,), False), Neuron(), [torch.tensor([True, False, True, True])])
+    refitted = refit(pruned, network, Calibration(images, None, 0), ridge=1e-7)
     torch.testing.assert_close(refitted.network(images), network(images), atol=2e-3, rtol=1e-3)
     expected = last.weight[:, 0] + 2 * last.weight[:, 1]
     torch.testing.assert_close(linear_layers(refitted.network)[-1].weight[:, 0], expected, atol=5e-3, rtol=5e-3)
+
+
+def test_a_channel_that_another_one_repeats_is_replaced_without_loss() -> None:
+    network = Residual().eval()
+    with torch.no_grad():
+        network.widen.weight[1] = 2 * network.widen.weight[0]
+        network.widen.bias[1] = 2 * network.widen.bias[0]
+    images = torch.rand(60, 4, 6, 6, generator=torch.Generator().manual_seed(0))
+    graph = analyse(network, images)
+    kept = everything(graph, Neuron())
+    kept[1][1] = False
+    refitted = refit(pruned_by(network, graph, Neuron(), kept), network, Calibration(images, None, 0), ridge=1e-7)
+    torch.testing.assert_close(refitted.network(images), network(images), atol=5e-3, rtol=1e-3)
+    expected = network.narrow.weight[:, 0] + 2 * network.narrow.weight[:, 1]
+    torch.testing.assert_close(refitted.network.get_submodule("narrow").weight[:, 0], expected, atol=2e-2, rtol=1e-2)
 
 
 @pytest.mark.parametrize("bias", [False, True])
@@ -77,34 +92,45 @@ def test_conjugate_gradients_and_the_factorisation_agree(bias: bool) -> None:
     solved = []
     for extra in (0, 1):  # one forbidden weight in a row of its own sends the layer to the other solver
         layer = nn.Linear(30, 20 + extra, bias=bias)
-        mask = LayerMask(torch.ones(20 + extra, 30, dtype=torch.bool), torch.ones(20 + extra, dtype=torch.bool))
+        allowed = torch.ones(20 + extra, 30, dtype=torch.bool)
         wanted = target
         with torch.no_grad():
             layer.weight.zero_()
             if bias:
                 layer.bias.zero_()
             if extra:
-                mask.weight[20, 0] = False
+                allowed[20, 0] = False
                 wanted = torch.cat([target, target[:, :1]], dim=1)
-            refit_layer(layer, mask, inputs, wanted, 1e-3)
+            solve(layer, allowed, inputs, wanted, 1e-3)
             solved.append(layer.weight[:20].clone())
     torch.testing.assert_close(solved[0], solved[1], atol=2e-3, rtol=1e-2)
 
 
-def test_nothing_removed_changes_nothing() -> None:
-    torch.manual_seed(0)
-    network = MLP(6, 3, hidden=[4, 5], bias=True, activation="relu", initialisation="glorot_uniform")
-    kept = [torch.ones(4, dtype=torch.bool), torch.ones(5, dtype=torch.bool)]
-    masks = layer_masks(network, kept, Granularity.NEURON)
-    refitted = refit(Pruned(network, kept, masks, Granularity.NEURON), network, torch.rand(50, 6), 1e-3)
+@pytest.mark.parametrize("granularity", [Neuron(), Weight()])
+def test_nothing_removed_changes_nothing(granularity: Neuron | Weight) -> None:
+    network, graph = mlp(6, 3, [4, 5]), mlp_graph(6, 3, (4, 5))
+    pruned = pruned_by(network, graph, granularity, everything(graph, granularity))
+    refitted = refit(pruned, network, Calibration(torch.rand(50, 6), None, 0), 1e-3)
     for one, two in zip(network.state_dict().values(), refitted.network.state_dict().values(), strict=True):
         assert torch.equal(one, two)
 
 
-def test_what_a_layer_is_given_is_recorded_in_order() -> None:
-    network = MLP(6, 3, hidden=[4, 5], bias=False, activation="relu", initialisation="glorot_uniform")
-    images = torch.rand(7, 6)
-    inputs = layer_inputs(network, images)
-    assert [given.shape for given in inputs] == [(7, 6), (7, 4), (7, 5)]
-    assert torch.equal(inputs[0], images)
-    assert torch.equal(inputs[1], linear_layers(network)[0](images).relu())
+def test_a_layer_that_is_used_twice_stays_as_it_is() -> None:
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.again, self.output = nn.Linear(6, 5), nn.Linear(5, 5), nn.Linear(5, 3)
+
+        def forward(self, images: Tensor) -> Tensor:
+            logits: Tensor = self.output(self.again(self.again(self.first(images)).relu()).relu())
+            return logits
+
+    torch.manual_seed(0)
+    network, images = Twice(), torch.randn(40, 6)
+    graph = analyse(network, images)
+    kept = everything(graph, Weight())
+    kept[0][0, 0] = kept[1][0, 0] = False
+    pruned = pruned_by(network, graph, Weight(), kept)
+    refitted = refit(pruned, network, Calibration(images, None, 0), 1e-3).network
+    assert torch.equal(refitted.get_submodule("again").weight, pruned.network.get_submodule("again").weight)
+    assert not torch.equal(refitted.get_submodule("output").weight, network.output.weight)

@@ -3,72 +3,99 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
+from functools import cache
 from itertools import product
 
 import pytest
 import torch
+from tests.small import randomise
 from torch import nn
 
 from prunelab.compose import compose_job
-from prunelab.config import CONF, Granularity
-from prunelab.data.dataset import Dataset
-from prunelab.job import dataset_of
-from prunelab.network.layers import linear_layers
+from prunelab.config import CONF, Job
+from prunelab.data.dataset import Dataset, Split, dataset_of
+from prunelab.graph.graph import Graph
+from prunelab.network.subject import graph_of, untrained
 from prunelab.pruning.calibration import calibration
-from prunelab.pruning.prune import prune
-from prunelab.recovery.recover import Task, recover, recovery_of
+from prunelab.pruning.prune import Pruned
+from prunelab.recovery.recover import Learning, Options, Task, recover, recovery_of
 
 RECOVERIES = sorted(file.stem for file in (CONF / "recovery").glob("*.yaml"))
 PERCENTAGES = (0.0, 70.0, 100.0)
+IMAGES = 240
+MODELS = {
+    "without biases": ("model=mlp_small", "model.bias=false"),
+    "with biases": ("model=mlp_small", "model.bias=true"),
+    "residual": ("model=resnet8", "model.widths=[6,8,8]"),
+}
 
 
-def task(recovery: str, method: str, percentage: float, bias: bool) -> Task:
-    """Digits, a small network that has not been trained (recoveries do not care), one epoch where one trains."""
+@cache
+def dataset() -> Dataset:
+    """Some of the digits: recoveries that train do so for one epoch."""
+    whole = dataset_of(compose_job(["data=digits"]).data)
+    splits = (Split(split.take(IMAGES), split.labels[:IMAGES]) for split in (whole.train, whole.validation, whole.test))
+    train, validation, test = splits
+    return replace(whole, train=train, validation=validation, test=test)
+
+
+@cache
+def job_of(recovery: str, method: str, model: str) -> Job:
     short = ["recovery.epochs=1"] if hasattr(options_of(recovery), "epochs") else []
-    job = compose_job(
-        [
-            *("data=digits", "model=mlp_small", f"model.bias={bias}", f"recovery={recovery}", *short),
-            *(f"method={method}", f"percentage={percentage}", "calibration.images=500", "trainer.progress=false"),
-        ]
-    )
-    dataset: Dataset = dataset_of(job.data)
-    dense = Task(job, dataset, calibration(dataset.train, 500, 0), nn.Identity()).untrained()
-    torch.manual_seed(3)
-    for layer in linear_layers(dense):
-        if layer.bias is not None:
-            nn.init.normal_(layer.bias, std=0.1)
-    return Task(job, dataset, calibration(dataset.train, 500, 0), dense)
+    quick = ("calibration.images=200", "trainer.progress=false", "training.batch_size=60")
+    return compose_job(["data=digits", *MODELS[model], f"recovery={recovery}", f"method={method}", *short, *quick])
 
 
-def options_of(recovery: str) -> object:
+def options_of(recovery: str) -> Options:
     return recovery_of(compose_job([f"recovery={recovery}"]).recovery)[1]
 
 
-@pytest.mark.parametrize("bias", [False, True], ids=["without biases", "with biases"])
+def task(recovery: str, method: str, percentage: float, model: str, given: Dataset | None = None) -> Task:
+    """A network that has not been trained (recoveries do not care), with biases and statistics of its own."""
+    job, given = job_of(recovery, method, model), given or dataset()
+    dense = untrained(job.model, given, 0)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        randomise(dense)
+    learning = Learning(given, job.training, job.trainer, lambda: untrained(job.model, given, 0))
+    graph: Graph = graph_of(job.model, given)
+    images = calibration(given.train, 200, 0)
+    return Task(dense.eval(), graph, images, job.method, percentage, job.percentage_of, 0, learning)
+
+
+def recovered(given: Task, recovery: str, method: str, model: str) -> tuple[Pruned, Pruned]:
+    """What a network is before its recovery, and after."""
+    pruned = given.prune(given.dense, given.percentage)
+    return pruned, recover(pruned, given, job_of(recovery, method, model).recovery)
+
+
+@pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize(("recovery", "method"), list(product(RECOVERIES, ["weight", "neuron_activation"])))
-def test_what_was_removed_stays_removed_and_the_dense_network_untouched(recovery: str, method: str, bias: bool) -> None:
+def test_what_was_removed_stays_removed_and_the_dense_network_untouched(
+    recovery: str, method: str, model: str
+) -> None:
     for percentage in PERCENTAGES:
-        given = task(recovery, method, percentage, bias)
+        given = task(recovery, method, percentage, model)
         before = copy.deepcopy(given.dense.state_dict())
-        pruned = prune(given.dense, given.job.method, percentage, given.calibration)
-        recovered = recover(pruned, given)
-        count = sum(int((~kept).sum()) for kept in recovered.kept)
+        pruned, result = recovered(given, recovery, method, model)
+        count = sum(int((~kept).sum()) for kept in result.kept)
         assert count == sum(int((~kept).sum()) for kept in pruned.kept)
-        for layer, mask in zip(linear_layers(recovered.network), recovered.masks, strict=True):
-            assert not layer.weight[~mask.weight].any()
-            assert torch.isfinite(layer.weight).all()
-            if layer.bias is not None:
-                assert not layer.bias[~mask.bias].any()
+        parameters = dict(result.network.named_parameters())
+        for name, mask in result.mask.items():
+            assert not parameters[name][~mask].any()
+        for name, value in result.network.state_dict().items():
+            assert torch.isfinite(value).all(), name
         for name, value in given.dense.state_dict().items():
             assert torch.equal(value, before[name])
 
 
 @pytest.mark.parametrize("recovery", RECOVERIES)
 def test_the_same_twice_is_the_same(recovery: str) -> None:
-    networks = []
+    networks: list[nn.Module] = []
     for _ in range(2):
-        given = task(recovery, "weight", 70.0, bias=True)
-        networks.append(recover(prune(given.dense, given.job.method, 70.0, given.calibration), given).network)
+        given = task(recovery, "weight", 70.0, "residual")
+        networks.append(recovered(given, recovery, "weight", "residual")[1].network)
     for one, two in zip(networks[0].state_dict().values(), networks[1].state_dict().values(), strict=True):
         assert torch.equal(one, two)
 
@@ -76,34 +103,42 @@ def test_the_same_twice_is_the_same(recovery: str) -> None:
 @pytest.mark.parametrize("recovery", RECOVERIES)
 def test_a_recovery_looks_at_no_validation_or_test_image_but_to_choose_its_epoch(recovery: str) -> None:
     """Other validation labels may choose another epoch; with one epoch there is no choice, and nothing may change."""
-    given = task(recovery, "neuron_activation", 50.0, bias=False)
-    swapped = given.dataset.validation.labels.flip(0)
-    other = copy.copy(given.dataset)
-    object.__setattr__(other, "validation", type(given.dataset.validation)(given.dataset.validation.images, swapped))
-    object.__setattr__(other, "test", given.dataset.validation)
+    swapped = Split(dataset().validation.images, dataset().validation.labels.flip(0))
+    other = replace(dataset(), validation=swapped, test=dataset().validation)
     results = []
-    for dataset in (given.dataset, other):
-        again = Task(given.job, dataset, given.calibration, given.dense)
-        pruned = prune(again.dense, again.job.method, 50.0, again.calibration)
-        results.append(recover(pruned, again).network.state_dict())
+    for data in (dataset(), other):
+        given = task(recovery, "neuron_activation", 50.0, "without biases", data)
+        results.append(recovered(given, recovery, "neuron_activation", "without biases")[1].network.state_dict())
     for name in results[0]:
         assert torch.equal(results[0][name], results[1][name])
 
 
 def test_which_recoveries_train_is_known() -> None:
-    trains = {recovery: options_of(recovery).trains for recovery in RECOVERIES}  # type: ignore[attr-defined]
-    assert not trains["none"]
-    assert not trains["least_squares"]
+    trains = {recovery: options_of(recovery).trains for recovery in RECOVERIES}
+    assert not any(trains[name] for name in ("none", "batch_norm", "least_squares"))
     assert all(trains[name] for name in ("finetune", "least_squares_finetune", "iterative", "rewind"))
 
 
-def test_neurons_are_the_granularity_that_compacts() -> None:
-    given = task("finetune", "neuron_activation", 70.0, bias=True)
-    pruned = prune(given.dense, given.job.method, 70.0, given.calibration)
-    assert pruned.granularity is Granularity.NEURON
-    recovered = recover(pruned, given)
-    changed = [
-        not torch.equal(a.weight, b.weight)
-        for a, b in zip(linear_layers(pruned.network), linear_layers(recovered.network), strict=True)
-    ]
-    assert all(changed)
+@pytest.mark.parametrize("model", ["with biases", "residual"])
+def test_every_layer_takes_part_in_fine_tuning_a_network_without_its_neurons(model: str) -> None:
+    given = task("finetune", "neuron_activation", 70.0, model)
+    pruned, result = recovered(given, "finetune", "neuron_activation", model)
+    assert not pruned.granularity.sparse
+    before = dict(pruned.network.named_parameters())
+    for name, after in result.network.named_parameters():
+        assert not torch.equal(before[name], after), name
+
+
+def test_batch_norm_gives_each_layer_the_statistics_of_what_it_is_given_then() -> None:
+    given = task("batch_norm", "neuron_activation", 50.0, "residual")
+    _, result = recovered(given, "batch_norm", "neuron_activation", "residual")
+    for name, module in result.network.named_modules():
+        if isinstance(module, nn.BatchNorm2d):
+            seen: list[torch.Tensor] = []
+            hook = module.register_forward_pre_hook(lambda _, given, seen=seen: seen.append(given[0]))
+            with torch.no_grad():
+                result.network.eval()(given.calibration.images)
+            hook.remove()
+            rows = seen[0].movedim(1, -1).flatten(0, -2)
+            torch.testing.assert_close(module.running_mean, rows.mean(0), msg=name)
+            torch.testing.assert_close(module.running_var, rows.var(0), msg=name)

@@ -116,8 +116,11 @@ def test_in_the_page_every_row_of_fifty_has_its_name_and_none_covers_another(ope
 
 
 def test_cells_go_from_yellow_to_violet_and_a_cross_stands_where_nothing_remains(opened: Opened) -> None:
-    image = opened.page.locator("#plot-survivors_0 .heatmaplayer image")
-    seen = np.asarray(Image.open(io.BytesIO(image.screenshot())).convert("RGB"))
+    opened.page.evaluate("scrollTo(0, 0)")
+    box = opened.page.locator("#plot-survivors_0 .heatmaplayer image").bounding_box()
+    assert box is not None
+    picture = opened.page.screenshot(full_page=True, clip=box)
+    seen = np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"))
     height, width = seen.shape[0] / 50, seen.shape[1] / 7
 
     def colour(row: int, column: int) -> np.ndarray:

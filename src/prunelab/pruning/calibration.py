@@ -32,10 +32,6 @@ class Calibration:
     def __len__(self) -> int:
         return len(self.images)
 
-    def batches(self, graph: Graph) -> Iterator[Tensor]:
-        """The images in parts whose activations fit into memory."""
-        yield from torch.split(self.images, at_once(graph.largest))
-
     def labelled(self, graph: Graph) -> Iterator[tuple[Tensor, Tensor]]:
         """Images and labels in parts whose activations can all be held for a gradient.
 

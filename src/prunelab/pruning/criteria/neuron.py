@@ -43,20 +43,17 @@ def activation(network: nn.Module, graph: Graph, calibration: Calibration) -> Te
 
     How much of what its consumers see varies with it (after Polyak and Wolf 2015, who use the variance alone).
     """
-    moments: dict[str, _Moments] = {}
-    layers = {layer.name: layer for layer in graph.layers if not layer.depthwise}
+    score = calibration.images.new_zeros(graph.units)
+    seen: set[str] = set()
 
     def see(call: Call) -> None:
-        if call.layer.name in layers:
-            moments.setdefault(call.layer.name, _Moments()).add(_channels(call))
+        if not call.layer.depthwise:
+            norms, units = _outgoing(network, graph, call.layer)
+            score.add_(graph.sum_per_unit(_channels(call).std(0) * norms, units))
+            seen.add(call.layer.name)
 
-    for images in calibration.batches(graph):
-        each_call(network, graph, images, see)
-    check_seen(graph, moments)
-    score = calibration.images.new_zeros(graph.units)
-    for name, seen in moments.items():
-        norms, units = _outgoing(network, graph, layers[name])
-        score += graph.sum_per_unit(seen.std() * norms, units)
+    each_call(network, graph, calibration.first(graph).images, see)
+    check_seen(graph, seen)
     return score
 
 
@@ -84,30 +81,6 @@ def random(network: nn.Module, graph: Graph, calibration: Calibration) -> Tensor
     generator = torch.Generator().manual_seed(calibration.seed)
     parts = [torch.rand(group.size, generator=generator) for group in graph.groups]
     return torch.cat(parts).to(calibration.images.device)
-
-
-class _Moments:
-    """Mean and squared deviations of rows [n, k], part by part (Chan, Golub and LeVeque 1983)."""
-
-    def __init__(self) -> None:
-        self.count, self.mean, self.squares = 0, torch.zeros(()), torch.zeros(())
-        self.only: Tensor | None = None
-
-    def add(self, rows: Tensor) -> None:
-        if self.count == 0:
-            self.only = rows.std(0)
-        else:
-            self.only = None
-        count, mean = len(rows), rows.mean(0)
-        squares = (rows - mean).square().sum(0)
-        total, shift = self.count + count, mean - self.mean
-        self.squares = self.squares + squares + shift.square() * (self.count * count / total)
-        self.mean = self.mean + shift * (count / total)
-        self.count = total
-
-    def std(self) -> Tensor:
-        """Unbiased."""
-        return (self.squares / max(self.count - 1, 1)).sqrt() if self.only is None else self.only
 
 
 def _incoming(network: nn.Module, graph: Graph, norm: Callable[[Tensor], Tensor]) -> Tensor:
