@@ -2,9 +2,9 @@
 
 A command is a line of a fenced `sh` block, or of an indented block that has a line beginning with one of `COMMANDS`. A
 fenced block of Python or YAML that is labelled with a path is a file, written where the reader is. A block of Python
-without a label is run there; those of a document share their names. What needs a cluster is composed and not run, and so
-are launchers, which tests/sweep/test_launchers.py runs, unless the reader's own modules have to reach their workers. A
-line whose first word nobody here knows fails.
+without a label is run there; those of a document share their names. What needs a cluster is composed and not run, and
+so are launchers, which tests/sweep/test_launchers.py runs, unless the reader's own modules have to reach their workers.
+A line whose first word nobody here knows fails.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ class Reader:
         }
 
     def follow(self, block: Block) -> int:
-        """How many commands of the block were run."""
+        """How many commands of the block were run; a program is one."""
         if block.is_shell:
             for command in block.commands:
                 self._run(command, block.label)
@@ -135,6 +135,7 @@ class Reader:
             code = compile("\n".join(block.lines), block.label or "document", "exec")
             if not block.label:
                 self._execute(code)
+                return 1
         return 0
 
     def _execute(self, code: CodeType) -> None:

@@ -11,9 +11,9 @@ import torch
 from tests.conftest import Outcome, Project, in_process
 
 from prunelab.compose import compose_job
+from prunelab.data.dataset import dataset_of
 from prunelab.deploy import deployable
 from prunelab.deploy.export import main
-from prunelab.data.dataset import dataset_of
 from prunelab.network.saved import read_network
 
 STORE = ("data=digits",)

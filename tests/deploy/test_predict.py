@@ -12,10 +12,10 @@ from tests.conftest import SMALL, Outcome, Project, in_process
 
 from prunelab.compose import compose_job
 from prunelab.config import Model
+from prunelab.data.dataset import dataset_of
 from prunelab.deploy.classify import read_image
 from prunelab.deploy.predict import main
 from prunelab.errors import ExportError
-from prunelab.data.dataset import dataset_of
 from prunelab.network.saved import Card, read_network
 
 CARD = Card(Model(name="", network=""), (1, 8, 8), tuple("0123456789"), None, ())

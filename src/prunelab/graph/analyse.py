@@ -143,13 +143,13 @@ def _tried(network: nn.Module, graph: Graph, images: Tensor) -> Graph:
         reason = failure(network, graph, some_of(graph, graph.groups), images)
         if reason is None:
             return graph
-        tried = graph
-        bad = _culprits(
-            graph.groups, lambda groups: failure(network, tried, some_of(tried, groups), images) is not None
-        )
         reason = f"without them forward() does not run, or computes something else ({reason})"
-        graph = graph.keeping(bad or graph.groups, reason)
+        graph = graph.keeping(_untakable(network, graph, images) or graph.groups, reason)
     return graph
+
+
+def _untakable(network: nn.Module, graph: Graph, images: Tensor) -> list[Group]:
+    return _culprits(graph.groups, lambda groups: failure(network, graph, some_of(graph, groups), images) is not None)
 
 
 def _emptied(network: nn.Module, graph: Graph, images: Tensor) -> Graph:
@@ -161,9 +161,8 @@ def _emptied(network: nn.Module, graph: Graph, images: Tensor) -> Graph:
             kept[group.units] = False
         return not _runs(network, graph, runnable(graph, kept), images)
 
-    if all(bool(runnable(graph, torch.zeros(graph.units, dtype=torch.bool))[group.units].any()) for group in graph.groups):
-        return graph
-    if not fails(graph.groups):
+    least = runnable(graph, torch.zeros(graph.units, dtype=torch.bool))
+    if all(bool(least[group.units].any()) for group in graph.groups) or not fails(graph.groups):
         return graph
     bad = _culprits(graph.groups, fails) or graph.groups
     return replace(graph, never_empty=frozenset(group.name for group in bad))

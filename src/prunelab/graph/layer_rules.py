@@ -9,7 +9,6 @@ from torch import Tensor, fx
 
 from prunelab.graph.interpreter import Interpreter, Parameter, Rule, operator_name
 
-
 COMPUTED = "their weight is no parameter, but a buffer or computed in the network"
 
 

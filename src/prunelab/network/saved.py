@@ -108,7 +108,7 @@ def read_network(content: bytes, trust: bool = False) -> tuple[nn.Module, Card]:
             refuse_foreign(card.model)
         network = build(card.model, card.shape, len(card.classes), seed=0)
         put_in(network, {name: torch.from_numpy(array.copy()) for name, array in packed.arrays.items()})
-    except (KeyError, RuntimeError, TypeError, ValueError, ValidationError, ConfigError) as error:
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError, ValidationError, ConfigError) as error:
         raise StoreError(f"the saved network is damaged, or not one of prunelab's: {error}") from error
     return network.eval(), card
 

@@ -74,7 +74,9 @@ def _with_new_biases(graph: Graph, network: nn.Module) -> Graph:
     """The graph with slots for the biases that folding gave to layers without one."""
     there = {name for name, _ in network.named_parameters()} - set(graph.parameters)
     slots = [
-        Slot(f"{layer.name}.bias", 0, graph.outputs_of(layer)) for layer in graph.layers if f"{layer.name}.bias" in there
+        Slot(f"{layer.name}.bias", 0, graph.outputs_of(layer))
+        for layer in graph.layers
+        if f"{layer.name}.bias" in there
     ]
     return replace(graph, slots=(*graph.slots, *slots))
 

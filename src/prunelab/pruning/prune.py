@@ -14,6 +14,7 @@ from prunelab.config import Method, PercentageOf
 from prunelab.errors import ConfigError
 from prunelab.graph.graph import Graph
 from prunelab.graph.masks import Mask, masked
+from prunelab.graph.trace import evaluating
 from prunelab.plugins import imported
 from prunelab.pruning.calibration import Calibration
 from prunelab.pruning.granularity import Granularity, granularity_of
@@ -74,7 +75,8 @@ def prune(
     """
     granularity = granularity_of(method)
     granularity.check(graph, percentage)
-    saliency = criterion_of(method)(network, graph, calibration)
+    with evaluating(network):
+        saliency = criterion_of(method)(network, graph, calibration)
     try:
         scores = [
             score.detach().cpu() for score in granularity.scores(graph, saliency)

@@ -93,7 +93,9 @@ def fit(
             datamodule=DataModule(dataset, training.batch_size, seed),
         )
     path = Path(best.best_model_path)
-    network.to(dataset.device, memory_format=torch.contiguous_format)  # Lightning leaves it in the processor's memory
+    network.to(dataset.device).to(
+        memory_format=torch.contiguous_format
+    )  # Lightning leaves it in the processor's memory
     load_weights(network, path)
     return Fit(path, int(torch.load(path, weights_only=True)["epoch"]))
 
