@@ -27,7 +27,7 @@ SECONDS = 6.0
 """About as long as the sweep takes, so that moments fall in all of it: training, jobs, report."""
 
 server = multiprocessing.get_context("forkserver")
-server.set_forkserver_preload(["prunelab.sweep.grid", "matplotlib.figure", "prunelab.data.digits"])
+server.set_forkserver_preload(["prunelab.sweep.grid", "matplotlib.figure", "prunelab.data.digits", "torch._dynamo"])
 
 
 def sweep(folder: str, *arguments: str) -> None:
