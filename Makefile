@@ -7,7 +7,7 @@ PYTEST := OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest
 PORT ?= 5000
 HOST = 127.0.0.1
 
-.PHONY: help setup sweep ui server test soak bench lint format clean
+.PHONY: help setup sweep ui server test soak bench zoo lint format clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -43,6 +43,9 @@ soak: $(READY)  ## the long versions: 20 starts of 8 workers on a fresh store, 2
 
 bench: $(READY)  ## benchmarks, as ratios
 	$(BIN)/python -m benchmarks
+
+zoo: $(READY)  ## structured pruning tried on every torchvision classifier: docs/zoo.md
+	$(BIN)/python -m benchmarks.zoo --write
 
 lint: $(READY)  ## ruff and mypy
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""Networks of awkward kinds: what can be removed from them is removed exactly, the rest is left whole, with the reason."""
+"""Networks of awkward kinds: what can be removed is removed exactly, the rest is left whole, with the reason."""
 
 from __future__ import annotations
 

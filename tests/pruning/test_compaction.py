@@ -35,9 +35,7 @@ def test_it_computes_what_the_masked_network_computes(
 ) -> None:
     dense, graph = mlp(6, 3, hidden, bias, activation, seed), mlp_graph(6, 3, hidden, bias)
     torch.manual_seed(seed)
-    pruned = pruned_by(
-        dense, graph, granularity, [torch.rand(shape) < share for shape in granularity.shapes(graph)]
-    )
+    pruned = pruned_by(dense, graph, granularity, [torch.rand(shape) < share for shape in granularity.shapes(graph)])
     compacted = compact(pruned)
     assert same(pruned.network, compacted.network)
     sizes = [layer.out_features for layer in linear_layers(compacted.network)]

@@ -98,9 +98,7 @@ def test_nothing_removed_changes_nothing(method: Method, subject: tuple[nn.Modul
     assert torch.equal(prune((network, subject[1]), method, 0.0).network(images), network(images))
 
 
-def test_what_was_removed_is_zero_and_what_stays_is_as_it_was(
-    method: Method, subject: tuple[nn.Module, Graph]
-) -> None:
+def test_what_was_removed_is_zero_and_what_stays_is_as_it_was(method: Method, subject: tuple[nn.Module, Graph]) -> None:
     pruned = prune(subject, method, 60.0)
     before = dict(subject[0].named_parameters())
     for name, after in pruned.network.named_parameters():

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from prunelab.graph.analyse import analyse
 from prunelab.pruning.calibration import Calibration
 from prunelab.pruning.granularity import Neuron, Weight
-from prunelab.recovery.least_squares import refit, refit_matrix
+from prunelab.pruning.prune import Pruned
+from prunelab.recovery.least_squares import layer_targets, refit, refit_matrix
 
 
 def error(layer: nn.Linear, inputs: Tensor, target: Tensor) -> float:
@@ -21,7 +22,13 @@ def error(layer: nn.Linear, inputs: Tensor, target: Tensor) -> float:
 
 def solve(layer: nn.Linear, allowed: Tensor, inputs: Tensor, target: Tensor, ridge: float) -> None:
     outputs = torch.ones(len(allowed), dtype=torch.bool)
-    refit_matrix(layer.weight.data, None if layer.bias is None else layer.bias.data, allowed, outputs, inputs, target, ridge)
+    bias = None if layer.bias is None else layer.bias.data
+    refit_matrix(layer.weight.data, bias, allowed, outputs, inputs, target, ridge)
+
+
+def refitted(pruned: Pruned, dense: nn.Module, images: Tensor, ridge: float) -> nn.Module:
+    given = Calibration(images, None, seed=0)
+    return refit(pruned, layer_targets(dense, pruned.graph, given), given, ridge).network
 
 
 @settings(max_examples=60)
@@ -62,10 +69,10 @@ def test_a_neuron_that_another_one_repeats_is_replaced_without_loss() -> None:
         first.weight[1] = 2 * first.weight[0]
     images = torch.rand(200, 6, generator=torch.Generator().manual_seed(0))
     pruned = pruned_by(network, mlp_graph(6, 3, (4,), False), Neuron(), [torch.tensor([True, False, True, True])])
-    refitted = refit(pruned, network, Calibration(images, None, 0), ridge=1e-7)
-    torch.testing.assert_close(refitted.network(images), network(images), atol=2e-3, rtol=1e-3)
+    found = refitted(pruned, network, images, ridge=1e-7)
+    torch.testing.assert_close(found(images), network(images), atol=2e-3, rtol=1e-3)
     expected = last.weight[:, 0] + 2 * last.weight[:, 1]
-    torch.testing.assert_close(linear_layers(refitted.network)[-1].weight[:, 0], expected, atol=5e-3, rtol=5e-3)
+    torch.testing.assert_close(linear_layers(found)[-1].weight[:, 0], expected, atol=5e-3, rtol=5e-3)
 
 
 def test_a_channel_that_another_one_repeats_is_replaced_without_loss() -> None:
@@ -77,10 +84,10 @@ def test_a_channel_that_another_one_repeats_is_replaced_without_loss() -> None:
     graph = analyse(network, images)
     kept = everything(graph, Neuron())
     kept[1][1] = False
-    refitted = refit(pruned_by(network, graph, Neuron(), kept), network, Calibration(images, None, 0), ridge=1e-7)
-    torch.testing.assert_close(refitted.network(images), network(images), atol=5e-3, rtol=1e-3)
+    found = refitted(pruned_by(network, graph, Neuron(), kept), network, images, ridge=1e-7)
+    torch.testing.assert_close(found(images), network(images), atol=5e-3, rtol=1e-3)
     expected = network.narrow.weight[:, 0] + 2 * network.narrow.weight[:, 1]
-    torch.testing.assert_close(refitted.network.get_submodule("narrow").weight[:, 0], expected, atol=2e-2, rtol=1e-2)
+    torch.testing.assert_close(found.get_submodule("narrow").weight[:, 0], expected, atol=2e-2, rtol=1e-2)
 
 
 @pytest.mark.parametrize("bias", [False, True])
@@ -110,8 +117,8 @@ def test_conjugate_gradients_and_the_factorisation_agree(bias: bool) -> None:
 def test_nothing_removed_changes_nothing(granularity: Neuron | Weight) -> None:
     network, graph = mlp(6, 3, [4, 5]), mlp_graph(6, 3, (4, 5))
     pruned = pruned_by(network, graph, granularity, everything(graph, granularity))
-    refitted = refit(pruned, network, Calibration(torch.rand(50, 6), None, 0), 1e-3)
-    for one, two in zip(network.state_dict().values(), refitted.network.state_dict().values(), strict=True):
+    found = refitted(pruned, network, torch.rand(50, 6), 1e-3)
+    for one, two in zip(network.state_dict().values(), found.state_dict().values(), strict=True):
         assert torch.equal(one, two)
 
 
@@ -131,6 +138,6 @@ def test_a_layer_that_is_used_twice_stays_as_it_is() -> None:
     kept = everything(graph, Weight())
     kept[0][0, 0] = kept[1][0, 0] = False
     pruned = pruned_by(network, graph, Weight(), kept)
-    refitted = refit(pruned, network, Calibration(images, None, 0), 1e-3).network
-    assert torch.equal(refitted.get_submodule("again").weight, pruned.network.get_submodule("again").weight)
-    assert not torch.equal(refitted.get_submodule("output").weight, network.output.weight)
+    found = refitted(pruned, network, images, 1e-3)
+    assert torch.equal(found.get_submodule("again").weight, pruned.network.get_submodule("again").weight)
+    assert not torch.equal(found.get_submodule("output").weight, network.output.weight)

@@ -72,9 +72,7 @@ def recovered(given: Task, recovery: str, method: str, model: str) -> tuple[Prun
 
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize(("recovery", "method"), list(product(RECOVERIES, ["weight", "neuron_activation"])))
-def test_what_was_removed_stays_removed_and_the_dense_network_untouched(
-    recovery: str, method: str, model: str
-) -> None:
+def test_what_was_removed_stays_removed_and_the_dense_network_untouched(recovery: str, method: str, model: str) -> None:
     for percentage in PERCENTAGES:
         given = task(recovery, method, percentage, model)
         before = copy.deepcopy(given.dense.state_dict())

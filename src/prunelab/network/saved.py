@@ -108,9 +108,18 @@ def read_network(content: bytes, trust: bool = False) -> tuple[nn.Module, Card]:
             refuse_foreign(card.model)
         network = build(card.model, card.shape, len(card.classes), seed=0)
         put_in(network, {name: torch.from_numpy(array.copy()) for name, array in packed.arrays.items()})
+        _check_runs(network, card)
     except (AttributeError, KeyError, RuntimeError, TypeError, ValueError, ValidationError, ConfigError) as error:
         raise StoreError(f"the saved network is damaged, or not one of prunelab's: {error}") from error
     return network.eval(), card
+
+
+@torch.no_grad()
+def _check_runs(network: nn.Module, card: Card) -> None:
+    """Refuse tensors that do not fit one another, which only shows when the network is used."""
+    logits = network.eval()(torch.zeros(1, *card.shape))
+    if logits.shape != (1, len(card.classes)):
+        raise ValueError(f"it gives {list(logits.shape)} for one image, and the file names {len(card.classes)} classes")
 
 
 def read_card(packed: Packed) -> Card:

@@ -26,7 +26,7 @@ FEW = 6
 CLOSE = 0.05
 """Words at levels nearer than this share of the axis would cover each other."""
 BESIDE = 3
-"""So many of them fit side by side."""
+"""So many of them fit: one below its line, the others above theirs, side by side."""
 LARGEST = 1e300
 
 
@@ -96,19 +96,21 @@ def printed(published: pd.DataFrame, series: Sequence[str], column: str) -> list
 
 
 def unpruned(rows: pd.DataFrame, baseline: str) -> dict[str, Any]:
-    """A dashed line, with its value, at the mean of each unpruned network; values that are close stand side by side."""
-    shapes, words = [], []
+    """A dashed line, with its value, at the mean of each unpruned network; words of close ones keep apart."""
+    shapes, words: list[dict[str, Any]] = [], []
     levels = sorted((dense[baseline], what) for what, dense in naming.unpruned(rows).items())
     metric = names.TEST_ACCURACY if baseline == names.BASELINE_ACCURACY else names.TEST_LOSS
     everything = finite(pd.concat([rows[metric], rows[baseline]]))
     near, beside, before = CLOSE * (everything.max() - everything.min()), 0, -math.inf
     for level, what in levels:
         beside = (beside + 1) % BESIDE if level - before < near else 0
+        if beside == 1:
+            words[-1]["yanchor"] = "top"
         before = level
         place = {"xref": "paper", "yref": "y"}
         line = {"color": BASELINE_COLOUR, "width": 1.4, "dash": "dash"}
         shapes.append({"type": "line", **place, "x0": 0, "x1": 1, "y0": level, "y1": level, "line": line})
-        corner = {"x": 1 - beside / BESIDE, "xanchor": "right", "yanchor": "bottom", "showarrow": False}
+        corner = {"x": 1 - max(0, beside - 1) / 2, "xanchor": "right", "yanchor": "bottom", "showarrow": False}
         font = {"size": 11, "color": BASELINE_COLOUR}
         words.append({**place, **corner, "y": level, "text": f"{escape(what)} {level:.4f}", "font": font})
     return {"shapes": shapes, "annotations": words}

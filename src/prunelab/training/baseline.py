@@ -43,7 +43,7 @@ def baseline_key(job: Job, dataset: Dataset) -> str:
     """SHA-256 of all that determines the trained network."""
     return fingerprint(
         {
-            "data": [dataset.digest, job.data.validation, job.data.split_seed],
+            "data": [dataset.digest, job.data.model_dump(mode="json", exclude={"name", "loader", "folder"})],
             "model": job.model.model_dump(mode="json", exclude={"checkpoint"}),
             "checkpoint": None if job.model.checkpoint is None else file_digest(job.model.checkpoint),
             "training": job.training.model_dump(mode="json"),

@@ -60,7 +60,8 @@ def test_values_of_unpruned_networks_that_are_nearly_as_good_do_not_cover_each_o
     near = [job("weight", 50, model=m, **{names.BASELINE_ACCURACY: a}) for m, a in (("a", 0.9), ("b", 0.901))]
     swept = results(*near, job("weight", 90, model="a"))
     accuracy, _ = against_percentage(swept, swept.table, labels(swept), None)
-    assert len({words["x"] for words in accuracy.layout["annotations"]}) == 2
+    lower, upper = accuracy.layout["annotations"]
+    assert (lower["y"], lower["yanchor"], upper["yanchor"]) == (0.9, "top", "bottom")
 
 
 def test_tables_and_titles_show_the_network() -> None:
