@@ -97,7 +97,8 @@ def printed(published: pd.DataFrame, series: Sequence[str], column: str) -> list
 
 def unpruned(rows: pd.DataFrame, baseline: str) -> dict[str, Any]:
     """A dashed line, with its value, at the mean of each unpruned network; words of close ones keep apart."""
-    shapes, words: list[dict[str, Any]] = [], []
+    shapes: list[dict[str, Any]] = []
+    words: list[dict[str, Any]] = []
     levels = sorted((dense[baseline], what) for what, dense in naming.unpruned(rows).items())
     metric = names.TEST_ACCURACY if baseline == names.BASELINE_ACCURACY else names.TEST_LOSS
     everything = finite(pd.concat([rows[metric], rows[baseline]]))
