@@ -95,6 +95,14 @@ class Graph:
     excluded: frozenset[str] = frozenset()
     never_empty: frozenset[str] = frozenset()
 
+    def __str__(self) -> str:
+        """What can be removed, a line for each group of units, and what stays whole."""
+        lines = [f"{self.units} units in {len(self.groups)} groups; {len(self.layers)} layers"]
+        for group in self.groups:
+            others = [name for name in group.layers if name != group.name]
+            lines.append(f"  {group.name}: {group.size} units" + (f", tied with {', '.join(others)}" if others else ""))
+        return "\n".join([*lines, *(f"  {name} stays whole: {why}" for name, why in self.whole.items())])
+
     @property
     def units(self) -> int:
         """How many there are."""
@@ -151,8 +159,9 @@ class Graph:
         if not chosen:
             return self
         groups = [group for group in self.groups if chosen.intersection(group.layers)]
-        kept = self.keeping(groups, "excluded by method.exclude")
-        return replace(kept, excluded=frozenset(chosen))
+        kept = self.keeping(groups, "tied to a layer that method.exclude names")
+        whole = {**kept.whole, **dict.fromkeys(sorted(chosen), "excluded by method.exclude")}
+        return replace(kept, excluded=frozenset(chosen), whole=whole)
 
     def keeping(self, groups: Iterable[Group], reason: str) -> Graph:
         """The graph without the units of some groups; those that remain are numbered anew."""

@@ -46,10 +46,12 @@ def runnable(graph: Graph, kept: Tensor) -> Tensor:
 @torch.no_grad()
 def smaller(network: nn.Module, graph: Graph, kept: Tensor) -> nn.Module:
     """A copy without the units that do not stay (`kept`: bool [units])."""
-    own = dict(tensors(network))
-    result = copy.deepcopy(network, {id(value): value for value in own.values()})  # of the modules, not of the tensors
     found = indices(graph, kept)
-    resize(result, {name: _chosen(value, found.get(name, {})) for name, value in own.items()})
+    chosen = {id(value): _like(value, _chosen(value, found.get(name, {}))) for name, value in tensors(network)}
+    result = copy.deepcopy(network, chosen)  # wherever the network holds a tensor, the copy holds what was chosen of it
+    for small, large in zip(result.modules(), network.modules(), strict=True):
+        if _sizes(small) != _sizes(large):
+            _correct(small)
     return result
 
 
@@ -83,8 +85,7 @@ def resize(network: nn.Module, values: dict[str, Tensor]) -> None:
                 name = None if value is None else old.get(id(value))
                 if value is not None and name in values:
                     if name not in replaced:
-                        new = values[name].detach()
-                        replaced[name] = nn.Parameter(new, value.requires_grad) if slots is module._parameters else new
+                        replaced[name] = _like(value, values[name].detach())
                     slots[key] = replaced[name]  # type: ignore[assignment]
         if _sizes(module) != before:
             _correct(module)
@@ -94,6 +95,11 @@ def tensors(network: nn.Module) -> Iterator[tuple[str, Tensor]]:
     """Parameters and buffers by name, each once."""
     yield from network.named_parameters()
     yield from network.named_buffers()
+
+
+def _like(value: Tensor, new: Tensor) -> Tensor:
+    """A parameter in place of a parameter."""
+    return nn.Parameter(new, value.requires_grad) if isinstance(value, nn.Parameter) else new
 
 
 def _sizes(module: nn.Module) -> list[torch.Size]:
