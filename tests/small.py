@@ -63,10 +63,9 @@ def randomise(network: nn.Module) -> None:
     """Batch normalisations as after training: statistics and weights of their own; biases that are not zero."""
     for module in network.modules():
         if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
-            assert module.running_mean is not None
-            assert module.running_var is not None
-            nn.init.normal_(module.running_mean, std=0.3)
-            nn.init.uniform_(module.running_var, 0.5, 2.0)
+            if module.running_mean is not None and module.running_var is not None:
+                nn.init.normal_(module.running_mean, std=0.3)
+                nn.init.uniform_(module.running_var, 0.5, 2.0)
             if module.affine:
                 nn.init.uniform_(module.weight, 0.5, 1.5)
         if isinstance(getattr(module, "bias", None), nn.Parameter):

@@ -127,7 +127,7 @@ class OverwrittenThroughView(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         hidden = self.first(images)
-        hidden.view(-1, 8).add_(self.second(images).sigmoid())
+        hidden.view(len(images), -1).add_(self.second(images).sigmoid())
         logits: Tensor = self.output(hidden)
         return logits
 

@@ -7,14 +7,13 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.utils._pytree import tree_iter
 
 from prunelab.errors import NetworkError
 from prunelab.graph.exact import difference, is_exact
 from prunelab.graph.graph import Graph, Group, Layer, Slot
 from prunelab.graph.interpreter import Interpreter
-from prunelab.graph.masks import unit_mask
+from prunelab.graph.masks import masked, unit_mask
 from prunelab.graph.rules import RULES
 from prunelab.graph.surgery import runnable, smaller, tensors
 from prunelab.graph.trace import evaluating, first_line, trace
@@ -193,10 +192,7 @@ def some_of(graph: Graph, groups: Sequence[Group]) -> Tensor:
 @torch.no_grad()
 def failure(network: nn.Module, graph: Graph, kept: Tensor, images: Tensor) -> str | None:
     """What goes wrong when the units that `kept` does not keep are taken out of the network in evaluation mode."""
-    parameters = dict(network.named_parameters())
-    zeroed = {name: parameters[name] * mask for name, mask in unit_mask(graph, kept).items()}
-    expected = functional_call(network, zeroed, (images,))
-    del zeroed
+    expected = masked(network, unit_mask(graph, kept))(images)
     try:
         found = smaller(network, graph, kept)(images)
     except Exception as error:

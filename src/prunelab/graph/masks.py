@@ -26,11 +26,15 @@ def unit_mask(graph: Graph, kept: Tensor) -> dict[str, Tensor]:
     return mask
 
 
+@torch.no_grad()
 def masked(network: nn.Module, mask: Mask) -> nn.Module:
     """A copy of the network in which what does not stay is zero; the network itself is left as it is."""
-    pruned = copy.deepcopy(network)
-    apply(pruned, mask)
-    return pruned
+    zeroed = {
+        id(parameter): nn.Parameter(parameter * mask[name], parameter.requires_grad)
+        for name, parameter in network.named_parameters()
+        if name in mask
+    }
+    return copy.deepcopy(network, zeroed)  # type: ignore[arg-type]
 
 
 @torch.no_grad()
