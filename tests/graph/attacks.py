@@ -227,7 +227,19 @@ class PaddedChannels(nn.Module):
 class ReadsAll(Plain):
     """What reads all channels at once, or by their place: `how` names it."""
 
-    HOWS = ("softmax", "normalize", "pool", "channel mean", "glu", "where", "index", "roll", "cumsum", "einsum", "groups")
+    HOWS = (
+        "softmax",
+        "normalize",
+        "pool",
+        "channel mean",
+        "glu",
+        "where",
+        "index",
+        "roll",
+        "cumsum",
+        "einsum",
+        "groups",
+    )
 
     def __init__(self, how: str) -> None:
         super().__init__(read=4 if how in ("glu", "pool") else 8)
