@@ -7,7 +7,7 @@ from functools import cache
 
 import pytest
 import torch
-from tests.graph import attacks, nets
+from tests.graph import attacks, attacks_on_maps, nets
 from tests.small import everything, pruned_by, randomise
 from torch import Tensor, nn
 
@@ -35,7 +35,12 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     **{
         each.__name__: (each, MAPS)
         for each in (
-            *(attacks.TwoScales, attacks.GatedConstant, attacks.PaddedChannels, attacks.EachAlone),
+            *(
+                attacks_on_maps.TwoScales,
+                attacks_on_maps.GatedConstant,
+                attacks_on_maps.PaddedChannels,
+                attacks_on_maps.EachAlone,
+            ),
             *(nets.HardCodedView, nets.Gates, nets.Dense, nets.Transformer, nets.Upsampling),
         )
     },
