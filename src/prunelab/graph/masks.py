@@ -34,7 +34,7 @@ def masked(network: nn.Module, mask: Mask) -> nn.Module:
         for name, parameter in network.named_parameters()
         if name in mask
     }
-    return copy.deepcopy(network, zeroed)  # type: ignore[arg-type]
+    return copy.deepcopy(network, zeroed)
 
 
 @torch.no_grad()
