@@ -22,6 +22,7 @@ from prunelab.errors import PrunelabError
 from prunelab.graph.analyse import analyse
 from prunelab.graph.exact import difference, is_exact
 from prunelab.graph.graph import Graph
+from prunelab.graph.lively import lively, normalise
 from prunelab.graph.masks import masked, unit_mask
 from prunelab.graph.surgery import runnable, smaller
 
@@ -32,7 +33,9 @@ FILE = Path(__file__).parents[1] / "docs" / "zoo.md"
 HEAD = """# Every torchvision classifier
 
 40% of the units of each network (random weights, seed 0) removed at random: what analysis found, and how far the
-compacted network's outputs are from the masked one's, relative to the largest. `make zoo` makes this table.
+compacted network's outputs are from the masked one's, relative to the largest. Output layers and layer scales that
+begin as zeros have random numbers, and batch normalisations keep the signal of one size: otherwise many a network's
+output would not depend on what was removed. `make zoo` makes this table.
 
 | network | units | layers | left whole | parameters | after | difference | analysis, s |
 | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
@@ -86,7 +89,8 @@ def tried(name: str, size: int | None = None) -> Row:
 def _pruned(network: nn.Module, graph: Graph, images: Tensor) -> tuple[float, int]:
     """Relative difference of compacted and masked, and the parameters of the compacted."""
     chosen = torch.rand(graph.units, generator=torch.Generator().manual_seed(0)) >= SHARE
-    zeroed = masked(network, unit_mask(graph, chosen))
+    zeroed = masked(lively(network), unit_mask(graph, chosen))
+    normalise(zeroed, images)
     expected = zeroed(images)
     small = smaller(zeroed, graph, runnable(graph, chosen))
     return difference(small(images), expected), sum(parameter.numel() for parameter in small.parameters())

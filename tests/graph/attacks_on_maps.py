@@ -22,16 +22,29 @@ class TwoScales(nn.Module):
 
 
 class GatedConstant(nn.Module):
-    """A channel without inputs is constant, until a gate over positions and a position embedding meet it."""
+    """A channel without inputs is constant, until a gate over positions meets it; for a black image it still is."""
 
     def __init__(self) -> None:
         super().__init__()
         self.stem, self.gate = nn.Conv2d(1, 6, 3, padding=1), nn.Conv2d(1, 1, 3, padding=1)
-        self.position = nn.Parameter(torch.randn(6, 8, 8))
         self.reader, self.output = nn.Conv2d(6, 5, 1), nn.Linear(5, 4)
 
     def forward(self, images: Tensor) -> Tensor:
-        hidden = self.stem(images).sigmoid() * self.gate(images) + self.position
+        hidden = self.stem(images).sigmoid() * self.gate(images)
+        logits: Tensor = self.output(self.reader(hidden).sigmoid().mean((2, 3)))
+        return logits
+
+
+class Positions(nn.Module):
+    """A number for each channel and position is added: a channel without inputs is constant, but not over positions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.position = nn.Conv2d(1, 6, 3, padding=1), nn.Parameter(torch.randn(6, 8, 8))
+        self.reader, self.output = nn.Conv2d(6, 5, 1), nn.Linear(5, 4)
+
+    def forward(self, images: Tensor) -> Tensor:
+        hidden = self.stem(images).sigmoid() + self.position
         logits: Tensor = self.output(self.reader(hidden).sigmoid().mean((2, 3)))
         return logits
 

@@ -8,10 +8,13 @@ from functools import cache
 import pytest
 import torch
 from tests.graph import attacks, attacks_on_maps, nets
-from tests.small import everything, pruned_by, randomise
+from tests.small import everything, mlp_graph, pruned_by, randomise
 from torch import Tensor, nn
 
-from prunelab.graph.analyse import analyse
+from prunelab.compose import compose_job
+from prunelab.config import PercentageOf
+from prunelab.errors import PrunelabError
+from prunelab.graph.analyse import analyse, some_of
 from prunelab.graph.exact import difference
 from prunelab.graph.graph import Graph
 from prunelab.graph.surgery import smaller
@@ -19,6 +22,7 @@ from prunelab.pruning.calibration import Calibration
 from prunelab.pruning.compaction import compact
 from prunelab.pruning.criteria import neuron, weight
 from prunelab.pruning.granularity import Granularity, Neuron, Weight
+from prunelab.pruning.prune import check
 
 FLAT, MAPS, DEEP = (16,), (1, 8, 8), (4, 8, 8)
 NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
@@ -38,6 +42,7 @@ NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
             *(
                 attacks_on_maps.TwoScales,
                 attacks_on_maps.GatedConstant,
+                attacks_on_maps.Positions,
                 attacks_on_maps.PaddedChannels,
                 attacks_on_maps.EachAlone,
             ),
@@ -93,6 +98,7 @@ def test_compacted_equals_masked_for_units_and_for_weights(name: str) -> None:
         ("TwoScales", {"stem": 6, "shared": 6}),
         ("SecondOfTwoNames", {"first": 8, "unused": 8}),
         ("GatedConstant", {"stem": 6, "reader": 5}),
+        ("Positions", {"stem": 6, "reader": 5}),
         ("Paired", {"first": 6}),
         ("WeightNorm", {}),
         ("Recurrent", {}),
@@ -156,8 +162,40 @@ def test_weights_of_a_layer_used_at_two_sizes_are_judged_by_the_inputs_at_both()
     torch.testing.assert_close(found, expected.detach())
 
 
-def test_a_constant_channel_is_not_folded_where_it_meets_what_varies() -> None:
-    network, graph, _ = subject("GatedConstant")
+@pytest.mark.parametrize("name", ["GatedConstant", "Positions"])
+def test_a_constant_channel_is_not_folded_where_it_meets_what_varies(name: str) -> None:
+    network, graph, images = subject(name)
     kept = everything(graph, Weight())
     kept[Weight().layers(graph).index("stem")][2] = False
-    assert bool(compact(pruned_by(network, graph, Weight(), kept)).kept.all())
+    pruned = pruned_by(network, graph, Weight(), kept)
+    small = compact(pruned)
+    assert bool(small.kept.all())
+    with torch.no_grad():
+        assert difference(small.network(images), pruned.network(images)) < 1e-5
+
+
+def test_a_constant_is_not_added_to_the_bias_of_another_module_that_has_the_same_weight() -> None:
+    network, graph, images = subject("SecondOfTwoNames")
+    kept = everything(graph, Weight())
+    kept[Weight().layers(graph).index("first")][2] = False
+    pruned = pruned_by(network, graph, Weight(), kept)
+    with torch.no_grad():
+        assert difference(compact(pruned).network(images), pruned.network(images)) < 1e-5
+
+
+def test_of_every_group_that_is_tried_some_units_go_and_one_stays() -> None:
+    """A group of two or three from which by chance nothing is taken would not be tried at all."""
+    for size in range(1, 8):
+        graph = mlp_graph(3, 2, (size, size + 1))
+        kept = some_of(graph, graph.groups)
+        for group in graph.groups:
+            assert bool(kept[group.units].any())
+            assert group.size == 1 or not bool(kept[group.units].all())
+
+
+def test_a_network_without_a_hidden_layer_has_no_units_and_is_refused_by_every_method_in_words() -> None:
+    graph = analyse(nn.Linear(16, 4), torch.randn(2, 16))
+    assert (graph.units, graph.prunable) == (0, ())
+    for name in ("weight", "neuron"):
+        with pytest.raises(PrunelabError, match="the network has no unit that it could remove"):
+            check(graph, compose_job([f"method={name}"]).method, 50, PercentageOf.UNITS)

@@ -12,4 +12,5 @@ from benchmarks.zoo import tried
 def test_a_classifier_of_torchvisions_is_pruned_exactly(name: str) -> None:
     row = tried(name, size=64)
     assert row.exact, row
+    assert row.error > 0, "its outputs depend on what was removed, so that there is rounding to see"
     assert row.after < 0.8 * row.before

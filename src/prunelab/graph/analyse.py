@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from math import prod
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from prunelab.errors import NetworkError
 from prunelab.graph.exact import difference, is_exact
 from prunelab.graph.graph import Graph, Group, Layer, Slot
 from prunelab.graph.interpreter import Interpreter
+from prunelab.graph.lively import lively, normalise
 from prunelab.graph.masks import masked, unit_mask
 from prunelab.graph.rules import RULES
 from prunelab.graph.surgery import runnable, smaller, tensors
@@ -20,6 +22,8 @@ from prunelab.graph.trace import evaluating, first_line, trace
 
 EXAMPLES = 2
 """Images that a network is traced and tried with: enough to tell a batch's dimension from one of length 1."""
+HEAVY = 3 * 10**10
+"""Multiply-adds of one image above which a network is tried with one image: ResNet-50 has 4e9, ViT-H/14 1.7e11."""
 SHARE = 0.4
 
 
@@ -30,7 +34,7 @@ def analyse(network: nn.Module, images: Tensor) -> Graph:
     one does. Where it does not, because the module's own code holds a width, the group stays whole.
 
     Raises:
-        NetworkError: if the network cannot be traced, or has no layer that can be pruned.
+        NetworkError: if the network cannot run on the images, or cannot be traced.
     """
     if len(images) == 0:
         raise NetworkError("there is no image to trace the network with: it takes a tensor [n, ...] with n at least 1")
@@ -38,7 +42,11 @@ def analyse(network: nn.Module, images: Tensor) -> Graph:
     if len(examples) < EXAMPLES:
         examples = examples.expand(EXAMPLES, *examples.shape[1:]).contiguous()
     with evaluating(network):
-        return _emptied(network, _tried(network, interpret(network, examples), examples), examples)
+        graph = interpret(network, examples)
+        if _multiply_adds(graph) > HEAVY:
+            examples = examples[:1]
+        subject = lively(network)
+        return _emptied(subject, _tried(subject, graph, examples), examples)
 
 
 def interpret(network: nn.Module, images: Tensor) -> Graph:
@@ -136,6 +144,10 @@ def _layer_name(weight: str) -> str:
     return weight.removesuffix(".weight")
 
 
+def _multiply_adds(graph: Graph) -> int:
+    return graph.other_multiply_adds + sum(layer.positions * prod(graph.shapes[layer.weight]) for layer in graph.layers)
+
+
 def _tried(network: nn.Module, graph: Graph, images: Tensor) -> Graph:
     """The graph without the groups whose removal the network's own code does not allow."""
     while graph.groups:
@@ -192,9 +204,11 @@ def some_of(graph: Graph, groups: Sequence[Group]) -> Tensor:
 @torch.no_grad()
 def failure(network: nn.Module, graph: Graph, kept: Tensor, images: Tensor) -> str | None:
     """What goes wrong when the units that `kept` does not keep are taken out of the network in evaluation mode."""
-    expected = masked(network, unit_mask(graph, kept))(images)
+    zeroed = masked(network, unit_mask(graph, kept))
+    normalise(zeroed, images)
+    expected = zeroed(images)
     try:
-        found = smaller(network, graph, kept)(images)
+        found = smaller(zeroed, graph, kept)(images)
     except Exception as error:
         return first_line(error)
     farthest = difference(found, expected)
