@@ -110,15 +110,6 @@ def test_many_jobs_are_announced_before_they_are_composed(project: Project) -> N
     assert "composing" not in project.prunelab("-m", "data=digits", "percentage=0,101").output
 
 
-def test_a_job_is_identified_by_what_it_computes_and_by_nothing_else() -> None:
-    job = compose_job(["percentage=20"])
-    assert (
-        job.hash == compose_job(["percentage=20", "trainer.threads=1", "name=other", "tracking.experiment_name=x"]).hash
-    )
-    for change in ("percentage=21", "seed=1", "method=neuron", "training.epochs=9", "data.split_seed=1"):
-        assert job.hash != compose_job(["percentage=20", change]).hash
-
-
 def test_a_missing_group_is_refused_by_name() -> None:
     with pytest.raises(ConfigError, match="nonsense"):
         compose_job(["nonsense=weight"])

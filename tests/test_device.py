@@ -47,7 +47,7 @@ def test_auto_precision_is_decided_before_the_job_is_identified_and_recorded(pro
     expected = "bf16" if has_bf16(compose_job([]).trainer) else "float32"
     job = compose_job(["training.precision=auto"])
     assert job.training.precision == expected
-    assert job.hash == compose_job([f"training.precision={expected}"]).hash
+    assert job.training == compose_job([f"training.precision={expected}"]).training
     outcome = project.prunelab(*SMALL, "training.precision=auto", "percentage=0")
     assert outcome.status == 0, outcome.output
     for kind in ("job", "baseline"):

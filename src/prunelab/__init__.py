@@ -13,6 +13,8 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from prunelab.arithmetic import environment
+
 if TYPE_CHECKING:
     from prunelab.config import Method as Method
     from prunelab.errors import NetworkError as NetworkError
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 # Our launcher configs are named as the plugins' schemas are, which is what makes `hydra/launcher=joblib` work.
 warnings.filterwarnings("ignore", message=r"[\s\S]*automatic_schema_matching")
+
+environment.prepare()  # before torch is loaded, here or by whoever imports this
 
 __version__ = version("prunelab")
 __all__ = ["Method", "NetworkError", "PrunelabError", "Result", "__version__", "analyse", "prune"]

@@ -15,6 +15,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from prunelab.arithmetic.environment import choose
 from prunelab.config import CONF, read
 from prunelab.errors import PrunelabError
 from prunelab.help import help_text
@@ -24,6 +25,7 @@ from prunelab.help import help_text
 def compose_and_run(config: DictConfig) -> None:
     """One job on its own. (In a sweep, the sweeper gives each job to `prunelab.sweep` instead.)"""
     try:
+        choose(config.trainer.arithmetic)
         job = read(config)
         from prunelab.sweep.single import run_single
 

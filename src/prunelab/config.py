@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
+from prunelab.arithmetic.environment import Arithmetic, has_avx2
 from prunelab.errors import ConfigError
 
 _CHECKOUT = Path(__file__).parents[2] / "conf"
@@ -151,8 +152,9 @@ class Training(_Section):
 
 
 class Trainer(_Section):
-    """Where and with what a network is trained; nothing here should change a result."""
+    """Where and with what a network is trained and pruned; of this, only `arithmetic` and the device change digits."""
 
+    arithmetic: Arithmetic
     accelerator: Annotated[str, Field(pattern="^(cpu|gpu)$", description="cpu or gpu")]
     threads: Count | None
     progress: bool
@@ -287,26 +289,6 @@ class Job(_Section):
         """The MLflow experiment the job is recorded in."""
         return self.tracking.experiment_name or f"{self.data.name.replace('_', '-')}-pruning"
 
-    @property
-    def hash(self) -> str:
-        """What the job computes, as a SHA-256: two jobs that agree in it give the same result."""
-        return fingerprint(self.determinants)
-
-    @property
-    def determinants(self) -> dict[str, Any]:
-        """The part of the configuration that decides what the job computes: not where, how fast, or under what name."""
-        return {
-            "data": self.data.model_dump(mode="json", exclude={"folder"}),
-            "model": self.model.model_dump(mode="json"),
-            "training": self.training.model_dump(mode="json"),
-            "method": self.method.model_dump(mode="json"),
-            "recovery": self.recovery.model_dump(mode="json"),
-            "calibration": self.calibration.model_dump(mode="json"),
-            "percentage": self.percentage,
-            "percentage_of": self.percentage_of.value,
-            "seed": self.seed,
-        }
-
 
 def fingerprint(value: Any) -> str:
     """SHA-256 (64 hexadecimal digits) of a JSON-like value, independent of the order of its keys."""
@@ -331,7 +313,9 @@ def read(config: DictConfig) -> Job:
 
 
 def _decided(job: Job) -> Job:
-    """The job with what `auto` means on this machine."""
+    """The job with what `auto` means on this machine, and native arithmetic where there is no portable one."""
+    if job.trainer.arithmetic is Arithmetic.PORTABLE and (job.trainer.accelerator == "gpu" or not has_avx2()):
+        job = job.model_copy(update={"trainer": job.trainer.model_copy(update={"arithmetic": Arithmetic.NATIVE})})
     if job.training.precision is not Precision.AUTO:
         return job
     from prunelab.device import has_bf16  # imports torch

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
 import torch
 import yaml
 
 from prunelab import names
+from prunelab.arithmetic.process import ready
 from prunelab.config import Job
 from prunelab.data.dataset import Dataset, dataset_of
 from prunelab.device import device_of
+from prunelab.identity import config_hash, threads_of
 from prunelab.measure.files import saved
 from prunelab.measure.latency import forms, latency
 from prunelab.measure.quality import Quality, evaluate
@@ -54,14 +55,15 @@ def run(
     Raises:
         PrunelabError: for whatever a person can mend; the run is then FAILED, with its traceback.
     """
-    torch.set_num_threads(job.trainer.threads or threads or os.cpu_count() or 1)
+    ready(job.trainer.arithmetic)
+    torch.set_num_threads(threads_of(job, threads))
     dataset = dataset_of(job.data, device_of(job.trainer))
     store = open_store(job.tracking, job.experiment_name)
-    tags = {names.CONFIG_HASH: job.hash, names.OVERRIDES: " ".join(overrides)}
+    tags = {names.CONFIG_HASH: config_hash(job, threads), names.OVERRIDES: " ".join(overrides)}
     with store.run(Kind.JOB, job.run_name, sweep_id, tags) as record:
         record.params(metrics.settings(job))
         record.metrics({names.PERCENTAGE: job.percentage})
-        dense = baseline(job, dataset, store)
+        dense = baseline(job, dataset, store, threads)
         record.params({"baseline_key": dense.key})
         record.tags({names.BASELINE_KEY: dense.key, names.BASELINE_RUN: dense.run_id})
 
@@ -106,6 +108,7 @@ def check(job: Job) -> None:
         PrunelabError: saying which key, and what it accepts.
     """
     device_of(job.trainer)
+    ready(job.trainer.arithmetic)
     graph = graph_of(job.model, dataset_of(job.data)).excluding(job.method.exclude)
     pruning.check(graph, job.method, job.percentage, job.percentage_of)
     recovery_of(job.recovery)

@@ -15,6 +15,8 @@ from omegaconf import OmegaConf
 from pydantic import ValidationError
 from torch import Tensor, nn
 
+from prunelab.arithmetic.environment import effective
+from prunelab.arithmetic.process import arithmetic_for_a_while
 from prunelab.config import CONF, Method, PercentageOf, Recovery, Trainer, Training, refusals
 from prunelab.data.dataset import Dataset, Split
 from prunelab.errors import ConfigError
@@ -46,6 +48,7 @@ class Result:
     `network` is a smaller module of the same class, in evaluation mode; `masked` the module as it was given, with zeros
     in place of what was removed. `before` and `after` count; `whole` says which layers have no channel that can be
     removed, and why; `error` is the largest relative difference of `network(images)` and `masked(images)`.
+    `arithmetic` is `portable` (the same digits on every x86-64 processor with AVX2) or `native`.
     """
 
     network: nn.Module
@@ -54,6 +57,7 @@ class Result:
     after: Counts
     whole: Mapping[str, str]
     error: float
+    arithmetic: str
 
 
 def prune(
@@ -86,14 +90,15 @@ def prune(
     _check_images(images, labels)
     _, options = recovery_of(repair)
     dense = copy.deepcopy(network).eval().requires_grad_()
-    graph = analyse(dense, images).excluding(chosen.exclude)
-    pruning.check(graph, chosen, share, what)
-    calibration = Calibration(images, labels, seed)
-    learning = _learning(images, labels, seed) if options.trains and labels is not None else None
-    pruned = pruning.prune(dense, graph, chosen, share, calibration, what)
-    pruned = recover(pruned, Task(dense, graph, calibration, chosen, share, what, seed, learning), repair)
-    small = compact(pruned)
-    error = checked(pruned, small, images)
+    with arithmetic_for_a_while() as arithmetic:
+        graph = analyse(dense, images).excluding(chosen.exclude)
+        pruning.check(graph, chosen, share, what)
+        calibration = Calibration(images, labels, seed)
+        learning = _learning(images, labels, seed) if options.trains and labels is not None else None
+        pruned = pruning.prune(dense, graph, chosen, share, calibration, what)
+        pruned = recover(pruned, Task(dense, graph, calibration, chosen, share, what, seed, learning), repair)
+        small = compact(pruned)
+        error = checked(pruned, small, images)
     trained = {name: parameter.requires_grad for name, parameter in network.named_parameters()}
     for result in (small.network, pruned.network):
         for name, parameter in result.named_parameters():
@@ -105,6 +110,7 @@ def prune(
         after=_counts(remaining_size(pruned)),
         whole=graph.whole,
         error=error,
+        arithmetic=arithmetic.value,
     )
 
 
@@ -180,7 +186,7 @@ def _learning(images: Tensor, labels: Tensor, seed: int) -> Learning:
     dataset = Dataset("images", "given", "", shape, classes, train, validation, validation)
     training = Training.model_validate(_from_yaml("training", "default"))
     accelerator = "gpu" if images.is_cuda else "cpu"
-    trainer = Trainer(accelerator=accelerator, threads=None, progress=False)
+    trainer = Trainer(arithmetic=effective(), accelerator=accelerator, threads=None, progress=False)
 
     def untrained() -> nn.Module:
         raise ConfigError("recovery=rewind is refused: the network's weights before its training are not known here")

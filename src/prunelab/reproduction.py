@@ -15,9 +15,11 @@ from rich.console import Console
 from rich.table import Table
 
 from prunelab import __version__, names
+from prunelab.arithmetic.environment import Arithmetic
 from prunelab.config import Job, Tracking, refusals
 from prunelab.data.dataset import Dataset, dataset_of
 from prunelab.errors import ConfigError, StoreError
+from prunelab.identity import baseline_key
 from prunelab.job import check, run
 from prunelab.names import Kind
 from prunelab.network.trusted import refuse_foreign_job
@@ -26,7 +28,10 @@ from prunelab.report.console import terminal
 from prunelab.tracking.find import find_run
 from prunelab.tracking.recorded import Recorded, circumstances, copy_run, recorded
 from prunelab.tracking.store import Store, open_store
-from prunelab.training.baseline import baseline, baseline_key
+from prunelab.training.baseline import baseline
+
+NATIVE = {"arithmetic": Arithmetic.NATIVE.value}
+"""What runs were recorded with before they said it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +100,7 @@ def rebuilt(then: Recorded, here: Job) -> tuple[Job, list[str]]:
         "paths": local["paths"],
         "resume": None,
         "data": {**data, "folder": local["data"]["folder"]},
-        "trainer": {**trainer, "threads": then.threads, "progress": local["trainer"]["progress"]},
+        "trainer": {**NATIVE, **trainer, "threads": then.threads, "progress": local["trainer"]["progress"]},
     }
     supplied = _supply(config, local)
     try:
@@ -124,7 +129,7 @@ def _training(store: Store, then: Recorded, job: Job, dataset: Dataset, reuse: b
         if reuse:
             raise ConfigError(f"--reuse-baseline is refused: {then.name} is itself a baseline")
         return then
-    if reuse and then.baseline_key != (now := baseline_key(job, dataset)):
+    if reuse and then.baseline_key != (now := baseline_key(job)):
         raise ConfigError(
             f"--reuse-baseline is refused: the data or the training code has changed since, so that the recorded "
             f"baseline (key {then.baseline_key}) is not the one of this job (key {now}); without it, one is trained"

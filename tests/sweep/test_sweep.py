@@ -13,7 +13,7 @@ from prunelab.sweep.redraw import main as report_main
 
 PARAMETERS = {
     *("method", "percentage", "granularity", "score", "scope", "recovery", "seed", "data", "model", "epochs"),
-    *("batch_size", "learning_rate", "precision", "baseline_key", "percentage_of"),
+    *("batch_size", "learning_rate", "precision", "arithmetic", "baseline_key", "percentage_of"),
 }
 METRICS = {
     *("test/accuracy", "test/loss", "val/accuracy", "val/loss", "baseline/test_accuracy", "baseline/test_loss"),

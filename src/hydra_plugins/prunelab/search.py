@@ -8,6 +8,8 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+from hydra_plugins.prunelab.sweepers import choose_arithmetic
+
 try:
     from hydra_plugins.hydra_optuna_sweeper.optuna_sweeper import OptunaSweeper
 except ImportError:
@@ -24,6 +26,7 @@ else:
 
         def sweep(self, arguments: list[str]) -> Any:
             """Run the search; exits with status 1 if it is refused or any of its jobs failed."""
+            choose_arithmetic(self.sweeper.config, arguments)
             from prunelab.sweep.guided import run_search
 
             return run_search(self.sweeper, arguments)

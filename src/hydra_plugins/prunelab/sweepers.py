@@ -15,6 +15,8 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+from prunelab.arithmetic.environment import choose
+
 
 class GridSweeper(BasicSweeper):
     """Every combination of the swept values (`a=1,2 b=3,4` is four jobs), the last key varying fastest."""
@@ -37,6 +39,7 @@ class GridSweeper(BasicSweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Run the sweep; exits with status 1 if it is refused or any of its jobs failed."""
+        choose_arithmetic(self.config, arguments)
         from prunelab.sweep.grid import run_grid
 
         return run_grid(*self._parts(arguments))
@@ -56,6 +59,15 @@ class UntilSweeper(GridSweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Run the sweep; exits with status 1 if it is refused or any of its jobs failed."""
+        choose_arithmetic(self.config, arguments)
         from prunelab.sweep.guided import run_until
 
         return run_until(*self._parts(arguments))
+
+
+def choose_arithmetic(config: DictConfig | None, arguments: list[str]) -> None:
+    """Set the arithmetic of this process, and of its workers, before torch is loaded: the same for all jobs."""
+    assert config is not None
+    key = "trainer.arithmetic="
+    given = [argument.removeprefix(key) for argument in arguments if argument.startswith(key)]
+    choose(given[-1] if given else str(config.trainer.arithmetic))

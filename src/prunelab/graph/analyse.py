@@ -18,7 +18,7 @@ from prunelab.graph.lively import lively, normalise
 from prunelab.graph.masks import masked, unit_mask
 from prunelab.graph.rules import RULES
 from prunelab.graph.surgery import runnable, smaller, tensors
-from prunelab.graph.trace import evaluating, first_line, trace
+from prunelab.graph.trace import evaluating, first_line, operators, trace
 
 EXAMPLES = 2
 """Images that a network is traced and tried with: enough to tell a batch's dimension from one of length 1."""
@@ -65,7 +65,7 @@ def interpret(network: nn.Module, images: Tensor) -> Graph:
     for (name, _), ids in run.slots.items():
         if name in run.data:
             run.ties.keep(ids, f"{name} is also read by {run.data[name]}")
-    return _assembled(run, network, tuple(images.shape[1:]))
+    return replace(_assembled(run, network, tuple(images.shape[1:])), operators=operators(program))
 
 
 def _assembled(run: Interpreter, network: nn.Module, image: tuple[int, ...]) -> Graph:

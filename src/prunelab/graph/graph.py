@@ -78,7 +78,8 @@ class Graph:
     `whole`: layers none of whose output channels can be removed, and why. `mixed`: units that meet values which are
     not tied to them (a mask over positions, say). `other_multiply_adds`: of one image, outside all layers (attention).
     `never_empty`: groups of which one unit stays, because the network does not run without any. `image`: of one image,
-    the shape. `largest`: the most numbers that one operator gives for it; `stored`: those of all.
+    the shape. `largest`: the most numbers that one operator gives for it; `stored`: those of all. `operators`: the ATen
+    names of what it computes with.
     """
 
     layers: tuple[Layer, ...]
@@ -94,6 +95,7 @@ class Graph:
     stored: int = 1
     excluded: frozenset[str] = frozenset()
     never_empty: frozenset[str] = frozenset()
+    operators: frozenset[str] = frozenset()
 
     def __str__(self) -> str:
         """What can be removed, a line for each group of units, and what stays whole."""

@@ -31,6 +31,15 @@ def trace(network: nn.Module, images: Tensor) -> ExportedProgram:
             ) from error
 
 
+def operators(program: ExportedProgram) -> frozenset[str]:
+    """The names of a program's operators, without their overloads: `linear`, `relu`."""
+    targets = (node.target for node in program.graph.nodes if node.op == "call_function")
+    return frozenset(
+        target._schema.name.partition("::")[2] if isinstance(target, torch._ops.OpOverload) else target.__name__
+        for target in targets
+    )
+
+
 def _run(network: nn.Module, images: Tensor, shape: str) -> None:
     """Tell a network that cannot run from one that cannot be traced."""
     try:

@@ -16,6 +16,7 @@ from rich.progress import track
 
 from prunelab.config import Job, read
 from prunelab.errors import PrunelabError
+from prunelab.sweep.launchers import threads_per_job
 from prunelab.sweep.parent import open_sweep
 from prunelab.sweep.plan import plan
 from prunelab.sweep.worker import ROOT, JobFailed, run_in_sweep
@@ -33,7 +34,7 @@ def run_grid(
         SystemExit: with a message, if the sweep is refused or a job did not finish.
     """
     try:
-        planned = plan(shown(combinations), composer(config, loader))
+        planned = plan(shown(combinations), composer(config, loader), threads_per_job(config.hydra.launcher))
         with open_sweep(planned, config.hydra.launcher) as sweep:
             jobs = [with_root(planned_job.overrides, planned_job.job) for planned_job in sweep.remaining.jobs]
             launcher.task_function = partial(run_in_sweep, sweep.context)  # type: ignore[attr-defined]

@@ -14,6 +14,7 @@ from prunelab.config import Job
 from prunelab.errors import ConfigError, PrunelabError
 from prunelab.job import Result
 from prunelab.sweep.grid import complain, composer, with_root
+from prunelab.sweep.launchers import threads_per_job
 from prunelab.sweep.parent import open_sweep
 from prunelab.sweep.plan import Plan, plan
 from prunelab.sweep.until import bisect
@@ -31,7 +32,7 @@ def run_until(
     try:
         if any(o.startswith("percentage=") for overrides in combinations for o in overrides):
             raise ConfigError("percentage is refused: it is what experiment=until looks for")
-        planned = _possible(plan(combinations, composer(config, loader)))
+        planned = _possible(plan(combinations, composer(config, loader), threads_per_job(config.hydra.launcher)))
         for job in planned.jobs:
             until = job.job.until
             if until is None or (until.max_accuracy_drop, until.min_speedup, until.max_parameters) == (None,) * 3:
@@ -71,7 +72,7 @@ def run_search(sweeper: Any, arguments: list[str]) -> Any:
     config, loader = sweeper.config, sweeper.hydra_context.config_loader
     try:
         fixed = [argument for argument in arguments if "(" not in argument and "," not in argument]
-        planned = _possible(plan([fixed], composer(config, loader)))
+        planned = _possible(plan([fixed], composer(config, loader), threads_per_job(config.hydra.launcher)))
         first = planned.jobs[0].job
         if first.search is None:
             raise ConfigError("search.tolerance is missing: use experiment=search")

@@ -14,8 +14,8 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from prunelab import names
-from prunelab.data.dataset import dataset_of
 from prunelab.errors import ConfigError, PrunelabError
+from prunelab.identity import baseline_key
 from prunelab.names import Kind
 from prunelab.sweep.launchers import in_this_process, threads_per_job
 from prunelab.sweep.orphans import close_orphans
@@ -27,7 +27,7 @@ from prunelab.sweep.worker import SweepContext
 from prunelab.tracking.environment import process
 from prunelab.tracking.read import recorded_sweep
 from prunelab.tracking.store import Recorder, Store, open_store
-from prunelab.training.baseline import baseline_key, is_stored
+from prunelab.training.baseline import is_stored
 
 
 class SweepFailed(PrunelabError):
@@ -55,7 +55,8 @@ def open_sweep(plan: Plan, launcher: DictConfig) -> Iterator[Sweep]:
     """
     first = plan.jobs[0].job
     store = open_store(first.tracking, first.experiment_name)
-    run, remaining = _start(store, plan, first.resume)
+    threads = threads_per_job(launcher)
+    run, remaining = _start(store, plan, first.resume, threads)
     progress = Progress({}, None) if plan.guided else Progress(plan.labels, len(remaining.jobs))
     serial = in_this_process(launcher)
     watcher = None if serial or not remaining.jobs else Watcher(store, run.id, progress)
@@ -64,7 +65,7 @@ def open_sweep(plan: Plan, launcher: DictConfig) -> Iterator[Sweep]:
     verdicts: list[str] = []
     status = "FAILED"
     try:
-        context = SweepContext(run.id, threads_per_job(launcher), progress if serial else None)
+        context = SweepContext(run.id, threads, progress if serial else None)
         yield Sweep(remaining, context, verdicts)
         status = "FINISHED"
     except (KeyboardInterrupt, SystemExit):
@@ -80,10 +81,10 @@ def open_sweep(plan: Plan, launcher: DictConfig) -> Iterator[Sweep]:
         raise SweepFailed(f"{missing}{of} jobs did not finish; their runs in the store say why")
 
 
-def _start(store: Store, plan: Plan, resume: str | None) -> tuple[Recorder, Plan]:
+def _start(store: Store, plan: Plan, resume: str | None, threads: int | None) -> tuple[Recorder, Plan]:
     """The sweep's run and what is to do in it, after saying so."""
     if resume is None:
-        _announce(store, plan, plan.name)
+        _announce(store, plan, plan.name, threads)
         started = datetime.now().strftime("%Y-%m-%d %H:%M:%S")
         run = store.start(Kind.SWEEP, f"{plan.name} {started}", tags={names.SWEEP_NAME: plan.name})
         run.files({names.PLAN_FILE: json.dumps(plan.record, indent=1)})
@@ -95,7 +96,12 @@ def _start(store: Store, plan: Plan, resume: str | None) -> tuple[Recorder, Plan
     sweep = resumed(store, plan, resume)
     remaining = plan.without(done(store, sweep.info.run_id))
     finished = len(plan.jobs) - len(remaining.jobs)
-    _announce(store, remaining, f"resuming {sweep.info.run_name}: {finished} of {len(plan.jobs)} jobs are done; to do")
+    _announce(
+        store,
+        remaining,
+        f"resuming {sweep.info.run_name}: {finished} of {len(plan.jobs)} jobs are done; to do",
+        threads,
+    )
     store.client.update_run(sweep.info.run_id, status="RUNNING")
     run = Recorder(store.client, sweep.info.run_id)
     run.tags(process())
@@ -103,10 +109,10 @@ def _start(store: Store, plan: Plan, resume: str | None) -> tuple[Recorder, Plan
     return run, remaining
 
 
-def _announce(store: Store, plan: Plan, what: str) -> None:
+def _announce(store: Store, plan: Plan, what: str, threads: int | None) -> None:
     """Say how much there is to do before it begins."""
-    baselines = {baseline_key(p.job, dataset_of(p.job.data)): p.job for p in plan.jobs}
-    there = sum(is_stored(job, dataset_of(job.data), store) for job in baselines.values())
+    baselines = {baseline_key(planned.job, threads) for planned in plan.jobs}
+    there = sum(is_stored(key, store) for key in baselines)
     jobs = "as many jobs as it takes" if plan.guided else f"{len(plan.jobs)} jobs"
     Console().print(
         f"{what}: {jobs}; baselines: {len(baselines) - there} to train, {there} there already",

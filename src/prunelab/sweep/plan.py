@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from prunelab.config import Job, fingerprint
+from prunelab.identity import determinants
 from prunelab.job import check
 from prunelab.recovery.recover import recovery_of
 
@@ -18,6 +19,12 @@ class PlannedJob:
 
     overrides: tuple[str, ...]
     job: Job
+    determinants: dict[str, Any]
+
+    @property
+    def hash(self) -> str:
+        """The job's config hash."""
+        return fingerprint(self.determinants)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +51,7 @@ class Plan:
                 words += [
                     o for o in planned.overrides if o not in common and not o.startswith(("method=", "percentage="))
                 ]
-            labels[planned.job.hash] = " ".join(words)
+            labels[planned.hash] = " ".join(words)
         return labels
 
     @property
@@ -55,9 +62,9 @@ class Plan:
             "jobs": [
                 {
                     "name": planned.job.run_name,
-                    "config_hash": planned.job.hash,
+                    "config_hash": planned.hash,
                     "overrides": list(planned.overrides),
-                    "determinants": planned.job.determinants,
+                    "determinants": planned.determinants,
                 }
                 for planned in self.jobs
             ],
@@ -65,11 +72,13 @@ class Plan:
 
     def without(self, config_hashes: set[str]) -> Plan:
         """The plan less the jobs that are done."""
-        return Plan(self.name, tuple(planned for planned in self.jobs if planned.job.hash not in config_hashes))
+        return Plan(self.name, tuple(planned for planned in self.jobs if planned.hash not in config_hashes))
 
 
-def plan(combinations: Iterable[Sequence[str]], compose: Callable[[Sequence[str]], Job]) -> Plan:
-    """Compose and check every job; a job that another one repeats is left out.
+def plan(
+    combinations: Iterable[Sequence[str]], compose: Callable[[Sequence[str]], Job], threads: int | None = None
+) -> Plan:
+    """Compose and check every job; a job that another one repeats is left out. `threads`: what the launcher gives each.
 
     A recovery that trains is only fairly compared with the unpruned network trained equally longer: the job that does
     so, its percentage 0, is added where the sweep does not ask for it.
@@ -82,17 +91,17 @@ def plan(combinations: Iterable[Sequence[str]], compose: Callable[[Sequence[str]
     references: list[tuple[str, ...]] = []
     for overrides in combinations:
         job = compose(overrides)
-        if job.hash in jobs:
-            continue
-        jobs[job.hash] = PlannedJob(tuple(overrides), job)
-        sections = fingerprint([job.data, job.model, job.method, job.recovery])
+        sections = fingerprint([job.data, job.model, job.method, job.recovery, job.trainer])
         if sections not in checked:
             check(job)
             checked.add(sections)
+        planned = PlannedJob(tuple(overrides), job, determinants(job, threads))
+        jobs.setdefault(planned.hash, planned)
         if recovery_of(job.recovery)[1].trains:
             references.append((*(o for o in overrides if not o.startswith("percentage=")), "percentage=0"))
     for overrides in dict.fromkeys(references):
         job = compose(overrides)
-        jobs.setdefault(job.hash, PlannedJob(overrides, job))
+        planned = PlannedJob(overrides, job, determinants(job, threads))
+        jobs.setdefault(planned.hash, planned)
     every = tuple(jobs.values())
     return Plan(every[0].job.name, every)

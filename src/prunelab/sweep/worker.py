@@ -9,6 +9,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from prunelab.config import read
+from prunelab.identity import config_hash
 from prunelab.job import Result, run
 from prunelab.sweep.progress import Progress
 
@@ -36,17 +37,18 @@ def run_in_sweep(context: SweepContext, config: DictConfig) -> Result:
     job = read(config)
     progress = context.progress
     started = time.perf_counter()
+    label = "" if progress is None else config_hash(job, context.threads)
     if progress is not None:
-        progress.starts(job.hash, job.run_name)
+        progress.starts(label, job.run_name)
     try:
         overrides = [override for override in HydraConfig.get().overrides.task if not override.startswith(ROOT)]
         result = run(job, overrides, context.sweep_id, context.threads, alone=progress is not None)
     except Exception as error:
         if progress is not None:
             progress.failed(
-                job.hash, job.run_name, f"Failed: {type(error).__name__}: {error}", time.perf_counter() - started
+                label, job.run_name, f"Failed: {type(error).__name__}: {error}", time.perf_counter() - started
             )
         raise JobFailed(f"{job.run_name}: {type(error).__name__}: {error}") from None
     if progress is not None:
-        progress.finished(job.hash, job.run_name, result.test.accuracy, result.test.loss, time.perf_counter() - started)
+        progress.finished(label, job.run_name, result.test.accuracy, result.test.loss, time.perf_counter() - started)
     return result

@@ -36,6 +36,7 @@ def settings(job: Job) -> dict[str, object]:
         "batch_size": job.training.batch_size,
         "learning_rate": job.training.learning_rate,
         "precision": job.training.precision.value,
+        "arithmetic": job.trainer.arithmetic.value,
     }
 
 

@@ -10,18 +10,15 @@ from rich.console import Console
 from torch import nn
 
 from prunelab import names
-from prunelab.config import Job, fingerprint
+from prunelab.config import Job
 from prunelab.data.dataset import Dataset
 from prunelab.errors import StoreError, TrainingError
+from prunelab.identity import baseline_key
 from prunelab.measure.quality import Quality
 from prunelab.names import Kind
-from prunelab.network.checkpoint import file_digest
 from prunelab.network.subject import untrained
 from prunelab.tracking.store import Store
 from prunelab.training.checkpoint import load_weights
-
-TRAINING_VERSION = 2
-"""Raised whenever training code changes what a given config leads to, so that older baselines are not taken for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +36,7 @@ _loaded: dict[tuple[str, str], Baseline] = {}
 _failed: dict[tuple[str, str], TrainingError] = {}
 
 
-def baseline_key(job: Job, dataset: Dataset) -> str:
-    """SHA-256 of all that determines the trained network."""
-    return fingerprint(
-        {
-            "data": [dataset.digest, job.data.model_dump(mode="json", exclude={"name", "loader", "folder"})],
-            "model": job.model.model_dump(mode="json", exclude={"checkpoint"}),
-            "checkpoint": None if job.model.checkpoint is None else file_digest(job.model.checkpoint),
-            "training": job.training.model_dump(mode="json"),
-            "seed": job.seed,
-            "version": TRAINING_VERSION,
-        }
-    )
-
-
-def baseline(job: Job, dataset: Dataset, store: Store) -> Baseline:
+def baseline(job: Job, dataset: Dataset, store: Store, threads: int | None = None) -> Baseline:
     """The trained network that `job` prunes: from this process, from the store, or trained now.
 
     Of several processes that want the same one, the first trains and the others wait for it. A training that went wrong
@@ -62,7 +45,7 @@ def baseline(job: Job, dataset: Dataset, store: Store) -> Baseline:
     Raises:
         TrainingError: if the training goes wrong.
     """
-    key = baseline_key(job, dataset)
+    key = baseline_key(job, threads)
     place = (store.tracking.uri, key)
     if place in _failed:
         raise _failed[place]
@@ -85,9 +68,9 @@ def forget() -> None:
     _failed.clear()
 
 
-def is_stored(job: Job, dataset: Dataset, store: Store) -> bool:
-    """Whether a finished baseline for this job is in the store."""
-    return bool(store.find(Kind.BASELINE, "FINISHED", baseline_key=baseline_key(job, dataset)))
+def is_stored(key: str, store: Store) -> bool:
+    """Whether a finished baseline with this key is in the store."""
+    return bool(store.find(Kind.BASELINE, "FINISHED", baseline_key=key))
 
 
 def _stored(job: Job, dataset: Dataset, store: Store, key: str) -> Baseline | None:

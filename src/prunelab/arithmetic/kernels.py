@@ -1,0 +1,167 @@
+"""Replacements of those of torch's CPU operators whose digits depend on the machine, for every network that runs.
+
+They are registered once in a process, below automatic differentiation, so that gradients are computed by them, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import scipy.linalg
+import scipy.special
+import torch
+from torch import Tensor
+
+from prunelab.arithmetic.product import product
+
+NUMPY: dict[str, Callable[..., Any]] = {
+    name: getattr(np, name)
+    for name in ("exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sqrt", "sin", "cos", "tan", "tanh")
+} | {"atan": np.arctan, "asin": np.arcsin, "acos": np.arccos, "erf": scipy.special.erf, "erfc": scipy.special.erfc}
+"""Functions that torch takes from MKL, whose variants for Intel's and other processors differ."""
+SUM_BLOCK = 2**15
+"""Numbers that are summed by one thread; torch shares longer sums out among its threads."""
+
+_libraries: list[torch.library.Library] = []
+
+
+def install() -> bool:
+    """Put the replacements in place; False if they are already."""
+    if _libraries:
+        return False
+    library = torch.library.Library("aten", "IMPL")  # type: ignore[no-untyped-call]
+    for name, kernel in _kernels().items():
+        library.impl(name, kernel, "CPU", allow_override=True)  # type: ignore[no-untyped-call]
+    _libraries.append(library)
+    return True
+
+
+def remove() -> None:
+    """Give torch its own operators back."""
+    while _libraries:
+        _libraries.pop()._destroy()  # type: ignore[no-untyped-call]
+
+
+def _kernels() -> dict[str, Callable[..., Any]]:
+    return {
+        **{name: _function(function) for name, function in NUMPY.items()},
+        "mm": product,
+        "addmm": _addmm,
+        "addmv": lambda given, matrix, vector, beta=1, alpha=1: _scaled(
+            given, product(matrix, vector[:, None])[:, 0], beta, alpha
+        ),
+        "mv": lambda matrix, vector: product(matrix, vector[:, None])[:, 0],
+        "dot": lambda left, right: product(left[None], right[:, None])[0, 0],
+        "bmm": _bmm,
+        "baddbmm": lambda given, left, right, beta=1, alpha=1: _scaled(given, _bmm(left, right), beta, alpha),
+        "sum.dim_IntList": _sum,
+        "mean": lambda value, *, dtype=None: _sum(value, None, dtype=dtype).div_(value.numel()),
+        "linalg_cholesky_ex": _cholesky,
+        "cholesky_inverse": _cholesky_inverse,
+        "cholesky_solve": _cholesky_solve,
+        "linalg_solve_triangular": _solve_triangular,
+        "linalg_inv_ex": _inverse,
+    }
+
+
+def _function(function: Callable[..., Any]) -> Callable[[Tensor], Tensor]:
+    def kernel(value: Tensor) -> Tensor:
+        if value.dtype not in (torch.float32, torch.float64):
+            value = value.to(torch.get_default_dtype()) if not value.is_floating_point() else value.float()
+        with np.errstate(all="ignore"):
+            return torch.from_numpy(np.asarray(function(_array(value.contiguous()))))
+
+    return kernel
+
+
+def _addmm(given: Tensor, left: Tensor, right: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
+    return _scaled(given, product(left, right), beta, alpha)
+
+
+def _scaled(given: Tensor, found: Tensor, beta: float, alpha: float) -> Tensor:
+    """beta x given + alpha x found; with beta 0, what is given is not looked at."""
+    if alpha != 1:
+        found = found * alpha
+    if beta == 0:
+        return found
+    return found.add_(given if beta == 1 else given * beta)
+
+
+def _bmm(left: Tensor, right: Tensor) -> Tensor:
+    if not len(left):
+        return left.new_empty(0, left.shape[1], right.shape[2])
+    return torch.stack([product(a, b) for a, b in zip(left, right, strict=True)])
+
+
+def _sum(
+    value: Tensor, dim: Sequence[int] | None, keepdim: bool = False, *, dtype: torch.dtype | None = None
+) -> Tensor:
+    """Sums over everything are taken in blocks; torch's others are not shared out within a sum."""
+    if dtype is not None:
+        value = value.to(dtype)
+    elif not value.is_floating_point() and not value.is_complex():
+        value = value.to(torch.int64)
+    whole = not dim or len(dim) == value.dim()
+    if whole and value.numel() > SUM_BLOCK and value.is_floating_point():
+        shape = [1] * value.dim() if keepdim else []
+        value = value.reshape(-1)
+        while value.numel() > SUM_BLOCK:
+            value = torch.nn.functional.pad(value, (0, -value.numel() % SUM_BLOCK)).view(-1, SUM_BLOCK).sum(1)
+        return _reduced(value, [0], False).view(shape)
+    return _reduced(value, list(range(value.dim())) if not dim else list(dim), keepdim)
+
+
+def _reduced(value: Tensor, dim: list[int], keepdim: bool) -> Tensor:
+    """Torch's own sum: the variant with a given output, which is not replaced."""
+    return torch.sum(value, dim, keepdim, out=value.new_empty(0))
+
+
+def _cholesky(value: Tensor, *, upper: bool = False, check_errors: bool = False) -> tuple[Tensor, Tensor]:
+    factors, failures = [], []
+    for matrix in _array(value.reshape(-1, *value.shape[-2:])):
+        (potrf,) = scipy.linalg.get_lapack_funcs(("potrf",), (matrix,))
+        factor, failure = potrf(matrix, lower=not upper, clean=True)
+        factors.append(torch.from_numpy(np.ascontiguousarray(factor)))
+        failures.append(failure)
+    if check_errors and any(failures):
+        raise torch.linalg.LinAlgError(  # type: ignore[attr-defined]
+            "linalg.cholesky: the factorization could not be completed because the input is not positive-definite "
+            f"(the leading minor of order {max(failures)} is not positive-definite)."
+        )
+    shape = value.shape[:-2]
+    found = torch.stack(factors).view(value.shape) if factors else torch.empty_like(value)
+    return found, torch.tensor(failures, dtype=torch.int32).view(shape)
+
+
+def _cholesky_inverse(factor: Tensor, upper: bool = False) -> Tensor:
+    return _cholesky_solve(torch.eye(len(factor), dtype=factor.dtype), factor, upper)
+
+
+def _cholesky_solve(given: Tensor, factor: Tensor, upper: bool = False) -> Tensor:
+    found = scipy.linalg.cho_solve((_array(factor), not upper), _array(given), check_finite=False)
+    return torch.from_numpy(np.ascontiguousarray(found))
+
+
+def _solve_triangular(
+    matrix: Tensor, given: Tensor, *, upper: bool, left: bool = True, unitriangular: bool = False
+) -> Tensor:
+    if not left:
+        return _solve_triangular(matrix.mT, given.mT, upper=not upper, unitriangular=unitriangular).mT.contiguous()
+    found = scipy.linalg.solve_triangular(
+        matrix.detach().numpy(),
+        given.detach().numpy(),
+        lower=not upper,
+        unit_diagonal=unitriangular,
+        check_finite=False,
+    )
+    return torch.from_numpy(np.ascontiguousarray(found))
+
+
+def _inverse(value: Tensor, *, check_errors: bool = False) -> tuple[Tensor, Tensor]:
+    return torch.from_numpy(np.linalg.inv(_array(value))), torch.zeros(value.shape[:-2], dtype=torch.int32)
+
+
+def _array(value: Tensor) -> Any:
+    return value.detach().numpy()

@@ -1,0 +1,50 @@
+"""The arithmetic of this process, made to be what a job asks for, or refused."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from prunelab.arithmetic import kernels
+from prunelab.arithmetic.environment import CHOICE, Arithmetic, chosen, effective, has_avx2
+from prunelab.errors import ConfigError
+
+
+def ready(arithmetic: Arithmetic) -> None:
+    """Compute as the configuration asks for from here on.
+
+    Raises:
+        ConfigError: if this process cannot: its libraries were loaded with other settings.
+    """
+    if arithmetic is not effective():
+        raise ConfigError(
+            f"trainer.arithmetic={arithmetic.value} is refused in a process whose arithmetic is {effective().value}. "
+            f"One process computes in one way, and so do all jobs of a sweep: start it with the environment variable "
+            f"{CHOICE}={arithmetic.value}, and import prunelab before torch and numpy"
+        )
+    if arithmetic is Arithmetic.PORTABLE:
+        kernels.install()
+    else:
+        kernels.remove()
+
+
+@contextmanager
+def arithmetic_for_a_while() -> Iterator[Arithmetic]:
+    """Portable arithmetic, where the process has it, for the time of one call; afterwards torch is as it was.
+
+    Where it would have it, had prunelab been imported before torch, it says so.
+    """
+    if effective() is not chosen() and has_avx2():
+        warnings.warn(
+            "torch or numpy was imported before prunelab: the digits of what follows are this machine's. Import "
+            f"prunelab first for digits that every x86-64 machine agrees on, or set {CHOICE}=native to say that these "
+            "are wanted",
+            stacklevel=4,
+        )
+    installed = effective() is Arithmetic.PORTABLE and kernels.install()
+    try:
+        yield effective()
+    finally:
+        if installed:
+            kernels.remove()

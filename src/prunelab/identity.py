@@ -1,0 +1,130 @@
+"""What determines a result: two jobs, or trainings, that agree in it give the same numbers.
+
+The configuration's own part, the data's digest, the code that computes, and the arithmetic. Names, folders, and what is
+only measured are not among it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import os
+import sys
+from functools import cache
+from importlib.metadata import packages_distributions, version
+from pathlib import Path
+from typing import Any
+
+from prunelab.arithmetic.environment import Arithmetic
+from prunelab.config import Job, fingerprint
+from prunelab.data.dataset import dataset_of
+from prunelab.graph.graph import Graph
+from prunelab.network.checkpoint import file_digest
+from prunelab.network.subject import graph_of
+from prunelab.plugins import imported
+
+COMPUTATION = 1
+"""Raised whenever pruning, recovery or evaluation compute something else from the same configuration."""
+TRAINING = 3
+"""The same of training; older baselines are then not taken for the new ones."""
+
+INDEPENDENT_OF_THREADS = frozenset(
+    {
+        *("linear", "addmm", "mm", "matmul", "t", "relu", "relu_", "leaky_relu", "leaky_relu_", "hardtanh", "gelu"),
+        *("hardtanh_", "tanh", "flatten", "view", "reshape", "permute", "transpose", "contiguous", "clone", "alias"),
+        *("unsqueeze", "squeeze", "slice", "select", "cat", "split", "chunk", "getitem", "dropout", "dropout_"),
+        *("add", "add_", "sub", "mul", "mul_", "max_pool2d", "avg_pool2d", "identity"),
+    }
+)
+"""ATen operators whose values and gradients under portable arithmetic are the same for any number of threads."""
+
+
+def determinants(job: Job, threads: int | None = None) -> dict[str, Any]:
+    """All that determines a job's result; `threads` are those of a job that its configuration gives none."""
+    return {
+        **training_determinants(job, threads),
+        "method": job.method.model_dump(mode="json"),
+        "recovery": job.recovery.model_dump(mode="json"),
+        "calibration": job.calibration.model_dump(mode="json"),
+        "percentage": job.percentage,
+        "percentage_of": job.percentage_of.value,
+        "code": _code(job.data.loader, job.model.network, job.method.score, job.recovery.module),
+        "version": {**_versions(), "computation": COMPUTATION},
+    }
+
+
+def training_determinants(job: Job, threads: int | None = None) -> dict[str, Any]:
+    """All that determines the trained network."""
+    checkpoint = job.model.checkpoint
+    return {
+        "data": {
+            **job.data.model_dump(mode="json", exclude={"folder"}),
+            "digest": dataset_of(job.data).digest,
+        },
+        "model": {
+            **job.model.model_dump(mode="json", exclude={"checkpoint"}),
+            "checkpoint": None if checkpoint is None else file_digest(checkpoint),
+        },
+        "training": job.training.model_dump(mode="json"),
+        "seed": job.seed,
+        "arithmetic": _arithmetic(job, threads),
+        "code": _code(job.data.loader, job.model.network),
+        "version": _versions(),
+    }
+
+
+def config_hash(job: Job, threads: int | None = None) -> str:
+    """SHA-256 of a job's determinants."""
+    return fingerprint(determinants(job, threads))
+
+
+def baseline_key(job: Job, threads: int | None = None) -> str:
+    """SHA-256 of all that determines the trained network: not what its files or its parts are called."""
+    found = training_determinants(job, threads)
+    data = {key: value for key, value in found["data"].items() if key not in ("name", "loader")}
+    return fingerprint({**found, "data": data})
+
+
+def threads_of(job: Job, threads: int | None = None) -> int:
+    """Torch's threads of a job: its configuration's, else those that its launcher gives it, else one for each core."""
+    return job.trainer.threads or threads or os.cpu_count() or 1
+
+
+def depends_on_threads(graph: Graph) -> bool:
+    """Whether under portable arithmetic the digits of a training may depend on the number of threads.
+
+    So they do for convolutions and normalisations, whose gradients are sums that threads share.
+    """
+    return not graph.operators <= INDEPENDENT_OF_THREADS
+
+
+def _arithmetic(job: Job, threads: int | None) -> dict[str, Any]:
+    setting = job.trainer.arithmetic
+    found: dict[str, Any] = {"setting": setting.value, "device": job.trainer.accelerator}
+    if setting is Arithmetic.PORTABLE and depends_on_threads(graph_of(job.model, dataset_of(job.data))):
+        found["threads"] = threads_of(job, threads)
+    return found
+
+
+def _versions() -> dict[str, Any]:
+    """Of the training code, and of torch, whose operators do the arithmetic; without the kind of its build."""
+    return {"training": TRAINING, "torch": version("torch").partition("+")[0]}
+
+
+def _code(*paths: str) -> dict[str, str]:
+    """For each dotted path outside prunelab, what tells its code from another."""
+    return {path: _source(path) for path in paths if "." in path and not path.startswith("prunelab.")}
+
+
+@cache
+def _source(path: str) -> str:
+    """The version of an installed package; of a file that is one's own, its SHA-256."""
+    imported(path, "configuration")
+    module = path.rpartition(".")[0]
+    while module not in sys.modules:
+        module = module.rpartition(".")[0]
+    file = Path(inspect.getsourcefile(sys.modules[module]) or "")
+    if {"site-packages", "dist-packages"} & set(file.parts):
+        package = module.partition(".")[0]
+        return f"{package} {version(packages_distributions()[package][0])}"
+    return hashlib.sha256(file.read_bytes()).hexdigest()
