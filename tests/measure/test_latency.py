@@ -142,7 +142,7 @@ def test_what_scatters_is_measured_again_and_tagged_if_it_goes_on(monkeypatch: p
             DENSE: clock.form(lambda calls: 0.04 if calls > until or calls % 4 < 2 else 0.12),
             COMPACTED: clock.form(lambda calls: 0.01),
         }
-        return latency(every, torch.rand(5, 3), 1, seconds=0.1, repeats=1), clock.calls
+        return latency(every, torch.rand(5, 3), 1, seconds=0.125, repeats=1), clock.calls
 
     steady, few = attempt(until=0)
     assert steady.unsteadiness([DENSE, COMPACTED]) <= STEADY

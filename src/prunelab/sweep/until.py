@@ -104,8 +104,8 @@ def _milliseconds(result: Result) -> float:
     """
     if result.milliseconds is None:
         raise ConfigError(
-            f"until.max_ms cannot be decided: the speed of {result.name} was not measured; it takes jobs that run one at "
-            "a time, and a runtime that can run the network"
+            f"until.max_ms cannot be decided: the speed of {result.name} was not measured; it takes jobs that run one "
+            "at a time, and a runtime that can run the network"
         )
     if not result.steady:
         raise ConfigError(
