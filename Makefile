@@ -7,7 +7,7 @@ PYTEST := OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest
 PORT ?= 5000
 HOST = 127.0.0.1
 
-.PHONY: help setup sweep ui server test soak bench zoo lint format clean
+.PHONY: help setup sweep ui server test soak bench zoo breakeven lint format clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -46,6 +46,9 @@ bench: $(READY)  ## benchmarks, as ratios
 
 zoo: $(READY)  ## structured pruning tried on every torchvision classifier: docs/zoo.md
 	$(BIN)/python -m benchmarks.zoo --write
+
+breakeven: $(READY)  ## from which sparsity on sparse products pay on this machine: docs/breakeven.md
+	$(BIN)/python -m benchmarks.breakeven --write
 
 lint: $(READY)  ## ruff and mypy
 	$(BIN)/ruff check .

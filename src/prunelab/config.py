@@ -68,6 +68,15 @@ class Precision(str, Enum):
     AUTO = "auto"
 
 
+class RuntimeName(str, Enum):
+    """What runs a network while it is timed; `auto` is onnxruntime on a CPU where the extra `onnx` is, else eager."""
+
+    AUTO = "auto"
+    EAGER = "eager"
+    COMPILE = "compile"
+    ONNXRUNTIME = "onnxruntime"
+
+
 Count = Annotated[int, Field(strict=True, ge=1, description="a whole number, at least 1")]
 CountOrZero = Annotated[int, Field(strict=True, ge=0, description="a whole number, at least 0")]
 Positive = Annotated[float, Field(strict=True, gt=0, description="a number above 0")]
@@ -200,22 +209,34 @@ class Recovery(_Section):
 
 
 class Measure(_Section):
-    """What is measured of a pruned network beside its accuracy; nothing here changes a result."""
+    """What is measured of a pruned network beside its accuracy; nothing here changes a result.
+
+    `runtime` is the one that speed is reported of; those of `beside` are timed too. `int8`: quantize, and measure that.
+    """
 
     name: str
     batch_sizes: tuple[Count, ...]
     seconds: Positive
     repeats: Count
+    runtime: RuntimeName
+    beside: tuple[RuntimeName, ...]
+    int8: Annotated[bool, Field(strict=True, description="true or false")]
     file: bool
     log_model: bool
 
 
 class Until(_Section):
-    """Conditions under which pruning goes on (experiment=until); null: no such condition."""
+    """Conditions under which pruning goes on (experiment=until); null: no such condition.
+
+    `min_speedup` is a ratio of multiply-adds, counted; `max_ms` the measured time of one batch of the smallest of
+    `measure.batch_sizes`; `max_bytes` the size of the saved network.
+    """
 
     max_accuracy_drop: NonNegative | None
     min_speedup: Positive | None
     max_parameters: CountOrZero | None
+    max_ms: Positive | None
+    max_bytes: Count | None
     resolution: Annotated[
         float, Field(strict=True, ge=0.01, le=50, description="a number from 0.01 to 50, percentage points")
     ]

@@ -6,15 +6,19 @@ from dataclasses import dataclass
 
 import torch
 import yaml
+from torch import Tensor
 
 from prunelab import names
 from prunelab.arithmetic.process import ready
 from prunelab.config import Job
 from prunelab.data.dataset import Dataset, dataset_of
 from prunelab.device import device_of
+from prunelab.errors import ExportError
 from prunelab.identity import config_hash, threads_of
+from prunelab.measure import forms as timing
 from prunelab.measure.files import saved
-from prunelab.measure.latency import forms, latency
+from prunelab.measure.int8 import Int8, int8_of
+from prunelab.measure.latency import latency
 from prunelab.measure.quality import Quality, evaluate
 from prunelab.measure.size import dense_size, ratio, remaining_size
 from prunelab.names import Kind
@@ -26,6 +30,7 @@ from prunelab.pruning.compaction import Compacted, compact
 from prunelab.pruning.exactness import checked
 from prunelab.pruning.prune import Pruned, prune
 from prunelab.recovery.recover import Learning, Task, recover, recovery_of
+from prunelab.runtime.processor import about_int8
 from prunelab.tracking import metrics
 from prunelab.tracking.record import provenance
 from prunelab.tracking.store import Recorder, open_store
@@ -34,7 +39,11 @@ from prunelab.training.baseline import Baseline, baseline
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Result returned to adaptive sweeps. `parameters` remain; `speedup` is the ratio of multiply-adds."""
+    """Result returned to adaptive sweeps. `parameters` remain; `speedup` is the ratio of multiply-adds.
+
+    `milliseconds` is the measured time of one batch of the smallest size that was timed, `steady` whether that time can
+    be relied on; `file_bytes` what the saved network weighs. None: not measured.
+    """
 
     run_id: str
     name: str
@@ -43,6 +52,9 @@ class Result:
     baseline_validation: float
     parameters: int
     speedup: float
+    milliseconds: float | None = None
+    steady: bool = True
+    file_bytes: int | None = None
 
 
 def run(
@@ -83,12 +95,12 @@ def run(
         record.tags(metrics.layers(pruned.granularity.layers(graph), graph))
         record.dataset(dataset.name, dataset.digest, dataset.source)
         record.files(provenance(yaml.safe_dump(job.model_dump(mode="json"), sort_keys=False)))
-        if job.measure.file:
-            _keep(record, job, dataset, dense, pruned, small)
+        networks = timing.Networks(dense.network, pruned, small.network, dataset.shape)
+        size = _keep(record, job, dataset, dense, pruned, small) if job.measure.file else None
         if job.measure.log_model:
             record.model(small.network, dataset.test.take(2).cpu().numpy())
-        if job.measure.batch_sizes:
-            _time(record, job, dataset, dense, pruned, small, alone)
+        int8 = _quantize(record, networks, dataset, images.images) if job.measure.int8 else None
+        time = _time(record, job, dataset, networks, int8, alone) if job.measure.batch_sizes else None
     return Result(
         run_id=record.id,
         name=job.run_name,
@@ -97,6 +109,9 @@ def run(
         baseline_validation=dense.validation.accuracy,
         parameters=after.parameters,
         speedup=ratio(before.multiply_adds, after.multiply_adds),
+        milliseconds=None if time is None else time.milliseconds,
+        steady=time is None or time.steady,
+        file_bytes=size,
     )
 
 
@@ -107,32 +122,60 @@ def check(job: Job) -> None:
     Raises:
         PrunelabError: saying which key, and what it accepts.
     """
-    device_of(job.trainer)
     ready(job.trainer.arithmetic)
+    timing.check(job.measure, device_of(job.trainer))
     graph = graph_of(job.model, dataset_of(job.data)).excluding(job.method.exclude)
     pruning.check(graph, job.method, job.percentage, job.percentage_of)
     recovery_of(job.recovery)
 
 
-def _keep(record: Recorder, job: Job, dataset: Dataset, dense: Baseline, pruned: Pruned, small: Compacted) -> None:
-    """The compacted network, and which channels of the dense one it holds, as artifacts of the run."""
+def _keep(record: Recorder, job: Job, dataset: Dataset, dense: Baseline, pruned: Pruned, small: Compacted) -> int:
+    """The compacted network, and which channels of the dense one it holds, as artifacts; returns its bytes."""
     weights = tuple(layer.weight for layer in pruned.graph.layers)
     card = Card(job.model, dataset.shape, dataset.classes, dataset.normalisation, weights)
     file = saved(small.network, pruned.granularity, card)
     record.metrics(metrics.files(file, len(dense_bytes(dense.network, card))))
     record.files({names.NETWORK_FILE: file.content, names.KEPT_FILE: kept_bytes(pruned.graph, small.kept)})
+    return len(file.content)
+
+
+def _quantize(
+    record: Recorder, networks: timing.Networks, dataset: Dataset, images: Tensor
+) -> tuple[Int8, Int8] | None:
+    """The dense and the pruned network in int8; None, and a tag that says why, where one cannot be quantized."""
+    try:
+        dense, pruned = int8_of(networks, dataset, images)
+    except ExportError as error:
+        record.tags({names.INT8_NOT_MEASURED: str(error)})
+        return None
+    record.metrics(metrics.int8(dense, pruned))
+    record.tags({names.INT8_INSTRUCTIONS: about_int8()})
+    return dense, pruned
 
 
 def _time(
-    record: Recorder, job: Job, dataset: Dataset, dense: Baseline, pruned: Pruned, small: Compacted, alone: bool
-) -> None:
-    """The measured speed of every form of the network."""
+    record: Recorder,
+    job: Job,
+    dataset: Dataset,
+    networks: timing.Networks,
+    int8: tuple[Int8, Int8] | None,
+    alone: bool,
+) -> metrics.Time | None:
+    """The measured speed of every form of the network; that of the smallest batch is returned."""
     if not alone:
         record.tags({names.SPEED_NOT_MEASURED: "jobs of this sweep may run at the same time"})
-        return
-    every = forms(dense.network, pruned, small.network)
+        return None
     measure = job.measure
+    models = None if int8 is None else (int8[0].content, int8[1].content)
+    try:
+        every = timing.forms(networks, measure, dataset.device, models)
+    except ExportError as error:
+        record.tags({names.SPEED_NOT_MEASURED: str(error)})
+        return None
     images = dataset.test.take(max(measure.batch_sizes))
-    measured = [latency(every, images, size, measure.seconds, measure.repeats) for size in measure.batch_sizes]
-    record.metrics(metrics.speeds(measured))
-    record.tags(metrics.fastest(measured))
+    measured = [
+        latency(every.operators, images, size, measure.seconds, measure.repeats) for size in measure.batch_sizes
+    ]
+    record.metrics({**metrics.speeds(measured, every), **metrics.models(every)})
+    record.tags(metrics.fastest(measured, every))
+    return metrics.time(min(measured, key=lambda each: each.batch_size), every)

@@ -47,6 +47,14 @@ FILE_GZIP_BYTES = "file/gzip_bytes"
 FILE_DENSE_BYTES = "file/dense_bytes"
 FILE_SPARSE_BYTES = "file/sparse_bytes"
 BASELINE_FILE_BYTES = "baseline/file_bytes"
+ONNX_BYTES = "file/onnx_bytes"
+INT8 = "int8/"
+INT8_ACCURACY = "int8/test_accuracy"
+INT8_LOSS = "int8/test_loss"
+INT8_VAL_ACCURACY = "int8/val_accuracy"
+INT8_BYTES = "int8/file_bytes"
+INT8_BASELINE_ACCURACY = "int8/baseline_test_accuracy"
+INT8_BASELINE_BYTES = "int8/baseline_file_bytes"
 LATENCY = "latency/"
 SPEEDUP = "speedup/"
 JOBS_FINISHED = "jobs/finished"
@@ -54,7 +62,8 @@ JOBS_FAILED = "jobs/failed"
 JOBS_NOT_RUN = "jobs/not_run"
 CURVE_ACCURACY = "curve/test_accuracy"
 CURVE_LOSS = "curve/test_loss"
-MEASURED = (LATENCY, SPEEDUP)
+IQR = "iqr/"  # + the name of a time or speedup: its interquartile range
+MEASURED = (LATENCY, SPEEDUP, IQR, f"{INT8}{LATENCY}", f"{INT8}{SPEEDUP}")
 """What the names of measured times begin with: they are never the same twice."""
 
 KIND = "kind"
@@ -70,6 +79,9 @@ GIT_COMMIT = "git_commit"
 GIT_DIRTY = "git_dirty"
 SPEED_NOT_MEASURED = "speed_not_measured"
 SPEED_UNSTEADY = "speed_unsteady"
+SPEED_RUNTIME = "speed_runtime"  # what ran the networks that were timed, with how many threads
+INT8_INSTRUCTIONS = "int8_instructions"
+INT8_NOT_MEASURED = "int8_not_measured"
 FASTEST = "fastest/"  # + batch_1 ...: which form of the pruned network takes least
 LAYERS = "layers"  # JSON: the names behind layer_1, layer_2, ... of remaining/ and units/
 ALL_LAYERS = "all_layers"  # the same for multiply_adds/
@@ -105,3 +117,13 @@ def speedup(batch_size: int) -> str:
 def latency(batch_size: int, form: str = "") -> str:
     """The metric of a latency, of one form or the fastest: `latency/csr_batch_1_ms`, `latency/batch_1_ms`."""
     return f"{LATENCY}{form and form + '_'}batch_{batch_size}_ms"
+
+
+def int8(metric: str) -> str:
+    """The same metric of the quantized network: `int8/latency/batch_1_ms`, `int8/speedup/batch_1`."""
+    return f"{INT8}{metric}"
+
+
+def iqr(metric: str) -> str:
+    """The interquartile range of a measured time or speedup: `iqr/speedup/batch_1`."""
+    return f"{IQR}{metric}"

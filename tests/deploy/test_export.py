@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.conftest import Outcome, Project, in_process
+from tests.conftest import SMALL, Outcome, Project, in_process
 
 from prunelab.compose import compose_job
 from prunelab.data.dataset import dataset_of
 from prunelab.deploy import deployable
 from prunelab.deploy.export import main
 from prunelab.network.saved import read_network
+from prunelab.runtime import onnx
 
 STORE = ("data=digits",)
 
@@ -40,7 +41,13 @@ def test_an_onnx_file_has_the_accuracy_of_the_run_in_onnx_runtime(
     assert json.loads(session.get_modelmeta().custom_metadata_map["classes"])[3] == "3"
     assert f"{path.stat().st_size:,} bytes" in outcome.output
     assert f"test accuracy {run.data.metrics['test/accuracy']:.4f} on 360 images" in outcome.output
-    assert "for a batch of 1,024" in outcome.output
+    assert "for a batch of 1,024; onnxruntime" in outcome.output
+    about = session.get_modelmeta().custom_metadata_map
+    assert float(about["test_accuracy"]) == pytest.approx(run.data.metrics["test/accuracy"], abs=1e-6)
+    assert (about["opset"], about["shape"]) == ("20", "[1, 8, 8]")
+    assert int(about["multiply_adds"]) == run.data.metrics["multiply_adds/remaining"]
+    provenance = json.loads(about["provenance"])
+    assert (provenance["run_id"], provenance["data"], provenance["job"]) == (run.info.run_id, "digits", name)
 
 
 def test_a_safetensors_file_is_the_network_and_says_what_it_is(swept: tuple[Project, Outcome], tmp_path: Path) -> None:
@@ -97,8 +104,92 @@ def test_an_unwritable_target_is_refused(target: str, swept: tuple[Project, Outc
 def test_a_file_that_computes_something_else_is_never_written(
     swept: tuple[Project, Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deployable, "_runner", lambda network: lambda images: np.zeros((len(images), 10), np.float32))
+    wrong = lambda *given: lambda images: np.zeros((len(images), 10), np.float32)  # noqa: E731
+    monkeypatch.setattr(deployable, "_runner", wrong)
     outcome = export(swept[0], "weight-0", "--format=safetensors", f"--output={tmp_path / 'x.safetensors'}")
     assert outcome.status == 1
     assert "nothing was written" in outcome.output
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_reached_the_disk_otherwise_than_it_was_measured_gets_no_name(
+    swept: tuple[Project, Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(content: bytes, metadata: object) -> bytes:
+        return onnx.onnx_bytes(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 10)), (1, 8, 8))
+
+    monkeypatch.setattr(deployable, "described", damaged)
+    outcome = export(swept[0], "weight-0", f"--output={tmp_path / 'x.onnx'}")
+    assert outcome.status == 1
+    assert "nothing was written" in outcome.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_safetensors_file_is_sparse_where_that_is_smaller_unless_dense_is_asked_for(
+    swept: tuple[Project, Outcome], tmp_path: Path
+) -> None:
+    project, _ = swept
+    run = next(run for run in project.runs("job") if run.info.run_name == "weight-50")
+    sizes = {}
+    for option in ("", "--dense"):
+        path = tmp_path / f"n{option}.safetensors"
+        outcome = export(project, "weight-50", "--format=safetensors", f"--output={path}", *filter(None, [option]))
+        assert outcome.status == 0, outcome.output
+        assert f"safetensors, {'dense' if option else 'sparse'}, {path.stat().st_size:,} bytes" in outcome.output
+        assert f"test accuracy {run.data.metrics['test/accuracy']:.4f}" in outcome.output
+        sizes[option] = path.stat().st_size
+    assert 0 <= sizes[""] - run.data.metrics["file/bytes"] < 2000, "the metadata are all that was added"
+    assert 0 <= sizes["--dense"] - run.data.metrics["file/dense_bytes"] < 2000
+
+
+def test_an_int8_file_is_a_quarter_as_large_and_its_accuracy_is_that_of_all_test_images(
+    swept: tuple[Project, Outcome], tmp_path: Path
+) -> None:
+    runtime = pytest.importorskip("onnxruntime", reason="pip install 'prunelab[onnx]'")
+    project, _ = swept
+    path = tmp_path / "q.onnx"
+    outcome = export(project, "neuron-0", "--int8", f"--output={path}")
+    assert outcome.status == 0, outcome.output
+    session = runtime.InferenceSession(path)
+    test = dataset_of(compose_job(STORE).data).test
+    (logits,) = session.run(["logits"], {"images": test.images.numpy()})
+    accuracy = float((logits.argmax(1) == test.labels.numpy()).mean())
+    assert float(session.get_modelmeta().custom_metadata_map["test_accuracy"]) == pytest.approx(accuracy, abs=1e-6)
+    assert f"test accuracy {accuracy:.4f} on 360 images" in outcome.output
+    assert "int8: " in outcome.output
+    assert path.stat().st_size < 0.5 * 4 * 9024
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--int8", "--format=safetensors"), "--int8 is refused with --format safetensors"),
+        (("--dense",), "--dense is refused with --format onnx"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(
+    arguments: tuple[str, ...], words: str, swept: tuple[Project, Outcome]
+) -> None:
+    outcome = export(swept[0], "weight-50", *arguments)
+    assert outcome.status == 2
+    assert words in outcome.output
+
+
+def test_without_the_extra_one_message_says_what_to_install(
+    swept: tuple[Project, Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(onnx, "PACKAGES", ("onnx", "no_such_runtime"))
+    outcome = export(swept[0], "weight-50", f"--output={tmp_path / 'x.onnx'}")
+    assert outcome.status == 1
+    assert "pip install 'prunelab[onnx]'" in outcome.output
+    assert "no_such_runtime" in outcome.output
+    assert "Traceback" not in outcome.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_job_that_kept_no_network_is_said_to_have_kept_none(project: Project, tmp_path: Path) -> None:
+    assert project.prunelab(*SMALL, "percentage=50", "measure=off").status == 0
+    outcome = export(project, "weight-50", f"--output={tmp_path / 'x.safetensors'}", "--format=safetensors")
+    assert outcome.status == 1
+    assert "kept no network (measure.file=false)" in outcome.output
+    assert "Errno" not in outcome.output

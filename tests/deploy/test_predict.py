@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from prunelab.compose import compose_job
 from prunelab.config import Model
 from prunelab.data.dataset import dataset_of
 from prunelab.deploy.classify import read_image
+from prunelab.deploy.export import main as export
 from prunelab.deploy.predict import main
 from prunelab.errors import ExportError
 from prunelab.network.saved import Card, read_network
@@ -51,26 +53,43 @@ def test_classes_and_probabilities_are_the_networks(trained: Project, tmp_path: 
     assert outcome.status == 0, outcome.output
     (run,) = trained.runs("job")
     network, card = read_network(trained.artifact(run, "network.safetensors").read_bytes())
-    for path, line in zip(paths, outcome.output.splitlines(), strict=True):
+    lines = [line for line in outcome.output.splitlines() if ".png" in line]
+    for path, line in zip(paths, lines, strict=True):
         with torch.no_grad():
             expected = network(read_image(path, card).unsqueeze(0)).softmax(1)[0]
-        best = expected.argsort(descending=True)[:3].tolist()
-        assert line == f"{path}: " + ", ".join(f"{digit} {expected[digit]:.4f}" for digit in best)
+        first, *others = expected.argsort(descending=True)[:3].tolist()
+        then = ", ".join(f"{digit} {expected[digit]:.4f}" for digit in others)
+        assert " ".join(line.split()) == f"{path} {first} {expected[first]:.4f} {then}"
 
 
-def test_most_images_are_recognised(trained: Project, tmp_path: Path) -> None:
-    pictures = [picture(tmp_path, index) for index in range(20)]
-    lines = predict(trained, "last", *(str(path) for path, _ in pictures), "--top=1").output.splitlines()
-    right = sum(line.split(": ")[1].startswith(str(label)) for line, (_, label) in zip(lines, pictures, strict=True))
-    assert right >= 15
+def test_most_images_of_a_folder_are_recognised_and_json_says_which(trained: Project, tmp_path: Path) -> None:
+    folder = tmp_path / "digits"
+    folder.mkdir()
+    labels = {str(path): label for path, label in (picture(folder, index) for index in range(20))}
+    (folder / "notes.txt").write_text("no picture")
+    outcome = predict(trained, "last", str(folder), "--top=2", "--json")
+    assert outcome.status == 0, outcome.output
+    found = json.loads(outcome.output)
+    assert {each["image"] for each in found} == set(labels)
+    assert sum(each["class"] == str(labels[each["image"]]) for each in found) >= 15
+    assert all(next(iter(each["probabilities"])) == each["class"] and len(each["probabilities"]) == 2 for each in found)
+    matched = json.loads(predict(trained, "last", str(folder / "1*-8.png"), "--json").output)
+    assert len(matched) == 11, "1 and 10 to 19"
 
 
-def test_an_exported_file_is_as_good_as_the_run(trained: Project, tmp_path: Path) -> None:
-    (run,) = trained.runs("job")
-    file = tmp_path / "taken-away.safetensors"
-    file.write_bytes(trained.artifact(run, "network.safetensors").read_bytes())
+def test_an_exported_file_of_either_format_is_as_good_as_the_run(trained: Project, tmp_path: Path) -> None:
     path = str(picture(tmp_path, 0)[0])
-    assert predict(trained, str(file), path).output == predict(trained, "weight-20", path).output
+    expected = predict(trained, "weight-20", path).output
+    for form in ("safetensors", "onnx"):
+        file = str(tmp_path / f"taken-away.{form}")
+        assert (
+            in_process(
+                *("prunelab-export", export, trained.folder, "weight-20", f"--format={form}", f"--output={file}"),
+                "data=digits",
+            ).status
+            == 0
+        )
+        assert predict(trained, file, path).output == expected
 
 
 def test_any_mode_becomes_the_same_grey_and_a_larger_image_is_reduced(tmp_path: Path) -> None:
@@ -101,25 +120,32 @@ def test_transparent_pixels_are_background(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("size", "words"), [((7, 8), "7x8"), ((16, 8), "16x8"), ((4, 4), "4x4")])
-def test_an_image_of_another_shape_is_refused_and_none_is_classified(
+def test_an_image_that_the_network_cannot_take_is_named_and_the_others_are_classified(
     size: tuple[int, int], words: str, trained: Project, tmp_path: Path
 ) -> None:
     good, _ = picture(tmp_path, 0)
     Image.new("L", size).save(tmp_path / "odd.png")
-    outcome = predict(trained, "weight-20", str(good), str(tmp_path / "odd.png"))
+    outcome = predict(trained, "weight-20", str(tmp_path / "odd.png"), str(good))
     assert outcome.status == 1
-    assert f"is {words}: the network takes 8x8" in outcome.output
-    assert f"{good}:" not in outcome.output
+    assert f"odd.png is {words}: the network takes 8x8" in outcome.output
+    assert "1 of 2 images could not be classified" in outcome.output
+    assert any(line.split()[:1] == [str(good)] for line in outcome.output.splitlines())
 
 
 def test_what_is_no_image_or_no_run_is_refused(trained: Project, tmp_path: Path) -> None:
     (tmp_path / "text.png").write_text("no image")
+    (tmp_path / "text.onnx").write_text("no model")
+    (tmp_path / "empty").mkdir()
     with pytest.raises(ExportError, match="cannot be read as an image"):
         read_image(tmp_path / "text.png", CARD)
+    good = str(picture(tmp_path, 0)[0])
     refused = {
         ("weight-20", str(tmp_path / "absent.png")): "cannot be read",
-        ("neuron-77", str(picture(tmp_path, 0)[0])): "nearest: weight-20",
-        ("absent.safetensors", str(picture(tmp_path, 0)[0])): "absent.safetensors cannot be read",
+        ("weight-20", str(tmp_path / "empty")): "is a folder without pictures",
+        ("weight-20", str(tmp_path / "no*.png")): "matches no file",
+        ("neuron-77", good): "nearest: weight-20",
+        ("absent.safetensors", good): "absent.safetensors cannot be read",
+        (str(tmp_path / "text.onnx"), good): "ONNX Runtime cannot run the model",
     }
     for arguments, words in refused.items():
         outcome = predict(trained, *arguments)

@@ -1,8 +1,10 @@
-"""What is timed is the network, in each of its forms; how long it takes is measured."""
+"""What is timed is the network, in each of its forms; speedups survive a machine that is slow for a while, and what
+scatters is measured again, and said so.
+"""
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -10,12 +12,24 @@ from tests.small import Residual, mlp
 from torch import Tensor, nn
 
 from prunelab.compose import compose_job
+from prunelab.config import Measure, RuntimeName
+from prunelab.errors import ConfigError
 from prunelab.graph.analyse import analyse
-from prunelab.measure.latency import CSR, DENSE, forms, latency
+from prunelab.measure import forms as timing
+from prunelab.measure import latency as measuring
+from prunelab.measure.forms import COMPACTED, CSR, INT8, INT8_DENSE, MASKED, Forms, Networks, forms
+from prunelab.measure.latency import ATTEMPTS, DENSE, STEADY, TURNS, Latency, latency
 from prunelab.network.chain import chain, csr_chain
 from prunelab.pruning.calibration import Calibration
 from prunelab.pruning.compaction import compact
 from prunelab.pruning.prune import Pruned, prune
+from prunelab.runtime import compiled, onnx
+from prunelab.runtime.int8 import quantized
+from prunelab.tracking import metrics
+
+CPU = torch.device("cpu")
+EAGER = compose_job(["measure.runtime=eager"]).measure
+ONNX = compose_job(["measure.runtime=onnxruntime"]).measure
 
 
 def pruned(dense: nn.Module, method: str, percentage: float, images: Tensor) -> Pruned:
@@ -23,18 +37,28 @@ def pruned(dense: nn.Module, method: str, percentage: float, images: Tensor) -> 
     return prune(dense, analyse(dense, images), compose_job([f"method={method}"]).method, percentage, given)
 
 
+def networks(dense: nn.Module, result: Pruned, shape: tuple[int, int, int]) -> Networks:
+    return Networks(dense.eval(), result, compact(result).network, shape)
+
+
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("percentage", [0.0, 60.0, 100.0])
 @pytest.mark.parametrize("method", ["weight", "neuron"])
-def test_every_form_that_is_timed_computes_the_same(method: str, percentage: float, bias: bool) -> None:
+@pytest.mark.parametrize("measure", [EAGER, ONNX], ids=["eager", "onnxruntime"])
+def test_every_form_that_is_timed_computes_the_same(
+    measure: Measure, method: str, percentage: float, bias: bool
+) -> None:
     dense, images = mlp(9, 4, [8, 7], bias, "gelu"), torch.rand(11, 1, 3, 3)
     result = pruned(dense, method, percentage, images)
-    every = forms(dense, result, compact(result).network)
-    assert set(every) == {"dense", "masked", "compacted", *(["csr"] if method == "weight" else [])}
+    found = forms(networks(dense, result, (1, 3, 3)), measure, CPU)
+    masked = [MASKED] if measure is EAGER else []
+    sparse = [CSR] if method == "weight" else []
+    assert set(found.reported) == {*masked, COMPACTED, *sparse}
+    assert set(found.operators) == {DENSE, *found.reported}
     with torch.no_grad():
-        assert torch.allclose(every.pop(DENSE)(images), dense(images), atol=1e-6)
-        for form in every.values():
-            assert torch.allclose(form(images), result.network(images), atol=1e-5)
+        for name, form in found.operators.items():
+            expected = (dense if name == DENSE else result.network)(images)
+            assert torch.allclose(torch.as_tensor(form(images)), expected, atol=1e-5), name
 
 
 def test_a_network_that_is_no_chain_is_timed_as_it_is() -> None:
@@ -42,41 +66,115 @@ def test_a_network_that_is_no_chain_is_timed_as_it_is() -> None:
     assert chain(other) is other
     assert csr_chain(other) is None
     result = pruned(other, "weight", 50.0, images)
-    every = forms(other, result, compact(result).network)
-    assert set(every) == {"dense", "masked", "compacted"}
-    assert every["masked"] is result.network
+    found = forms(networks(other, result, (4, 6, 6)), EAGER, CPU)
+    assert set(found.operators) == {DENSE, MASKED, COMPACTED}
+    assert found.operators[MASKED] is result.network
+    assert found.runtime.startswith("torch ")
 
 
-def test_a_slower_form_measures_slower_and_the_fastest_pruned_one_is_named() -> None:
-    def sleeping(seconds: float) -> object:
-        return lambda images: time.sleep(seconds)
+def test_other_runtimes_and_int8_are_timed_beside_the_reported_one() -> None:
+    dense, images = mlp(9, 4, [8, 7]), torch.rand(11, 1, 3, 3)
+    every = networks(dense, pruned(dense, "neuron", 50.0, images), (1, 3, 3))
+    models = tuple(
+        quantized(onnx.onnx_bytes(each, (1, 3, 3)), images.numpy()) for each in (every.dense, every.compacted)
+    )
+    measure = ONNX.model_copy(update={"beside": (RuntimeName.EAGER,)})
+    found = forms(every, measure, CPU, (models[0], models[1]))
+    assert found.reported == (COMPACTED,)
+    assert {"eager_dense", "eager_masked", "eager_compacted", INT8, INT8_DENSE} < set(found.operators)
+    assert found.onnx_bytes == len(onnx.onnx_bytes(every.compacted, (1, 3, 3)))
+    measured = latency(found.operators, images, 3, 0.0001, 1, attempts=1)
+    recorded = metrics.speeds([measured], found)
+    for name in ("int8/latency/batch_3_ms", "int8/latency/dense_batch_3_ms", "int8/speedup/batch_3"):
+        assert recorded[name] > 0
+        assert recorded[f"iqr/{name}"] >= 0
+    assert recorded["latency/eager_compacted_batch_3_ms"] > 0
+    assert recorded["latency/batch_3_ms"] == recorded["latency/compacted_batch_3_ms"]
 
-    every = {"dense": sleeping(0.004), "masked": sleeping(0.008), "compacted": sleeping(0.001), CSR: sleeping(0.016)}
-    found = latency(every, torch.rand(5, 3), 2, seconds=0.01, repeats=2)  # type: ignore[arg-type]
-    order = sorted(found.milliseconds, key=found.milliseconds.__getitem__)
-    assert order == ["compacted", "dense", "masked", "csr"]
-    assert found.fastest == "compacted"
-    assert found.speedup == found.milliseconds["dense"] / found.milliseconds["compacted"]
-    assert found.milliseconds["csr"] >= 16
+
+class Clock:
+    """A clock that only advances when a form is run."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now, self.calls = 0.0, 0
+        monkeypatch.setattr(measuring.time, "perf_counter", lambda: self.now)
+
+    def form(self, seconds: Callable[[int], float]) -> Callable[[Tensor], Tensor]:
+        """Takes `seconds`, given how many calls there were of any form."""
+
+        def run(images: Tensor) -> Tensor:
+            self.calls += 1
+            self.now += seconds(self.calls)
+            return images
+
+        return run
+
+
+def test_a_slower_form_measures_slower_and_the_fastest_pruned_one_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    seconds = {DENSE: 0.004, MASKED: 0.008, COMPACTED: 0.001, CSR: 0.016}
+    every = {name: clock.form(lambda calls, own=own: own) for name, own in seconds.items()}
+    found = latency(every, torch.rand(5, 3), 2, seconds=0.1, repeats=2)
+    for name, own in seconds.items():
+        assert found.milliseconds(name).median == pytest.approx(1000 * own)
+    assert len(found.turns[DENSE]) == 2 * TURNS
+    assert found.fastest([MASKED, COMPACTED, CSR]) == COMPACTED
+    assert found.speedup(COMPACTED).median == pytest.approx(4)
+    tags = metrics.fastest([found], Forms(every, (MASKED, COMPACTED, CSR), "a runtime, 1 thread", None))
+    assert tags == {"fastest/batch_2": COMPACTED, "speed_runtime": "a runtime, 1 thread"}
+
+
+def test_a_machine_that_becomes_slower_on_the_way_changes_no_speedup(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    slowly = {
+        DENSE: clock.form(lambda calls: 0.04 * (1 + calls / 100)),
+        COMPACTED: clock.form(lambda calls: 0.01 * (1 + calls / 100)),
+    }
+    found = latency(slowly, torch.rand(5, 3), 1, seconds=0.1, repeats=4)
+    assert found.turns[DENSE][-1] > 1.3 * found.turns[DENSE][0]
+    assert found.speedup(COMPACTED).median == pytest.approx(4, rel=0.02)
+
+
+def test_what_scatters_is_measured_again_and_tagged_if_it_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def attempt(until: int) -> tuple[Latency, int]:
+        clock = Clock(monkeypatch)
+        every = {
+            DENSE: clock.form(lambda calls: 0.04 if calls > until or calls % 4 < 2 else 0.12),
+            COMPACTED: clock.form(lambda calls: 0.01),
+        }
+        return latency(every, torch.rand(5, 3), 1, seconds=0.125, repeats=1), clock.calls
+
+    steady, few = attempt(until=0)
+    assert steady.unsteadiness([DENSE, COMPACTED]) <= STEADY
+    settled, more = attempt(until=few)
+    assert settled.milliseconds(DENSE).median == pytest.approx(40)
+    assert settled.unsteadiness([DENSE, COMPACTED]) <= STEADY
+    restless, most = attempt(until=10**9)
+    assert few < more < most <= few + (ATTEMPTS - 1) * (few + 8)
+    tags = metrics.fastest([restless], Forms({DENSE: torch.relu}, (COMPACTED,), "", None))
+    assert tags["speed_unsteady"].startswith("batch 1: ")
+    assert not metrics.time(restless, Forms({}, (COMPACTED,), "", None)).steady
 
 
 @pytest.mark.parametrize("size", [1, 5, 12])
 def test_a_batch_has_the_size_that_was_asked_for(size: int) -> None:
     seen = set()
-    latency({"dense": lambda given: seen.add(given.shape)}, torch.rand(5, 3), size, 0.0001, 1)  # type: ignore
+    latency({DENSE: lambda given: seen.add(given.shape)}, torch.rand(5, 3), size, 0.0001, 1)  # type: ignore
     assert seen == {(size, 3)}
 
 
-def test_a_machine_that_became_slower_on_the_way_is_noticed() -> None:
-    calls = 0
+def test_what_this_machine_cannot_measure_is_refused_by_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(override: str, device: str = "cpu") -> str:
+        with pytest.raises(ConfigError) as caught:
+            timing.check(compose_job([override]).measure, torch.device(device))
+        return str(caught.value)
 
-    def tiring(images: Tensor) -> Tensor:
-        nonlocal calls
-        calls += 1
-        time.sleep(0.001 if calls <= 3 else 0.004)
-        return images
-
-    found = latency({"dense": tiring, "masked": lambda images: images}, torch.rand(5, 3), 1, 0.0001, 1)
-    assert found.drift > 1.5
-    steady = latency({"dense": lambda images: time.sleep(0.002)}, torch.rand(5, 3), 1, 0.0001, 1)  # type: ignore
-    assert steady.drift < 1.5
+    assert "a CPU only" in refused("measure.runtime=onnxruntime", "cuda")
+    assert "measure.beside=auto is refused" in refused("measure.beside=[auto]")
+    monkeypatch.setattr(onnx, "PACKAGES", ("no_such_runtime",))
+    assert "pip install 'prunelab[onnx]'" in refused("measure.int8=true")
+    assert "measure.runtime=onnxruntime is refused" in refused("measure.runtime=onnxruntime")
+    assert timing.reported_runtime(RuntimeName.AUTO, CPU) is RuntimeName.EAGER
+    monkeypatch.setattr(compiled, "COMPILERS", ("no-such-compiler",))
+    monkeypatch.delenv("CXX", raising=False)
+    assert "needs a C++ compiler" in refused("measure.beside=[compile]")

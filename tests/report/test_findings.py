@@ -9,6 +9,7 @@ from prunelab import names
 from prunelab.report.findings import findings
 from prunelab.report.published import ACCURACY, LOSS, beside, published
 from prunelab.report.results import Results
+from prunelab.report.tables import as_markdown
 
 FIXED = {"recovery": "none", "data": "d", "model": "m", "epochs": "1", "batch_size": "1", "learning_rate": "1"}
 
@@ -51,6 +52,23 @@ def test_speed_is_spoken_of_where_something_was_removed_and_gained() -> None:
     assert "measured there no faster (masked, batch of 1024)" in findings(results(dense, timed(20, 0.9, 0.97)))[1]
     assert "measured there 1.8x as fast (masked, batch of 1024)" in findings(results(dense, timed(20, 0.9, 1.84)))[1]
     assert "measured there" not in findings(results(dense, timed(20, 0.1, 1.84)))[1]
+
+
+def test_an_unsteady_time_is_marked_in_the_table_and_in_no_finding() -> None:
+    def timed(percentage: float, **others: object) -> dict:
+        times = {names.speedup(1): 2.0, names.speedup(64): 3.3, f"{names.FASTEST}batch_64": "compacted"}
+        return {**row("a", percentage, 0.9), **times, names.SPEED_RUNTIME: "onnxruntime 1, 2 threads", **others}
+
+    shaken = results(timed(0), timed(20, **{names.SPEED_UNSTEADY: "batch 64: 40%"}))
+    said = findings(shaken)
+    assert "measured there" not in said[1]
+    assert "1 of 2 jobs" in said[2]
+    assert said[3] == "Times are of onnxruntime 1, 2 threads."
+    lines = as_markdown(shaken.table).splitlines()
+    assert "faster, batch 1 | faster, batch 64 | fastest as" in lines[0]
+    assert "2.00x | 3.30x | compacted" in lines[2]
+    assert "2.00x | unsteady | compacted" in lines[3]
+    assert "measured there 3.3x as fast (compacted, batch of 64)" in findings(results(timed(0), timed(20)))[1]
 
 
 def test_seeds_are_averaged_with_their_standard_deviation_and_number() -> None:

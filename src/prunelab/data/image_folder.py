@@ -107,7 +107,7 @@ def _pictures(folder: Path, classes: Sequence[str]) -> list[_Picture]:
     empty = []
     for label, name in enumerate(classes):
         inside = sorted(
-            (path for path in (folder / name).rglob("*") if _is_picture(path.relative_to(folder))),
+            (path for path in (folder / name).rglob("*") if is_picture(path.relative_to(folder))),
             key=lambda path: path.relative_to(folder).as_posix(),
         )
         listed += [_Picture(path, label) for path in inside]
@@ -126,7 +126,8 @@ def _folders(folder: Path) -> dict[str, Path]:
     return {path.name: path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith(".")}
 
 
-def _is_picture(path: Path) -> bool:
+def is_picture(path: Path) -> bool:
+    """Whether a file, by its path in the folder that was named, is a picture and not hidden."""
     return path.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in path.parts)
 
 

@@ -2,56 +2,111 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
-from rich.console import Console
+from rich import box
+from rich.table import Table
+from rich.text import Text
 from torch import Tensor, nn
 
-from prunelab import names
 from prunelab.config import Job
+from prunelab.data.image_folder import SUFFIXES, is_picture
 from prunelab.data.pictures import opened, read_picture
+from prunelab.deploy.stored import stored_network
 from prunelab.errors import DataError, ExportError, StoreError
-from prunelab.network.saved import Card, read_network
-from prunelab.tracking.existing import existing_store
-from prunelab.tracking.find import find_job
+from prunelab.network.saved import Card, card_of, read_network
+from prunelab.runtime.onnx import OnnxNetwork, read_metadata
 
+AT_ONCE = 256
 STRETCH = 1.02
 """How far the sides of an image may be from the network's proportions before it would be distorted."""
 
 
-def stored_network(job: Job, wanted: str, trust: bool) -> tuple[nn.Module, Card]:
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is seen in one image: the probability of every class, or why it could not be read."""
+
+    path: Path
+    probabilities: Mapping[str, float] | None
+    error: str = ""
+
+
+def network_of(job: Job, wanted: str, trust: bool) -> tuple[nn.Module, Card]:
     """The network of an exported file, or of a recorded job in the store that `job` says. `trust` its code?
 
     Raises:
         StoreError: if there is none.
+        ExportError: for an ONNX file without the extra `onnx`, or that ONNX Runtime cannot run.
     """
-    if wanted.endswith(".safetensors"):
+    if wanted.endswith((".safetensors", ".onnx")):
         try:
-            return read_network(Path(wanted).read_bytes(), trust)
+            content = Path(wanted).read_bytes()
         except OSError as error:
-            raise StoreError(f"{wanted} cannot be read: {error}") from error
+            raise StoreError(f"{wanted} cannot be read: {error.strerror or error}") from error
+        return read_network(content, trust) if wanted.endswith(".safetensors") else _onnx_network(content, wanted)
+    from prunelab.tracking.existing import existing_store  # imports mlflow, which files do without
+    from prunelab.tracking.find import find_job
+
     store = existing_store(job.tracking, job.experiment_name)
-    return read_network(store.read(find_job(store, wanted).info.run_id, names.NETWORK_FILE), trust)
+    return stored_network(store, find_job(store, wanted), trust)
+
+
+def _onnx_network(content: bytes, name: str) -> tuple[nn.Module, Card]:
+    try:
+        return OnnxNetwork(content), card_of(read_metadata(content))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ExportError(f"{name} is not one of prunelab's: its metadata lack what it takes and gives") from error
+
+
+def expanded(wanted: Sequence[str]) -> list[Path]:
+    """The images that are meant: files as they are, the pictures of a folder, and what a pattern matches, in order.
+
+    Raises:
+        ExportError: for a folder without pictures or a pattern that matches nothing.
+    """
+    found: list[Path] = []
+    for each in wanted:
+        path = Path(each)
+        if path.is_dir():
+            inside = sorted(file for file in path.rglob("*") if is_picture(file.relative_to(path)))
+            if not inside:
+                raise ExportError(f"{path} is a folder without pictures ({' '.join(SUFFIXES)})")
+            found += inside
+        elif not path.exists() and set("*?[") & set(each):
+            start = Path(path.anchor)
+            inside = sorted(file for file in start.glob(str(path.relative_to(start))) if file.is_file())
+            if not inside:
+                raise ExportError(f"{each} matches no file")
+            found += inside
+        else:
+            found.append(path)
+    return list(dict.fromkeys(found))
 
 
 @torch.no_grad()
-def classify(
-    network: nn.Module, card: Card, paths: Sequence[Path], invert: bool, crop: bool = False
-) -> dict[Path, dict[str, float]]:
-    """For each image, the probability of every class.
-
-    Raises:
-        ExportError: for the first image that is none, or that the network cannot take.
-    """
-    images = torch.stack([read_image(path, card, invert, crop) for path in paths])
-    probabilities = network(images).softmax(1)
-    return {
-        path: dict(zip(card.classes, row.tolist(), strict=True)) for path, row in zip(paths, probabilities, strict=True)
-    }
+def classify(network: nn.Module, card: Card, paths: Sequence[Path], invert: bool, crop: bool = False) -> Iterator[Seen]:
+    """What is seen in each image, in order; one that the network cannot take, or that is none, stops no other."""
+    for start in range(0, len(paths), AT_ONCE):
+        part = paths[start : start + AT_ONCE]
+        images: dict[Path, Tensor] = {}
+        errors: dict[Path, str] = {}
+        for path in part:
+            try:
+                images[path] = read_image(path, card, invert, crop)
+            except ExportError as error:
+                errors[path] = str(error)
+        rows = iter(network(torch.stack(list(images.values()))).softmax(1).tolist() if images else ())
+        for path in part:
+            if path in errors:
+                yield Seen(path, None, errors[path])
+            else:
+                yield Seen(path, dict(zip(card.classes, next(rows), strict=True)))
 
 
 def read_image(path: Path, card: Card, invert: bool = False, crop: bool = False) -> Tensor:
@@ -89,9 +144,40 @@ def _reduced(image: Image.Image, path: Path, rows: int, columns: int) -> Image.I
     return image if image.size == (columns, rows) else image.resize((columns, rows), Image.Resampling.BOX)
 
 
-def print_classes(found: Mapping[Path, Mapping[str, float]], top: int) -> None:
-    """A line for each image: its likeliest classes and their probabilities."""
-    console = Console(highlight=False, soft_wrap=True, markup=False)
-    for path, probabilities in found.items():
-        best = sorted(probabilities.items(), key=lambda pair: -pair[1])[:top]
-        console.print(f"{path}: " + ", ".join(f"{name} {probability:.4f}" for name, probability in best))
+def as_table(seen: Sequence[Seen], top: int) -> Table:
+    """A line for each image that could be read: its likeliest classes and their probabilities."""
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("image", overflow="fold")
+    table.add_column("class")
+    table.add_column("probability", justify="right")
+    if top > 1:
+        table.add_column("then")
+    for each in seen:
+        if each.probabilities is not None:
+            (name, probability), *others = likeliest(each.probabilities, top)
+            then = ", ".join(f"{other} {value:.4f}" for other, value in others)
+            cells = [str(each.path), name, f"{probability:.4f}", *([then] if top > 1 else [])]
+            table.add_row(*(Text(cell) for cell in cells))
+    return table
+
+
+def as_json(seen: Sequence[Seen], top: int) -> str:
+    """A list with an object for each image: `image`, and `class` and its `top` `probabilities`, or `error`."""
+    return json.dumps(
+        [
+            {"image": str(each.path), "error": each.error}
+            if each.probabilities is None
+            else {
+                "image": str(each.path),
+                "class": likeliest(each.probabilities, 1)[0][0],
+                "probabilities": dict(likeliest(each.probabilities, top)),
+            }
+            for each in seen
+        ],
+        indent=2,
+    )
+
+
+def likeliest(probabilities: Mapping[str, float], top: int) -> list[tuple[str, float]]:
+    """The `top` classes, the likeliest first."""
+    return sorted(probabilities.items(), key=lambda pair: -pair[1])[:top]

@@ -1,15 +1,15 @@
-"""Writing a pruned network as a deployable file, and seeing that the file computes the same."""
+"""A pruned network as files to deploy: written under other names, checked against the network, then given theirs."""
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 import torch
+from mlflow.entities import Run as MlflowRun
 from numpy.typing import NDArray
 from rich.console import Console
 from torch import nn
@@ -17,11 +17,18 @@ from torch import nn
 from prunelab import names
 from prunelab.config import Data
 from prunelab.data.dataset import EVALUATION_BATCH, Dataset, dataset_of
-from prunelab.deploy.onnx import onnx_bytes, onnx_runner
-from prunelab.errors import DataError, ExportError, StoreError
-from prunelab.measure.latency import DENSE, latency
-from prunelab.network.saved import Card, dense_bytes, read_network
+from prunelab.deploy.facts import Facts, Measured, facts_of, model_card
+from prunelab.deploy.program import function_source
+from prunelab.deploy.stored import stored_network
+from prunelab.deploy.written import refuse, write_together
+from prunelab.errors import ConfigError, DataError, ExportError, StoreError
+from prunelab.measure.latency import DENSE, STEADY, latency
+from prunelab.network.saved import Card, dense_bytes, read_network, sparse_bytes, with_metadata
 from prunelab.network.trusted import refuse_foreign_loader
+from prunelab.pruning.calibration import calibration
+from prunelab.runtime.int8 import IMAGES, quantized
+from prunelab.runtime.onnx import described, onnx_bytes, onnx_runner, require, version
+from prunelab.runtime.processor import about_int8
 from prunelab.tracking.find import find_job
 from prunelab.tracking.recorded import recorded
 from prunelab.tracking.store import Store
@@ -29,12 +36,16 @@ from prunelab.tracking.store import Store
 Logits = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 TOLERANCE = 1e-4
 """How far a logit of the file may be from the network's, absolute and relative: another order of float32 sums."""
+TIMED = (1, 1024)
+"""Batch sizes whose time is said."""
+BEGIN, END = "# The network.", "# End of the network."
+"""What of the script for .safetensors files is replaced by the network's own source."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is to be exported: a run, as what, into which file (None: a name from the run), replaced if it is there;
-    whether the code that the record names is trusted.
+    """What is to be exported: a run, as what (`int8`: quantized; `dense`: never sparse), into which file (None: a name
+    from the run), replaced if it is there; whether the code that the record names is trusted.
     """
 
     run: str
@@ -42,98 +53,169 @@ class Wanted:
     output: Path | None
     force: bool
     trust: bool
+    int8: bool = False
+    dense: bool = False
 
 
 def export(store: Store, data: Path, wanted: Wanted) -> None:
-    """Write the file, after it was checked: on random images against the network, on the test images (their data set
-    below the folder `data`) for its accuracy.
+    """Write the file, a script that uses it without prunelab and a model card, and say what the file is worth.
+
+    Before that the file is checked: on random images against the network (in int8 there is nothing to agree with but
+    its accuracy), on all test images of the data set below the folder `data`.
 
     Raises:
         PrunelabError: for a run that has no network, a file that cannot be written or does not compute the same. Then
             nothing is left behind.
     """
-    run = find_job(store, wanted.run)
-    network, card = read_network(store.read(run.info.run_id, names.NETWORK_FILE), wanted.trust)
-    path = wanted.output or Path(f"{run.info.run_name}.{wanted.form}")
-    _refuse(path, wanted.force)
     is_onnx = wanted.form == "onnx"
-    content = onnx_bytes(network, card) if is_onnx else dense_bytes(network, card)
-    logits = onnx_runner(content) if is_onnx else _runner(read_network(content, wanted.trust)[0])
-    farthest = _check(logits, network, card)
-    _write(path, content)
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(
-        f"{path}: {len(content):,} bytes, {'x'.join(map(str, card.shape))} images to {len(card.classes)} classes; "
-        f"its logits are within {farthest:.1e} of the network's"
-    )
+    if is_onnx:
+        require()
+    run = find_job(store, wanted.run)
+    path = wanted.output or Path(f"{run.info.run_name}{'-int8' if wanted.int8 else ''}.{wanted.form}")
+    paths = [path, Path(f"{path}.py"), Path(f"{path}.md")]
+    refuse(paths, wanted.force)
+    network, card = stored_network(store, run, wanted.trust)
+    dataset, lacking = _dataset(store, run, data, wanted.trust)
+    form, content = _content(network, card, wanted, dataset, lacking, int(run.data.params["seed"]))
+    logits = _runner(content, is_onnx)
+    facts = facts_of(run, form, _measured(logits, network, card, dataset, lacking, wanted.int8))
+    if is_onnx:
+        content = described(content, {**card.metadata, **facts.metadata})
+    else:
+        content = with_metadata(content, facts.metadata)
+    script, why = _script(network, card, is_onnx)
+    contents = {paths[2]: model_card(path.name, len(content), card, facts, script is not None).encode(), path: content}
+    if script is not None:
+        contents = {paths[1]: script.encode(), **contents}
+    write_together(contents, lambda files: _recheck(files[path], is_onnx, logits, card))
+    console = Console(highlight=False, soft_wrap=True, markup=False)
+    for line in _said(path, len(content), facts):
+        console.print(line)
+    beside = [str(other) for other in contents if other != path]
+    console.print(f"beside it: {', '.join(beside)}{f' ({why})' if why else ''}")
+    if dataset is not None:
+        console.print(_speed(logits, dataset, is_onnx))
+    if wanted.int8:
+        console.print(f"int8: {about_int8()}")
+
+
+def _dataset(store: Store, run: MlflowRun, folder: Path, trust: bool) -> tuple[Dataset | None, str]:
+    """The data set of the job, or None and why it cannot be had here."""
     try:
-        found = Data.model_validate({**recorded(store, run).config["data"], "folder": data})
-        if not wanted.trust:
+        found = Data.model_validate({**recorded(store, run).config["data"], "folder": folder})
+        if not trust:
             refuse_foreign_loader(found)
-        dataset = dataset_of(found)
-    except (DataError, StoreError) as error:
-        console.print(f"its accuracy was not measured: {error}")
-        return
-    console.print(
-        f"test accuracy {_accuracy(logits, dataset):.4f} on {len(dataset.test):,} images "
-        f"(recorded: {run.data.metrics[names.TEST_ACCURACY]:.4f})"
-    )
-    console.print(_speed(logits, dataset))
+        return dataset_of(found), ""
+    except (ConfigError, DataError, StoreError) as error:
+        return None, str(error)
 
 
-def _refuse(path: Path, force: bool) -> None:
-    if path.exists() and not force:
-        raise ExportError(f"{path} is there already: --force replaces it, --output names another file")
-    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
-        raise ExportError(f"{path} cannot be written: it takes a file in a folder that is there and writable")
+def _content(
+    network: nn.Module, card: Card, wanted: Wanted, dataset: Dataset | None, lacking: str, seed: int
+) -> tuple[str, bytes]:
+    """What the form is called, and the file as yet without its facts."""
+    if wanted.form != "onnx":
+        dense = dense_bytes(network, card)
+        sparse = dense if wanted.dense else sparse_bytes(network, card)
+        return ("safetensors, sparse", sparse) if len(sparse) < len(dense) else ("safetensors, dense", dense)
+    content = onnx_bytes(network, card.shape)
+    if not wanted.int8:
+        return "onnx, float32", content
+    if dataset is None:
+        raise ExportError(f"--int8 takes ranges on training images, and they cannot be had: {lacking}")
+    return "onnx, int8", quantized(content, calibration(dataset.train, IMAGES, seed).images.numpy())
 
 
-def _check(logits: Logits, network: nn.Module, card: Card) -> float:
-    """The largest difference between a logit of the file and of the network, on random images."""
+def _measured(
+    logits: Logits, network: nn.Module, card: Card, dataset: Dataset | None, lacking: str, int8: bool
+) -> Measured:
+    """How far the file is from the network on random images, and how good it is on all test images.
+
+    Raises:
+        ExportError: if it does not compute the same; in int8 nothing but the shape is asked for.
+    """
     images = torch.rand(64, *card.shape, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        expected = network(images).numpy()
-    found = logits(images.numpy())
-    if found.shape != expected.shape or not np.allclose(found, expected, rtol=TOLERANCE, atol=TOLERANCE):
+    expected, found = _runner_of(network)(images.numpy()), logits(images.numpy())
+    same = int8 or (found.shape == expected.shape and np.allclose(found, expected, rtol=TOLERANCE, atol=TOLERANCE))
+    if found.shape != expected.shape or not same:
         raise ExportError("the file does not compute what the network computes: nothing was written")
-    return float(np.abs(found - expected).max())
+    difference = None if int8 else float(np.abs(found - expected).max())
+    if dataset is None:
+        return Measured(None, 0, difference, None, lacking)
+    right = agreeing = 0
+    for batch, labels in dataset.test.batches(EVALUATION_BATCH):
+        chosen = logits(batch.numpy()).argmax(1)
+        right += int((chosen == labels.numpy()).sum())
+        agreeing += int((chosen == _runner_of(network)(batch.numpy()).argmax(1)).sum()) if int8 else 0
+    count = len(dataset.test)
+    return Measured(right / count, count, difference, agreeing / count if int8 else None)
 
 
-def _write(path: Path, content: bytes) -> None:
-    """All of it or nothing."""
+def _script(network: nn.Module, card: Card, is_onnx: bool) -> tuple[str | None, str]:
+    """The script that uses the file without prunelab; None, and why, where the network cannot be written as source."""
+    place = files("prunelab.deploy.standalone")
+    if is_onnx:
+        return (place / "onnx_file.py").read_text(encoding="utf-8"), ""
+    source = (place / "safetensors_file.py").read_text(encoding="utf-8")
+    before, _, rest = source.partition(BEGIN)
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            try:
-                file.write(content)
-                file.flush()
-                os.fchmod(file.fileno(), 0o644)
-                Path(file.name).replace(path)
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
-    except OSError as error:
-        raise ExportError(f"{path} cannot be written: {error}") from error
+        return f"{before}{BEGIN}\n{function_source(network, card.shape)}\n\n\n{END}{rest.partition(END)[2]}", ""
+    except ExportError as error:
+        return None, f"no script: {error}"
 
 
-def _accuracy(logits: Logits, dataset: Dataset) -> float:
-    right = sum(
-        int((logits(images.numpy()).argmax(1) == labels.numpy()).sum())
-        for images, labels in dataset.test.batches(EVALUATION_BATCH)
+def _recheck(file: Path, is_onnx: bool, logits: Logits, card: Card) -> None:
+    """That what lies on the disk computes what was measured.
+
+    Raises:
+        ExportError: if it does not.
+    """
+    images = torch.rand(8, *card.shape, generator=torch.Generator().manual_seed(1)).numpy()
+    if not np.allclose(_runner(file.read_bytes(), is_onnx)(images), logits(images), rtol=TOLERANCE, atol=TOLERANCE):
+        raise ExportError("the file does not compute what the network computes: nothing was written")
+
+
+def _said(path: Path, size: int, facts: Facts) -> list[str]:
+    """Size, agreement and accuracy, in words."""
+    found, metrics = facts.measured, facts.metrics
+    reference = metrics.get(names.INT8_BYTES if "int8" in facts.form else names.FILE_BYTES)
+    recorded = "" if "onnx, float32" in facts.form or reference is None else f" (recorded: {reference:,.0f})"
+    agreement = (
+        f"its logits are within {found.difference:.1e} of the network's"
+        if found.difference is not None
+        else f"on {found.agreement:.2%} of the test images it chooses as the float32 network does"
     )
-    return right / len(dataset.test)
+    lines = [f"{path}: {facts.form}, {size:,} bytes{recorded}; {agreement}"]
+    if found.accuracy is None:
+        return [*lines, f"its accuracy was not measured: {found.lacking}"]
+    before = metrics.get(names.INT8_ACCURACY) if "int8" in facts.form else metrics[names.TEST_ACCURACY]
+    was = "" if before is None else f"recorded: {before:.4f}; "
+    return [
+        *lines,
+        f"test accuracy {found.accuracy:.4f} on {found.images:,} images ({was}unpruned: "
+        f"{metrics[names.BASELINE_ACCURACY]:.4f})",
+    ]
 
 
-def _speed(logits: Logits, dataset: Dataset) -> str:
-    times = {}
-    for size in (1, 1024):
-        found = latency(
-            {DENSE: lambda images: torch.from_numpy(logits(images.numpy()))}, dataset.test.take(size), size, 0.2, 1
-        )
-        times[size] = found.milliseconds[DENSE]
-    return "latency: " + ", ".join(f"{time:.3f} ms for a batch of {size:,}" for size, time in times.items())
+def _speed(logits: Logits, dataset: Dataset, is_onnx: bool) -> str:
+    """The median time of a batch and its interquartile range, with what ran it."""
+    words = []
+    for size in TIMED:
+        forms = {DENSE: lambda images: torch.from_numpy(logits(images.numpy()))}
+        found = latency(forms, dataset.test.take(size), size, 0.1, 1)
+        time = found.milliseconds(DENSE)
+        text = f"{time.median:.3f} ms (interquartile range {time.iqr:.3f})"
+        words.append(f"{text if time.relative <= STEADY else 'too unsteady to say'} for a batch of {size:,}")
+    runtime = version() if is_onnx else f"torch {torch.__version__}"
+    threads = torch.get_num_threads()
+    return f"latency: {', '.join(words)}; {runtime}, {threads} thread{'' if threads == 1 else 's'}"
 
 
-def _runner(network: nn.Module) -> Logits:
+def _runner(content: bytes, is_onnx: bool) -> Logits:
+    return onnx_runner(content) if is_onnx else _runner_of(read_network(content, trust=True)[0])
+
+
+def _runner_of(network: nn.Module) -> Logits:
     def run(images: NDArray[np.float32]) -> NDArray[np.float32]:
         with torch.no_grad():
             logits: NDArray[np.float32] = network(torch.from_numpy(images)).numpy()

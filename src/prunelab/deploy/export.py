@@ -21,19 +21,33 @@ def main() -> None:
     )
     parser.add_argument("run", help="run id or name of a finished job (weight-90: the newest of that name), or last")
     parser.add_argument("--format", choices=FORMATS, default=FORMATS[0], help="default: onnx (needs the extra onnx)")
+    parser.add_argument(
+        "--int8", action="store_true", help="quantize to int8 (ONNX Runtime, static, per channel; format onnx)"
+    )
+    parser.add_argument(
+        "--dense", action="store_true", help="no sparse form, even where it is smaller (format safetensors)"
+    )
     parser.add_argument("--output", type=Path, metavar="FILE", help="default: the job's name with the format's ending")
     parser.add_argument("--force", action="store_true", help="replace FILE if it is there")
     parser.add_argument("--trust-code", action="store_true", help=TRUST)
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="where the store is, if not here")
     overrides, others = split_arguments(sys.argv[1:])
     arguments = parser.parse_args(others)
+    if arguments.int8 and arguments.format != "onnx":
+        parser.error("--int8 is refused with --format safetensors: it goes with onnx")
+    if arguments.dense and arguments.format != "safetensors":
+        parser.error("--dense is refused with --format onnx: an ONNX file is dense; it goes with safetensors")
     try:
         job = compose_job(overrides)
         from prunelab.deploy.deployable import Wanted, export
         from prunelab.tracking.existing import existing_store
 
         store = existing_store(job.tracking, job.experiment_name)
-        wanted = Wanted(arguments.run, arguments.format, arguments.output, arguments.force, arguments.trust_code)
+        wanted = Wanted(
+            *(arguments.run, arguments.format, arguments.output, arguments.force, arguments.trust_code),
+            int8=arguments.int8,
+            dense=arguments.dense,
+        )
         export(store, job.data.folder, wanted)
     except PrunelabError as error:
         sys.exit(f"prunelab-export: {error}")

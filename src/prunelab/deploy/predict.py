@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
+
+from rich.console import Console
 
 from prunelab.compose import TRUST, compose_job, split_arguments
 from prunelab.errors import PrunelabError
 
+WIDE = 200
+"""Columns of the table beside the names of the images, where there is no terminal."""
+
 
 def main() -> None:
-    """The console command; nothing is printed unless all images can be classified."""
+    """The console command; status 1 if an image could not be read, which is named, after all others were classified."""
     parser = argparse.ArgumentParser(
         prog="prunelab-predict",
-        description="Classify images with the pruned network of a finished job.",
+        description="Classify images with the pruned network of a finished job, or with an exported file.",
         epilog="Any KEY=VALUE is an override as for prunelab, for instance data=digits or tracking.uri=sqlite:////x.db",
     )
-    parser.add_argument("run", help="run id or name of a finished job, last, or an exported .safetensors file")
-    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="PNG or any other that Pillow reads")
+    parser.add_argument("run", help="run id or name of a finished job, last, or an exported .safetensors or .onnx file")
+    parser.add_argument(
+        "images", nargs="+", metavar="IMAGE", help="a picture, a folder of pictures, or a pattern ('shoes/*.png')"
+    )
     parser.add_argument(
         "--top", type=int, default=3, metavar="K", help="so many classes, the likeliest first (default 3)"
     )
     parser.add_argument(
         "--invert", action="store_true", help="the images are dark on light, the network's light on dark"
     )
+    parser.add_argument("--json", action="store_true", help="print JSON: a list with an object for each image")
     parser.add_argument("--crop", action="store_true", help="take the middle of images of other sizes and proportions")
     parser.add_argument("--trust-code", action="store_true", help=TRUST)
     overrides, others = split_arguments(sys.argv[1:])
@@ -33,11 +40,22 @@ def main() -> None:
         if arguments.top < 1:
             parser.error(f"argument --top: {arguments.top} is refused: it takes a whole number, at least 1")
         job = compose_job(overrides)
-        from prunelab.deploy.classify import classify, print_classes, stored_network
+        from prunelab.deploy.classify import as_json, as_table, classify, expanded, network_of
 
-        network, card = stored_network(job, arguments.run, arguments.trust_code)
-        found = classify(network, card, arguments.images, arguments.invert, arguments.crop)
-        print_classes(found, arguments.top)
+        paths = expanded(arguments.images)
+        network, card = network_of(job, arguments.run, arguments.trust_code)
+        seen = list(classify(network, card, paths, arguments.invert, arguments.crop))
+        if arguments.json:
+            print(as_json(seen, arguments.top))
+        elif any(each.probabilities is not None for each in seen):
+            wide = None if sys.stdout.isatty() else WIDE + max(len(str(path)) for path in paths)
+            Console(width=wide, highlight=False).print(as_table(seen, arguments.top))
+        failed = [each for each in seen if each.probabilities is None]
+        for each in failed:
+            print(f"prunelab-predict: {each.error}", file=sys.stderr)
+        if failed:
+            print(f"prunelab-predict: {len(failed)} of {len(seen)} images could not be classified", file=sys.stderr)
+            sys.exit(1)
     except PrunelabError as error:
         sys.exit(f"prunelab-predict: {error}")
     except KeyboardInterrupt:

@@ -19,7 +19,7 @@ ELEMENTWISE = (nn.ReLU, nn.LeakyReLU, nn.GELU, nn.Tanh, nn.Sigmoid, nn.Identity,
 
 def chain(network: nn.Module) -> Operator:
     """Images [n, ...] -> logits [n, classes]."""
-    layers = _plain(network)
+    layers = plain_layers(network)
     if layers is None:
         return network
     return _flat(_run([_product(layer) if isinstance(layer, nn.Linear) else layer.forward for layer in layers]))
@@ -27,14 +27,14 @@ def chain(network: nn.Module) -> Operator:
 
 def csr_chain(network: nn.Module) -> Operator | None:
     """The same with the weights in compressed sparse row form; None for a network that is no chain."""
-    layers = _plain(network)
+    layers = plain_layers(network)
     if layers is None:
         return None
     run = _run([_sparse_product(layer) if isinstance(layer, nn.Linear) else layer.forward for layer in layers])
     return _flat(lambda images: run(images.T).T)  # the sparse product wants the images as columns
 
 
-def _plain(network: nn.Module) -> list[nn.Module] | None:
+def plain_layers(network: nn.Module) -> list[nn.Module] | None:
     """The layers after the Flatten of a network that is an `nn.Sequential` of it, linear layers and activations."""
     if not isinstance(network, nn.Sequential) or not len(network) or type(network[0]) is not nn.Flatten:
         return None

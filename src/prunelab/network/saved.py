@@ -10,6 +10,7 @@ version of torch that wrote it, and cannot be trained on or looked into.)
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -23,7 +24,7 @@ from prunelab.errors import ConfigError, StoreError
 from prunelab.graph.graph import Graph
 from prunelab.graph.surgery import resize, tensors
 from prunelab.network.build import build
-from prunelab.network.packed import COLUMNS, INPUTS, OUTPUTS, ROWS, VALUES, Packed, unpack
+from prunelab.network.packed import COLUMNS, INPUTS, OUTPUTS, ROWS, VALUES, unpack
 from prunelab.network.trusted import refuse_foreign
 
 
@@ -103,7 +104,7 @@ def read_network(content: bytes, trust: bool = False) -> tuple[nn.Module, Card]:
     """
     packed = unpack(content)
     try:
-        card = read_card(packed)
+        card = card_of(packed.metadata)
         if not trust:
             refuse_foreign(card.model)
         network = build(card.model, card.shape, len(card.classes), seed=0)
@@ -122,9 +123,12 @@ def _check_runs(network: nn.Module, card: Card) -> None:
         raise ValueError(f"it gives {list(logits.shape)} for one image, and the file names {len(card.classes)} classes")
 
 
-def read_card(packed: Packed) -> Card:
-    """What a file says of its network."""
-    metadata = packed.metadata
+def card_of(metadata: Mapping[str, str]) -> Card:
+    """What the metadata of a file say of its network.
+
+    Raises:
+        KeyError, TypeError, ValueError: if they are not a network's of prunelab's.
+    """
     channels, rows, columns = json.loads(metadata["shape"])
     scale = json.loads(metadata["normalisation"])
     return Card(
@@ -132,7 +136,7 @@ def read_card(packed: Packed) -> Card:
         shape=(int(channels), int(rows), int(columns)),
         classes=tuple(json.loads(metadata["classes"])),
         normalisation=None if scale is None else Normalisation(tuple(scale["mean"]), tuple(scale["std"])),
-        weights=tuple(packed.weights),
+        weights=tuple(json.loads(metadata["weights"])),
     )
 
 
@@ -164,8 +168,16 @@ def _state(network: nn.Module) -> dict[str, Tensor]:
     return {name: value for name, value in tensors(network) if name in stored}
 
 
+def with_metadata(content: bytes, texts: Mapping[str, str]) -> bytes:
+    """The file with more metadata."""
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    header["__metadata__"] |= texts
+    written = json.dumps(header, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    written = written.ljust(-(-len(written) // 8) * 8)  # the tensors begin at a multiple of 8 bytes
+    return len(written).to_bytes(8, "little") + written + content[8 + length :]
+
+
 def _ordered(content: bytes) -> bytes:
     """The file with the keys of its header in order: safetensors writes them in another order each time."""
-    length = int.from_bytes(content[:8], "little")
-    header = json.dumps(json.loads(content[8 : 8 + length]), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return content[:8] + header.encode().ljust(length) + content[8 + length :]
+    return with_metadata(content, {})

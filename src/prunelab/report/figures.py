@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, NullFormatter
 
 from prunelab import names
+from prunelab.report import speed
 from prunelab.report.results import Results
 from prunelab.report.series import removed, unpruned
 
@@ -61,8 +62,7 @@ def against_percentage(results: Results, table: pd.DataFrame, metric: str, basel
 
 def batch_sizes(table: pd.DataFrame) -> list[int]:
     """Those whose speed was measured."""
-    found = [str(column) for column in table.columns if str(column).startswith(names.SPEEDUP)]
-    return sorted(int(column.rpartition("_")[2]) for column in found if table[column].notna().any())
+    return [size for size in speed.batch_sizes(table.columns) if table[names.speedup(size)].notna().any()]
 
 
 def against(results: Results, table: pd.DataFrame, columns: Mapping[str, str]) -> Figure:

@@ -9,10 +9,9 @@ import pandas as pd
 from prunelab import names
 from prunelab.report.results import EMPTIED, Results
 from prunelab.report.series import unpruned
+from prunelab.report.speed import batch_sizes, measured_with
 
 TOLERANCE = 0.01
-BATCH = 1024
-"""The batch size whose measured speed is spoken of."""
 
 
 def findings(results: Results) -> list[str]:
@@ -32,9 +31,11 @@ def findings(results: Results) -> list[str]:
         sentences.append(f"Of some jobs the speed was not measured: {'; '.join(reasons)}.")
     if names.SPEED_UNSTEADY in results.rows and (unsteady := int(results.rows[names.SPEED_UNSTEADY].notna().sum())):
         sentences.append(
-            f"The machine was not steady while the speed of {unsteady} of {len(results.rows)} jobs was measured (the "
-            f"dense network's own time changed; tag {names.SPEED_UNSTEADY}): measure again on a quiet one."
+            f"The machine was not steady while the speed of {unsteady} of {len(results.rows)} jobs was measured (times "
+            f"scatter by more than a fifth; tag {names.SPEED_UNSTEADY}): those are left out. Measure on a quiet one."
         )
+    if (runtime := measured_with(results.rows)) != "":
+        sentences.append(f"Times are of {runtime}.")
     return sentences
 
 
@@ -98,14 +99,16 @@ def _speed(part: pd.DataFrame) -> str:
     """How much faster it is where it still holds, and where a sparse form would be slower than the dense network."""
     words = []
     row = reach(part)
-    if row is not None and row[names.PERCENTAGE] > 0 and not pd.isna(row.get(names.speedup(BATCH))):
-        form = row[f"{names.FASTEST}batch_{BATCH}"]
-        times = f"{row[names.speedup(BATCH)]:.1f}"
-        faster = "no faster" if times == "1.0" else f"{times}x as fast"
-        words.append(f"measured there {faster} ({form}, batch of {BATCH})")
-    sparse = part.get(names.latency(BATCH, "csr"))
-    if sparse is not None and sparse.notna().any():
-        slower = part[sparse > part[names.latency(BATCH, "dense")]]
+    for batch in batch_sizes(part.columns)[-1:]:  # the largest is spoken of
+        if row is not None and row[names.PERCENTAGE] > 0 and not pd.isna(row.get(names.speedup(batch))):
+            form = row[f"{names.FASTEST}batch_{batch}"]
+            times = f"{row[names.speedup(batch)]:.1f}"
+            faster = "no faster" if times == "1.0" else f"{times}x as fast"
+            words.append(f"measured there {faster} ({form}, batch of {batch})")
+        sparse = part.get(names.latency(batch, "csr"))
+        if sparse is None or not sparse.notna().any():
+            continue
+        slower = part[sparse > part[names.latency(batch, "dense")]]
         if not slower.empty:
             words.append(f"as a sparse matrix slower than dense at {_percentages(slower)}")
     return "; ".join(words)

@@ -27,9 +27,11 @@ from prunelab.report.provenance import Provenance
 from prunelab.report.published import comparison
 from prunelab.report.results import Results
 from prunelab.report.series import PERCENTAGE_OF
+from prunelab.report.speed import measured_with
 from prunelab.report.tables import as_cells
 from prunelab.report.traces import DASH_NAMES, SYMBOLS
 from prunelab.report.verdict import verdicts
+from prunelab.report.which_file import which_file
 
 
 def page(
@@ -49,6 +51,8 @@ def page(
         "maps": maps,
         "training": learning_curves(results.curves),
     }
+    choice = which_file(table)
+    groups["files"] = [] if choice is None else choice.plots
     plots = [*chain.from_iterable(groups.values()), *(plot for each in alike for plot in each.plots)]
     on_dark = {light: dark for each in alike for _, light, dark in each.layers}
     return _template().render(
@@ -59,6 +63,8 @@ def page(
         kept=kept(table),
         drops=[f"{100 * drop:g}" for drop in DROPS],
         groups=groups,
+        choice=choice,
+        runtime=measured_with(results.rows),
         left_out=len(every) - len(series),
         key_of_series=_key(series),
         detail=drawing.DETAIL,

@@ -16,6 +16,7 @@ from prunelab.report.figures import BASELINE_COLOUR, DASHES, PALETTE
 from prunelab.report.published import ACCURACY, LOSS
 from prunelab.report.results import Results, same_ratios
 from prunelab.report.series import removed
+from prunelab.report.speed import batch_sizes
 from prunelab.report.traces import Trace, lines, logarithmic, number, printed, spans, unpruned
 
 MOST = len(PALETTE) * len(DASHES)
@@ -103,9 +104,8 @@ def axes(table: pd.DataFrame) -> list[Axis]:
     found = [Axis(names.COMPRESSION_RATIO, f"With fewer {both}", f"times fewer {both}")]
     if not same:
         found.append(Axis(names.THEORETICAL_SPEEDUP, "With fewer multiply-adds", "times fewer multiply-adds"))
-    batches = [column for column in table.columns if str(column).startswith(names.SPEEDUP)]
-    for column in sorted(batches, key=lambda column: int(column.rpartition("_")[2])):
-        batch = int(column.rpartition("_")[2])
+    for batch in batch_sizes(table.columns):
+        column = names.speedup(batch)
         images = "one image" if batch == 1 else f"{batch:,} images"
         found.append(Axis(column, f"Measured speed, {images} at a time", f"times faster, measured, {images} at a time"))
     found.append(Axis(names.FILE_BYTES, "In a smaller file", "size of the saved network (bytes)", "{:g}B", True))

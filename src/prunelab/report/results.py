@@ -16,6 +16,7 @@ import pandas as pd
 from prunelab import names
 from prunelab.report.layers import emptied, layer_names
 from prunelab.report.series import with_series
+from prunelab.report.speed import UNSTEADY, only_steady
 
 
 @dataclass(frozen=True)
@@ -75,17 +76,19 @@ def together(every: Sequence[Results]) -> Results:
 def _over_seeds(labelled: pd.DataFrame) -> pd.DataFrame:
     """Mean of every metric for each series and percentage, with `n` seeds and columns `sd <metric>` (0 for one seed).
 
-    Of the forms that were the fastest, the commonest.
+    Of the forms that were the fastest, the commonest. Times that scattered too much are left out.
 
     Sorted by series in the order in which they first appear, then by percentage.
     """
+    labelled = only_steady(labelled)
     metrics = [c for c in labelled.select_dtypes("number").columns if c != names.PERCENTAGE]
     grouped = labelled.groupby(["series", names.PERCENTAGE], sort=False)
     mean = grouped[metrics].mean()
     sd = grouped[metrics].std().fillna(0).add_prefix("sd ")
     fastest = [grouped[column].agg(_commonest) for column in labelled.columns if column.startswith(names.FASTEST)]
+    unsteady = [grouped[column].any() for column in labelled.columns if column.startswith(f"{UNSTEADY} ")]
     table = pd.concat(
-        [mean, sd, grouped.size().rename("n"), emptied(labelled).rename(EMPTIED), *fastest], axis=1
+        [mean, sd, grouped.size().rename("n"), emptied(labelled).rename(EMPTIED), *fastest, *unsteady], axis=1
     ).reset_index()
     order = {name: position for position, name in enumerate(dict.fromkeys(labelled["series"]))}
     return table.sort_values(

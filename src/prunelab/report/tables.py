@@ -12,6 +12,8 @@ from prunelab import names
 from prunelab.report.layers import few
 from prunelab.report.published import ACCURACY, LOSS
 from prunelab.report.results import EMPTIED, same_ratios
+from prunelab.report.speed import UNSTEADY, batch_sizes, mark
+from prunelab.report.speed import columns as speed_columns
 
 COLUMNS: dict[str, tuple[str, str]] = {
     "series": ("method", "{}"),
@@ -24,26 +26,48 @@ COLUMNS: dict[str, tuple[str, str]] = {
     names.NEURONS_REMAINING: ("neurons left", "{:,.0f}"),
     names.COMPRESSION_RATIO: ("smaller by", "{:.2f}x"),
     names.THEORETICAL_SPEEDUP: ("fewer multiply-adds", "{:.2f}x"),
-    names.speedup(1): ("faster, batch 1", "{:.2f}x"),
-    names.speedup(1024): ("faster, batch 1024", "{:.2f}x"),
-    f"{names.FASTEST}batch_1024": ("fastest as", "{}"),
     names.FILE_BYTES: ("file, bytes", "{:,.0f}"),
+    names.INT8_ACCURACY: ("int8 accuracy", "{:.4f}"),
+    names.INT8_BYTES: ("int8, bytes", "{:,.0f}"),
     EMPTIED: ("emptied layers", "{}"),
     ACCURACY: ("report's accuracy", "{:.4f}"),
     LOSS: ("report's loss", "{:.4f}"),
     "n": ("n", "{:.0f}"),
 }
-"""Each column that a person sees: its heading and how a value of it is written."""
+"""Each column that a person sees beside those of speed: its heading and how a value of it is written."""
+BEFORE_SPEED = names.THEORETICAL_SPEEDUP
+"""The column after which those of measured speed stand."""
 WIDE = (names.VAL_ACCURACY,)
 """Columns for which only the page has room."""
 SPREAD = (names.TEST_ACCURACY, names.TEST_LOSS, names.VAL_ACCURACY, names.ACCURACY_DROP)
 """Columns that the page shows with their standard deviation."""
-LEAST = (
-    *(names.NEURONS_REMAINING, names.WEIGHTS_REMAINING, names.THEORETICAL_SPEEDUP, f"{names.FASTEST}batch_1024"),
-    *(EMPTIED, names.FILE_BYTES, names.speedup(1), names.COMPRESSION_RATIO, names.speedup(1024)),
-    *(names.TEST_LOSS, names.ACCURACY_DROP),
-)
-"""The columns that a narrow terminal does without, the first to go first."""
+
+
+def least(table: pd.DataFrame) -> list[str]:
+    """The columns that a narrow terminal does without, the first to go first."""
+    *smaller, largest = (names.speedup(size) for size in (batch_sizes(table.columns) or [1]))
+    return [
+        *(names.NEURONS_REMAINING, names.WEIGHTS_REMAINING, names.THEORETICAL_SPEEDUP, *_fastest(table)),
+        *(EMPTIED, names.INT8_BYTES, names.FILE_BYTES, *smaller, names.COMPRESSION_RATIO, largest),
+        *(names.INT8_ACCURACY, names.TEST_LOSS, names.ACCURACY_DROP),
+    ]
+
+
+def columns_of(table: pd.DataFrame) -> dict[str, tuple[str, str]]:
+    """`COLUMNS` with those of speed, for the batch sizes that were measured."""
+    found: dict[str, tuple[str, str]] = {}
+    for column, written in COLUMNS.items():
+        found[column] = written
+        if column == BEFORE_SPEED:
+            for size in batch_sizes(table.columns):
+                found |= speed_columns(size)
+            found |= dict.fromkeys(_fastest(table), ("fastest as", "{}"))
+    return found
+
+
+def _fastest(table: pd.DataFrame) -> list[str]:
+    """Of the largest batch, which form took least."""
+    return [f"{names.FASTEST}batch_{size}" for size in batch_sizes(table.columns)[-1:]]
 
 
 def as_rich(table: pd.DataFrame, title: str, width: int, plain: bool = False) -> Table:
@@ -51,7 +75,7 @@ def as_rich(table: pd.DataFrame, title: str, width: int, plain: bool = False) ->
     headings, lines = _written(table)
     if _width(headings, lines) > width:
         headings = _broken(headings)
-    for column in LEAST:
+    for column in least(table):
         if _width(headings, lines) > width and column in table.columns:
             table = table.drop(columns=column)
             headings, lines = _written(table)
@@ -79,14 +103,14 @@ def as_markdown(table: pd.DataFrame) -> str:
 
 def as_cells(table: pd.DataFrame) -> dict[str, Any]:
     """For the page: headings and lines of cells, each as it is written and with the number by which it is sorted."""
-    columns = shown(table)
+    columns, headings = shown(table), columns_of(table)
     numeric = [column for column in columns if pd.api.types.is_numeric_dtype(table[column])]
     return {
-        "headings": [{"text": COLUMNS[column][0], "numeric": column in numeric} for column in columns],
+        "headings": [{"text": headings[column][0], "numeric": column in numeric} for column in columns],
         "lines": [
             [
                 {
-                    "text": cell(row, column, SPREAD),
+                    "text": cell(row, column, SPREAD, headings[column][1]),
                     "value": f"{row[column]:.9g}" if column in numeric and not pd.isna(row[column]) else "",
                     "title": row[column] if column == EMPTIED and row[column] != few(row[column]) else "",
                 }
@@ -98,8 +122,8 @@ def as_cells(table: pd.DataFrame) -> dict[str, Any]:
 
 
 def shown(table: pd.DataFrame) -> list[str]:
-    """The columns of `COLUMNS` that say something in this table."""
-    columns = [column for column in COLUMNS if column in table.columns]
+    """The columns that say something in this table."""
+    columns = [column for column in columns_of(table) if column in table.columns]
     if EMPTIED in columns and not table[EMPTIED].any():
         columns.remove(EMPTIED)
     if names.THEORETICAL_SPEEDUP in columns and same_ratios(table):
@@ -109,20 +133,26 @@ def shown(table: pd.DataFrame) -> list[str]:
     return columns
 
 
-def cell(row: Mapping[Hashable, Any], column: str, spread: Collection[str] = (names.TEST_ACCURACY,)) -> str:
-    """A value as it is written; in the columns of `spread` with its standard deviation over several seeds."""
+def cell(
+    row: Mapping[Hashable, Any],
+    column: str,
+    spread: Collection[str] = (names.TEST_ACCURACY,),
+    written: str | None = None,
+) -> str:
+    """A value as it is `written`; in the columns of `spread` with its standard deviation over several seeds."""
     if pd.isna(row[column]):
-        return ""
-    text = few(row[column]) if column == EMPTIED else COLUMNS[column][1].format(row[column])
+        return UNSTEADY if row.get(mark(column)) is True else ""
+    text = few(row[column]) if column == EMPTIED else (written or COLUMNS[column][1]).format(row[column])
     if column in spread and row.get("n", 1) > 1:
         text += f" ± {row[f'sd {column}']:.4f}"
     return text
 
 
 def _written(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
+    headings = columns_of(table)
     columns = [column for column in shown(table) if column not in WIDE]
-    return [COLUMNS[column][0] for column in columns], [
-        [cell(row, column) for column in columns] for row in table.to_dict("records")
+    return [headings[column][0] for column in columns], [
+        [cell(row, column, written=headings[column][1]) for column in columns] for row in table.to_dict("records")
     ]
 
 

@@ -10,7 +10,7 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig
 
-from prunelab.config import Job
+from prunelab.config import Job, Until
 from prunelab.errors import ConfigError, PrunelabError
 from prunelab.job import Result
 from prunelab.sweep.grid import complain, composer, with_root
@@ -34,12 +34,7 @@ def run_until(
             raise ConfigError("percentage is refused: it is what experiment=until looks for")
         planned = _possible(plan(combinations, composer(config, loader), threads_per_job(config.hydra.launcher)))
         for job in planned.jobs:
-            until = job.job.until
-            if until is None or (until.max_accuracy_drop, until.min_speedup, until.max_parameters) == (None,) * 3:
-                raise ConfigError(
-                    "until is refused without a condition: it accepts until.max_accuracy_drop, until.min_speedup, "
-                    "until.max_parameters, any combination"
-                )
+            check_conditions(job.job)
         with open_sweep(planned, config.hydra.launcher) as sweep:
             launcher.task_function = partial(run_in_sweep, sweep.context)  # type: ignore[attr-defined]
             for job in planned.jobs:
@@ -59,6 +54,23 @@ def run_until(
             return sweep.verdicts
     except (PrunelabError, JobFailed) as error:
         raise SystemExit(f"prunelab: {error}") from error
+
+
+def check_conditions(job: Job) -> None:
+    """Refuse a job that has no condition, or does not measure what its conditions are about.
+
+    Raises:
+        ConfigError: naming the key.
+    """
+    until, measure = job.until, job.measure
+    conditions = {} if until is None else until.model_dump(exclude={"resolution"})
+    if until is None or all(value is None for value in conditions.values()):
+        accepted = ", ".join(f"until.{name}" for name in Until.model_fields if name != "resolution")
+        raise ConfigError(f"until is refused without a condition: it accepts {accepted}, any combination")
+    if until.max_ms is not None and not measure.batch_sizes:
+        raise ConfigError(f"until.max_ms={until.max_ms:g} is refused: it is measured, and measure.batch_sizes is empty")
+    if until.max_bytes is not None and not measure.file:
+        raise ConfigError(f"until.max_bytes={until.max_bytes} is refused: it takes measure.file=true")
 
 
 def run_search(sweeper: Any, arguments: list[str]) -> Any:

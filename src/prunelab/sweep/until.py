@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from prunelab.config import Until
+from prunelab.errors import ConfigError
 from prunelab.job import Result
 
 
@@ -83,14 +84,41 @@ class _Gain:
         return self.value(result) >= self.wanted if self.at_least else self.value(result) <= self.wanted
 
     def __str__(self) -> str:
-        return f"{self.what} of at {'least' if self.at_least else 'most'} {self.wanted:g}"
+        return f"{self.what} of at {'least' if self.at_least else 'most'} {self.wanted:,g}"
 
 
 def _gains(until: Until) -> list[_Gain]:
     return [
-        _Gain("a speedup", until.min_speedup, lambda result: result.speedup, True),
+        _Gain("a speedup in MACs (counted, not timed)", until.min_speedup, lambda result: result.speedup, True),
         _Gain("a number of parameters", until.max_parameters, lambda result: result.parameters, False),
+        _Gain("a measured time in ms", until.max_ms, _milliseconds, False),
+        _Gain("a file size in bytes", until.max_bytes, _bytes, False),
     ]
+
+
+def _milliseconds(result: Result) -> float:
+    """The measured time.
+
+    Raises:
+        ConfigError: if there is none that can be relied on.
+    """
+    if result.milliseconds is None:
+        raise ConfigError(
+            f"until.max_ms cannot be decided: the speed of {result.name} was not measured; it takes jobs that run one "
+            "at a time, and a runtime that can run the network"
+        )
+    if not result.steady:
+        raise ConfigError(
+            f"until.max_ms cannot be decided: the time of {result.name} scatters by more than a fifth each time it is "
+            "measured; try again on a quiet machine, or with a longer measure.seconds"
+        )
+    return result.milliseconds
+
+
+def _bytes(result: Result) -> float:
+    if result.file_bytes is None:
+        raise ConfigError(f"until.max_bytes cannot be decided: {result.name} kept no network (measure.file=false)")
+    return result.file_bytes
 
 
 def _first(count: int, holds: Callable[[int], bool]) -> int | None:

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from prunelab import names
 from prunelab.config import Job
 from prunelab.graph.graph import Graph
 from prunelab.measure.files import SavedNetwork
-from prunelab.measure.latency import Latency
+from prunelab.measure.forms import INT8, INT8_DENSE, Forms
+from prunelab.measure.int8 import Int8
+from prunelab.measure.latency import DENSE, STEADY, Latency, Spread
 from prunelab.measure.quality import Quality
 from prunelab.measure.size import Size, ratio
 
 LONGEST_TAG = 8000
 """Characters; MLflow refuses longer ones."""
-STEADY = 1.5
-"""By what factor the dense network's own time may change while a job is measured."""
 
 
 def settings(job: Job) -> dict[str, object]:
@@ -91,19 +92,66 @@ def files(saved: SavedNetwork, dense_bytes: int) -> dict[str, float]:
     }
 
 
-def speeds(latencies: Sequence[Latency]) -> dict[str, float]:
-    """Milliseconds of every form and of the fastest, and the speedup that the fastest is."""
-    found: dict[str, float] = {}
+def int8(dense: Int8, pruned: Int8) -> dict[str, float]:
+    """Accuracy and bytes of the quantized networks."""
+    return {
+        names.INT8_ACCURACY: pruned.test.accuracy,
+        names.INT8_LOSS: pruned.test.loss,
+        names.INT8_VAL_ACCURACY: pruned.validation.accuracy,
+        names.INT8_BYTES: len(pruned.content),
+        names.INT8_BASELINE_ACCURACY: dense.test.accuracy,
+        names.INT8_BASELINE_BYTES: len(dense.content),
+    }
+
+
+def speeds(latencies: Sequence[Latency], forms: Forms) -> dict[str, float]:
+    """Milliseconds of every form and of the fastest, the speedup that the fastest is, and the spread of each."""
+    found: dict[str, Spread] = {}
     for measured in latencies:
-        size = measured.batch_size
-        found |= {names.latency(size, form): value for form, value in measured.milliseconds.items()}
-        found[names.latency(size)] = measured.milliseconds[measured.fastest]
-        found[names.speedup(size)] = measured.speedup
-    return found
+        size, fastest = measured.batch_size, measured.fastest(forms.reported)
+        for form in forms.operators:
+            if form not in (INT8, INT8_DENSE):
+                found[names.latency(size, form)] = measured.milliseconds(form)
+        found[names.latency(size)] = measured.milliseconds(fastest)
+        found[names.speedup(size)] = measured.speedup(fastest)
+        if INT8 in forms.operators:
+            found[names.int8(names.latency(size, DENSE))] = measured.milliseconds(INT8_DENSE)
+            found[names.int8(names.latency(size))] = measured.milliseconds(INT8)
+            found[names.int8(names.speedup(size))] = measured.speedup(INT8)
+    medians = {name: spread.median for name, spread in found.items()}
+    return medians | {names.iqr(name): spread.iqr for name, spread in found.items()}
 
 
-def fastest(latencies: Sequence[Latency]) -> dict[str, str]:
-    """Tags: which form was the fastest at each batch size, and whether the times can be trusted."""
-    tags = {f"{names.FASTEST}batch_{measured.batch_size}": measured.fastest for measured in latencies}
-    unsteady = [f"batch {each.batch_size}: {each.drift:.1f}x" for each in latencies if each.drift > STEADY]
-    return {**tags, names.SPEED_UNSTEADY: ", ".join(unsteady)} if unsteady else tags
+def fastest(latencies: Sequence[Latency], forms: Forms) -> dict[str, str]:
+    """Tags: what ran the networks, which form was the fastest at each batch size, and which times are unsteady."""
+    tags = {f"{names.FASTEST}batch_{each.batch_size}": each.fastest(forms.reported) for each in latencies}
+    tags[names.SPEED_RUNTIME] = forms.runtime
+    scatter = {each.batch_size: each.unsteadiness(_quoted(each, forms)) for each in latencies}
+    if unsteady := [f"batch {size}: {100 * share:.0f}%" for size, share in scatter.items() if share > STEADY]:
+        tags[names.SPEED_UNSTEADY] = ", ".join(unsteady)
+    return tags
+
+
+def models(forms: Forms) -> dict[str, float]:
+    """Bytes of the float32 ONNX model, where one was timed."""
+    return {} if forms.onnx_bytes is None else {names.ONNX_BYTES: forms.onnx_bytes}
+
+
+@dataclass(frozen=True, slots=True)
+class Time:
+    """What one batch takes in the fastest form, and whether that was measured steadily."""
+
+    milliseconds: float
+    steady: bool
+
+
+def time(measured: Latency, forms: Forms) -> Time:
+    """Of one batch size."""
+    milliseconds = measured.milliseconds(measured.fastest(forms.reported)).median
+    return Time(milliseconds, measured.unsteadiness(_quoted(measured, forms)) <= STEADY)
+
+
+def _quoted(measured: Latency, forms: Forms) -> list[str]:
+    """The forms whose numbers are shown beside one another."""
+    int8 = [INT8] if INT8 in forms.operators else []
+    return [DENSE, measured.fastest(forms.reported), *int8]

@@ -20,8 +20,11 @@ from prunelab.tracking.store import Store
 
 HALF = 50.0
 PICTURES = 8
-SPOKEN = (names.LAYERS, names.ALL_LAYERS, names.OVERRIDES)
-"""Tags that a row has, beside what is said of its speed."""
+SPOKEN = (
+    *(names.LAYERS, names.ALL_LAYERS, names.OVERRIDES, names.SPEED_NOT_MEASURED, names.SPEED_UNSTEADY),
+    *(names.SPEED_RUNTIME, names.INT8_INSTRUCTIONS, names.INT8_NOT_MEASURED),
+)
+"""Tags that a row has, beside which form was the fastest."""
 CURVE_METRICS = (names.TRAIN_ACCURACY, names.TRAIN_LOSS, names.VAL_ACCURACY, names.VAL_LOSS)
 
 
@@ -128,9 +131,5 @@ def _commit(run: MlflowRun) -> str:
 
 def _row(run: MlflowRun) -> dict[str, object]:
     parameters = {key: value for key, value in run.data.params.items() if key != names.PERCENTAGE}
-    spoken = {
-        key: value
-        for key, value in run.data.tags.items()
-        if key.startswith((names.FASTEST, names.SPEED_NOT_MEASURED, names.SPEED_UNSTEADY)) or key in SPOKEN
-    }
+    spoken = {key: value for key, value in run.data.tags.items() if key.startswith(names.FASTEST) or key in SPOKEN}
     return {"run_id": run.info.run_id, **parameters, **spoken, **run.data.metrics}

@@ -1,0 +1,56 @@
+"""Measured speed in tables and sentences: for which batch sizes, in which runtime, and which numbers not to trust."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import pandas as pd
+
+from prunelab import names
+
+UNSTEADY = "unsteady"
+"""What stands in a cell in place of a number."""
+_OF_BATCH = re.compile(rf"(?:{names.INT8})?(?:{names.SPEEDUP}|{names.LATENCY}).*batch_(\d+)(?:_ms)?$")
+
+
+def batch_sizes(columns: Iterable[object]) -> list[int]:
+    """Those whose speedup is among the columns of rows, the smallest first."""
+    found = (re.fullmatch(rf"{names.SPEEDUP}batch_(\d+)", str(column)) for column in columns)
+    return sorted(int(match[1]) for match in found if match)
+
+
+def columns(size: int) -> dict[str, tuple[str, str]]:
+    """The columns of a table about one batch size: headings, and how values are written."""
+    return {names.speedup(size): (f"faster, batch {size}", "{:.2f}x")}
+
+
+def only_steady(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows without the times that scattered too much; `was_unsteady` tells where they were."""
+    if names.SPEED_UNSTEADY not in rows:
+        return rows
+    rows = rows.copy()
+    marks: dict[str, pd.Series] = {}
+    for size in batch_sizes(rows.columns):
+        scattered = rows[names.SPEED_UNSTEADY].fillna("").astype(str).str.contains(rf"batch {size}:", regex=True)
+        if not scattered.any():
+            continue
+        for column in rows.columns:
+            match = _OF_BATCH.match(str(column))
+            if match and int(match[1]) == size:
+                rows[column] = rows[column].mask(scattered)
+                marks[mark(str(column))] = scattered
+    return rows.assign(**marks)
+
+
+def mark(column: str) -> str:
+    """The column that tells whether a measured value was left out because it was unsteady."""
+    return f"{UNSTEADY} {column}"
+
+
+def measured_with(rows: pd.DataFrame) -> str:
+    """What the measured times are of: `onnxruntime 1.32.0, 2 threads`; empty where there are none."""
+    if names.SPEED_RUNTIME not in rows:
+        return ""
+    parts = [part for text in rows[names.SPEED_RUNTIME].dropna() for part in str(text).split("; ")]
+    return "; ".join(dict.fromkeys(parts))

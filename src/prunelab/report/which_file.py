@@ -1,0 +1,177 @@
+"""Which file to take: every network of a sweep as the files that it can be deployed as, by accuracy, bytes and time.
+
+A file is on the Pareto front if no other is at least as good in both respects and better in one (Pareto 1906). The
+accuracy by which that is decided is validation's; test is reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import pandas as pd
+
+from prunelab import names
+from prunelab.report.figures import BASELINE_COLOUR, PALETTE
+from prunelab.report.plots import Plot
+from prunelab.report.speed import UNSTEADY, batch_sizes, mark
+from prunelab.report.traces import Trace, logarithmic, numbers
+
+COMPACTED = "compacted"
+FORMS = ("ONNX, float32", "ONNX, int8", "safetensors")
+SYMBOLS = dict(zip(FORMS, ("circle", "diamond", "square"), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file: whose network, in which form, its mean accuracies, bytes, and milliseconds of a batch if known."""
+
+    series: str
+    percentage: float
+    form: str
+    validation: float
+    test: float
+    size: float
+    milliseconds: float | None
+    unsteady: bool
+
+
+def files_of(table: pd.DataFrame) -> list[File]:
+    """Every file that the jobs could be exported as, as far as it was measured; none where no ONNX model was."""
+    if not {names.ONNX_BYTES, names.INT8_BYTES} & set(table.columns):
+        return []
+    size = next(iter(batch_sizes(table.columns)), None)
+    times: dict[str, str] = {}
+    if size is not None:
+        times[FORMS[0]] = names.latency(size, COMPACTED)
+        times[FORMS[1]] = names.int8(names.latency(size))
+        times[FORMS[2]] = names.latency(size, f"eager_{COMPACTED}")
+    columns = {
+        FORMS[0]: (names.VAL_ACCURACY, names.TEST_ACCURACY, names.ONNX_BYTES),
+        FORMS[1]: (names.INT8_VAL_ACCURACY, names.INT8_ACCURACY, names.INT8_BYTES),
+        FORMS[2]: (names.VAL_ACCURACY, names.TEST_ACCURACY, names.FILE_BYTES),
+    }
+    found = []
+    for row in table.to_dict("records"):
+        for form, wanted in columns.items():
+            validation, test, weight = (_number(row.get(column)) for column in wanted)
+            if validation is None or test is None or weight is None:
+                continue
+            timed = times.get(form, "")
+            time = _number(row.get(timed))
+            shaken = time is None and row.get(mark(timed)) is True
+            name, percentage = str(row["series"]), float(row[names.PERCENTAGE])
+            found.append(File(name, percentage, form, validation, test, weight, time, shaken))
+    return found
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None or pd.isna(value) else float(value)
+
+
+def front(files: Sequence[File], cost: str) -> list[File]:
+    """Those that no other beats in validation accuracy and in `cost` (size or milliseconds), the cheapest first."""
+    able = [file for file in files if getattr(file, cost) is not None]
+    best: list[File] = []
+    for file in sorted(able, key=lambda file: (getattr(file, cost), -file.validation)):
+        if not best or file.validation > best[-1].validation:
+            best.append(file)
+    return best
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The section of the page: two plots, a table, and of how many images the times are."""
+
+    plots: list[Plot]
+    table: dict[str, Any]
+    batch: int | None
+
+
+def which_file(table: pd.DataFrame) -> Choice | None:
+    """What there is to show; None where no file but the saved networks was measured."""
+    files = files_of(table)
+    if not files:
+        return None
+    batch = next(iter(batch_sizes(table.columns)), None)
+    fronts = {cost: front(files, cost) for cost in ("size", "milliseconds")}
+    images = "" if batch is None else "one image" if batch == 1 else f"{batch:,} images"
+    plots = [
+        _plot(files, fronts[cost], cost, title, label, tick)
+        for cost, title, label, tick in (
+            ("size", "Accuracy against bytes", "size of the file (bytes)", "{:g}B"),
+            ("milliseconds", "Accuracy against time", f"milliseconds for {images}", "{:g}"),
+        )
+        if fronts[cost]
+    ]
+    return Choice(plots, _table(files, fronts), batch)
+
+
+def _plot(files: Sequence[File], best: Sequence[File], cost: str, title: str, label: str, tick: str) -> Plot:
+    able = [file for file in files if getattr(file, cost) is not None]
+    traces: list[Trace] = [
+        {
+            "type": "scatter",
+            "mode": "lines+markers",
+            "name": "on the Pareto front",
+            "x": numbers(getattr(file, cost) for file in best),
+            "y": numbers(file.validation for file in best),
+            "line": {"color": BASELINE_COLOUR, "width": 1.4, "dash": "dash", "shape": "hv"},
+            "marker": {"color": BASELINE_COLOUR, "size": 15, "symbol": "circle-open", "line": {"width": 1.5}},
+            "hoverinfo": "skip",
+        }
+    ]
+    for form, colour in zip(FORMS, PALETTE, strict=False):
+        own = [file for file in able if file.form == form]
+        if own:
+            traces.append(
+                {
+                    "type": "scatter",
+                    "mode": "markers",
+                    "name": form,
+                    "x": numbers(getattr(file, cost) for file in own),
+                    "y": numbers(file.validation for file in own),
+                    "customdata": [[f"{escape(f.series)}, {f.percentage:g}%", f"{f.test:.4f}"] for f in own],
+                    "marker": {"color": colour, "size": 8, "symbol": SYMBOLS[form]},
+                    "hovertemplate": "<b>%{fullData.name}</b> %{customdata[0]}<br>validation %{y:.4f}, test "
+                    "%{customdata[1]}<br>%{x:,.4~g}<extra></extra>",
+                }
+            )
+    layout = {
+        "showlegend": True,
+        "xaxis": {
+            "title": {"text": label},
+            **logarithmic(pd.Series([float(getattr(file, cost)) for file in able]), tick),
+        },
+        "yaxis": {"title": {"text": "validation accuracy"}},
+    }
+    says = f"Validation accuracy of {len(able)} files against {label}; {len(best)} of them are on the Pareto front."
+    return Plot(f"files_{cost}", title, says, traces, layout)
+
+
+def _table(files: Sequence[File], fronts: dict[str, list[File]]) -> dict[str, Any]:
+    texts = ("method", "form", "Pareto front")
+    headings = ("method", "%", "form", "validation accuracy", "test accuracy", "bytes", "ms", "Pareto front")
+    lines = []
+    for file in sorted(files, key=lambda file: file.size):
+        on = [word for word, cost in (("bytes", "size"), ("time", "milliseconds")) if file in fronts[cost]]
+        time = UNSTEADY if file.unsteady else "" if file.milliseconds is None else f"{file.milliseconds:.4g}"
+        lines.append(
+            [
+                _cell(file.series),
+                _cell(f"{file.percentage:g}", file.percentage),
+                _cell(file.form),
+                _cell(f"{file.validation:.4f}", file.validation),
+                _cell(f"{file.test:.4f}", file.test),
+                _cell(f"{file.size:,.0f}", file.size),
+                _cell(time, file.milliseconds),
+                _cell(" and ".join(on)),
+            ]
+        )
+    return {"headings": [{"text": text, "numeric": text not in texts} for text in headings], "lines": lines}
+
+
+def _cell(text: str, value: float | None = None) -> dict[str, str]:
+    return {"text": text, "value": "" if value is None else f"{value:.9g}", "title": ""}

@@ -1,0 +1,38 @@
+"""The break-even table: sparse products compute what dense ones do, and only steady cases decide."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from benchmarks.breakeven import BLOCK, BSR, CSR, ONNX, QUICK, SCIPY, Case, breakeven, forms, measure, table, weights
+
+from prunelab.measure.latency import DENSE, Latency
+
+
+def test_every_form_computes_the_same_product_and_exactly_the_share_is_removed() -> None:
+    images = torch.rand(5, 1, 1, 32)
+    every = forms((64, 32), 75)
+    scattered, blocks = weights((64, 32), 75, 1), weights((64, 32), 75, BLOCK)
+    assert [int((each == 0).sum()) for each in (scattered, blocks)] == [1536, 1536]
+    for name, run in every.items():
+        expected = images.flatten(1) @ (blocks if name == BSR else scattered).T
+        found = torch.as_tensor(run(images))
+        assert torch.allclose(found if found.shape == expected.shape else found.T, expected, atol=1e-5), name
+
+
+def test_it_breaks_even_where_it_goes_on_winning_and_unsteady_cases_decide_nothing() -> None:
+    def case(removed: float, seconds: list[float]) -> Case:
+        return Case((8, 8), 1, removed, Latency(1, {DENSE: [1.0, 1.0, 1.0, 1.0], ONNX: [2.0] * 4, CSR: seconds}))
+
+    slow, fast, shaken = [3.0] * 4, [0.5] * 4, [0.1, 9.0, 0.1, 9.0]
+    assert breakeven([case(50, fast), case(80, slow), case(90, fast), case(99, fast)], CSR) == 90
+    assert breakeven([case(80, slow), case(90, fast), case(95, shaken), case(99, fast)], CSR) == 90
+    assert breakeven([case(99, slow)], CSR) is None
+
+
+def test_a_small_setting_gives_the_whole_table(capsys: pytest.CaptureFixture[str]) -> None:
+    written = table(measure(QUICK))
+    lines = [line for line in written.splitlines() if line.startswith("| 64 x 32")]
+    assert len(lines) == 2 + 2 * 2
+    assert f"| out x in | batch | removed | {DENSE} | {ONNX} | {CSR} | {SCIPY} | {BSR} |" in written
+    assert "CSR, torch" in capsys.readouterr().out
