@@ -87,6 +87,8 @@ PLAN_FILE = "plan.json"
 NETWORK_FILE = "network.safetensors"
 KEPT_FILE = "kept.safetensors"
 MODEL = "model"
+DIGESTS = {CHECKPOINT: CHECKPOINT_SHA256, NETWORK_FILE: "network_sha256", KEPT_FILE: "kept_sha256"}
+"""Artifacts whose SHA-256 is recorded, and the tags that have it."""
 FIGURES = "figures"
 SWEEP_COLUMN = "sweep"
 """In rows of several sweeps, which one a row is of."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import tempfile
@@ -27,6 +28,7 @@ from prunelab import names
 from prunelab.config import Tracking
 from prunelab.errors import StoreError
 from prunelab.names import Kind
+from prunelab.tracking import moved
 from prunelab.tracking.environment import git_state, process
 
 if TYPE_CHECKING:
@@ -79,6 +81,8 @@ class Recorder:
                 if isinstance(content, str):
                     content = redacted(content).encode()
                 target.write_bytes(content)
+                if path in names.DIGESTS:
+                    self.tags({names.DIGESTS[path]: hashlib.sha256(content).hexdigest()})
             self.client.log_artifacts(self.id, folder)
 
     def dataset(self, name: str, digest: str, source: str) -> None:
@@ -197,9 +201,9 @@ class Store:
             StoreError: if the run has no such artifact.
         """
         try:
-            folder = urlparse(self.client.get_run(run_id).info.artifact_uri)
-            if folder.scheme in ("", "file"):
-                return (Path(unquote(folder.path)) / path).read_bytes()
+            folder = moved.folder_of(self.client.get_run(run_id).info.artifact_uri)
+            if folder is not None:
+                return (folder / path).read_bytes()
             with tempfile.TemporaryDirectory() as place:
                 return Path(self.client.download_artifacts(run_id, path, place)).read_bytes()
         except (MlflowException, OSError) as error:
@@ -229,12 +233,12 @@ class Store:
             return str(known.experiment_id)
         location = None
         if self.tracking.artifacts is not None:
-            location = (self.tracking.artifacts / self.experiment_name).as_uri()
+            location = moved.location(self.tracking.artifacts, self.experiment_name)
         return str(
             self.client.create_experiment(
                 self.experiment_name,
                 artifact_location=location,
-                tags={"mlflow.experimentKind": "custom_model_development"},
+                tags={moved.EXPERIMENT_KIND: "custom_model_development"},
             )
         )
 
@@ -251,6 +255,8 @@ def open_store(tracking: Tracking, experiment_name: str) -> Store:
     try:
         if database is not None:
             _writable(database.parent)
+        if database is not None and tracking.artifacts is not None:
+            moved.mend(database, tracking.artifacts, writing=True)
         for folder in filter(None, (tracking.artifacts, tracking.locks)):
             _writable(folder)
         with FileLock(tracking.locks / "store.lock"):
