@@ -16,6 +16,7 @@ from rich.progress import track
 
 from prunelab.config import Job, read
 from prunelab.errors import PrunelabError
+from prunelab.sweep.launch import launch
 from prunelab.sweep.parent import open_sweep
 from prunelab.sweep.plan import plan
 from prunelab.sweep.worker import ROOT, JobFailed, run_in_sweep
@@ -35,9 +36,11 @@ def run_grid(
     try:
         planned = plan(shown(combinations), composer(config, loader))
         with open_sweep(planned, config.hydra.launcher) as sweep:
-            jobs = [with_root(planned_job.overrides, planned_job.job) for planned_job in sweep.remaining.jobs]
             launcher.task_function = partial(run_in_sweep, sweep.context)  # type: ignore[attr-defined]
-            returns = list(launcher.launch(jobs, initial_job_idx=0)) if jobs else []
+            jobs = sweep.remaining.jobs
+            returns = launch(
+                launcher, sweep.store, sweep.context.sweep_id, jobs, lambda j: with_root(j.overrides, j.job)
+            )
             complain(returns)
             return returns
     except PrunelabError as error:

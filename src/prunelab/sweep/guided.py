@@ -14,6 +14,7 @@ from prunelab.config import Job
 from prunelab.errors import ConfigError, PrunelabError
 from prunelab.job import Result
 from prunelab.sweep.grid import complain, composer, with_root
+from prunelab.sweep.launch import launch_one
 from prunelab.sweep.parent import open_sweep
 from prunelab.sweep.plan import Plan, plan
 from prunelab.sweep.until import bisect
@@ -45,7 +46,7 @@ def run_until(
 
                 def probe(percentage: float, job: Any = job) -> Result:
                     overrides = [*job.overrides, f"percentage={percentage:g}"]
-                    (returned,) = launcher.launch([with_root(overrides, job.job)], initial_job_idx=0)
+                    returned = launch_one(launcher, with_root(overrides, job.job))
                     complain([returned])
                     result = returned.return_value
                     assert isinstance(result, Result)

@@ -38,6 +38,7 @@ class SweepFailed(PrunelabError):
 class Sweep:
     """An open sweep: `remaining` is what of the plan is still to do; `verdicts` gathers what it decides."""
 
+    store: Store
     remaining: Plan
     context: SweepContext
     verdicts: list[str]
@@ -65,7 +66,7 @@ def open_sweep(plan: Plan, launcher: DictConfig) -> Iterator[Sweep]:
     status = "FAILED"
     try:
         context = SweepContext(run.id, threads_per_job(launcher), progress if serial else None)
-        yield Sweep(remaining, context, verdicts)
+        yield Sweep(store, remaining, context, verdicts)
         status = "FINISHED"
     except (KeyboardInterrupt, SystemExit):
         status = "KILLED"
