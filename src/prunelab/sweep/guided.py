@@ -13,7 +13,8 @@ from omegaconf import DictConfig
 from prunelab.config import Job
 from prunelab.errors import ConfigError, PrunelabError
 from prunelab.job import Result
-from prunelab.sweep.grid import complain, composer, with_root
+from prunelab.sweep.composing import composer
+from prunelab.sweep.grid import complain, with_root
 from prunelab.sweep.launch import launch_one
 from prunelab.sweep.parent import open_sweep
 from prunelab.sweep.plan import Plan, plan

@@ -42,7 +42,7 @@ def launch(
             return list(launcher.launch([overrides(job) for job in remaining], initial_job_idx=0))
         except BrokenProcessPool as error:
             ended = fail_lost(store, sweep_id, f"its worker process died ({reason(error)}); resume= runs it again")
-            left = [job for job in remaining if job.job.hash not in ended]
+            left = [job for job in remaining if job.hash not in ended]
             fruitless = fruitless + 1 if len(left) == len(remaining) else 0
             if fruitless == FRUITLESS:
                 raise LaunchFailed(f"worker processes die before they begin a job: {reason(error)}") from error

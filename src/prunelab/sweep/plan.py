@@ -14,10 +14,11 @@ from prunelab.recovery.recover import recovery_of
 
 @dataclass(frozen=True, slots=True)
 class PlannedJob:
-    """A job and the overrides that lead to it."""
+    """A job, the overrides that lead to it, and its config hash."""
 
     overrides: tuple[str, ...]
     job: Job
+    hash: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Plan:
                 words += [
                     o for o in planned.overrides if o not in common and not o.startswith(("method=", "percentage="))
                 ]
-            labels[planned.job.hash] = " ".join(words)
+            labels[planned.hash] = " ".join(words)
         return labels
 
     @property
@@ -55,7 +56,7 @@ class Plan:
             "jobs": [
                 {
                     "name": planned.job.run_name,
-                    "config_hash": planned.job.hash,
+                    "config_hash": planned.hash,
                     "overrides": list(planned.overrides),
                     "determinants": planned.job.determinants,
                 }
@@ -65,7 +66,7 @@ class Plan:
 
     def without(self, config_hashes: set[str]) -> Plan:
         """The plan less the jobs that are done."""
-        return Plan(self.name, tuple(planned for planned in self.jobs if planned.job.hash not in config_hashes))
+        return Plan(self.name, tuple(planned for planned in self.jobs if planned.hash not in config_hashes))
 
 
 def plan(combinations: Iterable[Sequence[str]], compose: Callable[[Sequence[str]], Job]) -> Plan:
@@ -78,21 +79,23 @@ def plan(combinations: Iterable[Sequence[str]], compose: Callable[[Sequence[str]
         PrunelabError: for the first job that could not run; nothing has been done by then.
     """
     jobs: dict[str, PlannedJob] = {}
-    checked: set[str] = set()
+    checked: dict[str, bool] = {}
     references: list[tuple[str, ...]] = []
     for overrides in combinations:
         job = compose(overrides)
-        if job.hash in jobs:
+        config_hash = job.hash
+        if config_hash in jobs:
             continue
-        jobs[job.hash] = PlannedJob(tuple(overrides), job)
+        jobs[config_hash] = PlannedJob(tuple(overrides), job, config_hash)
         sections = fingerprint([job.data, job.model, job.method, job.recovery])
         if sections not in checked:
             check(job)
-            checked.add(sections)
-        if recovery_of(job.recovery)[1].trains:
+            checked[sections] = recovery_of(job.recovery)[1].trains
+        if checked[sections]:
             references.append((*(o for o in overrides if not o.startswith("percentage=")), "percentage=0"))
     for overrides in dict.fromkeys(references):
         job = compose(overrides)
-        jobs.setdefault(job.hash, PlannedJob(overrides, job))
+        config_hash = job.hash
+        jobs.setdefault(config_hash, PlannedJob(overrides, job, config_hash))
     every = tuple(jobs.values())
     return Plan(every[0].job.name, every)

@@ -167,14 +167,23 @@ class Store:
         )
         return Recorder(self.client, created.info.run_id)
 
-    def find(self, kind: Kind, status: str | None = None, name: str | None = None, **tags: str) -> list[MlflowRun]:
-        """Runs of a kind, of this name and with these tags, newest first."""
+    def find(
+        self,
+        kind: Kind,
+        status: str | None = None,
+        name: str | None = None,
+        also: str = "",
+        **tags: str,
+    ) -> list[MlflowRun]:
+        """Runs of a kind, of this name, with these tags, and under a condition in MLflow's words; newest first."""
         conditions = [f"tags.{names.KIND} = '{kind.value}'"]
         conditions += [f"tags.`{tag}` = {_quoted(value)}" for tag, value in tags.items()]
         if name is not None:
             conditions.append(f"attributes.run_name = {_quoted(name)}")
         if status is not None:
             conditions.append(f"attributes.status = '{status}'")
+        if also:
+            conditions.append(also)
         found: list[MlflowRun] = []
         token = None
         while True:
@@ -190,9 +199,10 @@ class Store:
             if not token:
                 return found
 
-    def children(self, sweep_id: str, status: str | None = None) -> list[MlflowRun]:
-        """The jobs of a sweep, newest first."""
-        return self.find(Kind.JOB, status, **{names.PARENT: sweep_id})
+    def children(self, sweep_id: str, status: str | None = None, ended_since: int | None = None) -> list[MlflowRun]:
+        """The jobs of a sweep, newest first; with `ended_since` (ms), those that ended at that time or later."""
+        since = "" if ended_since is None else f"attributes.end_time >= {ended_since}"
+        return self.find(Kind.JOB, status, also=since, **{names.PARENT: sweep_id})
 
     def read(self, run_id: str, path: str) -> bytes:
         """The content of an artifact: from its file where the store is local, else downloaded.
