@@ -27,7 +27,8 @@ from prunelab.pruning.prune import Pruned, prune
 from prunelab.recovery.recover import Learning, Task, recover, recovery_of
 from prunelab.tracking import metrics
 from prunelab.tracking.record import provenance
-from prunelab.tracking.store import Recorder, open_store
+from prunelab.tracking.recorder import Recorder
+from prunelab.tracking.store import open_store
 from prunelab.training.baseline import Baseline, baseline
 
 
@@ -56,7 +57,7 @@ def run(
     """
     torch.set_num_threads(job.trainer.threads or threads or os.cpu_count() or 1)
     dataset = dataset_of(job.data, device_of(job.trainer))
-    store = open_store(job.tracking, job.experiment_name)
+    store = open_store(job.tracking, job.experiment_name, waiting=sweep_id is not None)
     tags = {names.CONFIG_HASH: job.hash, names.OVERRIDES: " ".join(overrides)}
     with store.run(Kind.JOB, job.run_name, sweep_id, tags) as record:
         record.params(metrics.settings(job))

@@ -57,6 +57,7 @@ CURVE_LOSS = "curve/test_loss"
 MEASURED = (LATENCY, SPEEDUP)
 """What the names of measured times begin with: they are never the same twice."""
 
+CREATION = "creation"  # of runs on a server: tells a run that was created from one whose creation was asked for again
 KIND = "kind"
 BASELINE_KEY = "baseline_key"
 BASELINE_RUN = "baseline_run_id"

@@ -18,12 +18,12 @@ from prunelab.errors import StoreError
 from prunelab.names import Kind
 from prunelab.report.console import terminal
 from prunelab.tracking import delete as deletion
+from prunelab.tracking.addresses import sqlite_file
 from prunelab.tracking.artifacts import Artifacts
 from prunelab.tracking.damage import REMEDIES, Finding, What, findings
 from prunelab.tracking.existing import existing_experiments
 from prunelab.tracking.integrity import intact
 from prunelab.tracking.inventory import Entry, Inventory, inventory
-from prunelab.tracking.store import sqlite_file
 
 CLOSED = "**Killed**: its process was gone when the store was checked."
 

@@ -12,8 +12,10 @@ import psutil
 from prunelab import names
 from prunelab.errors import PrunelabError
 from prunelab.sweep.plan import PlannedJob
+from prunelab.sweep.worker import Stop
 from prunelab.tracking.environment import process
-from prunelab.tracking.store import Recorder, Store
+from prunelab.tracking.recorder import Recorder
+from prunelab.tracking.store import Store
 
 DYING_SECONDS = 10.0
 """How long the other workers of a broken pool may take to end."""
@@ -47,6 +49,8 @@ def launch(
             if fruitless == FRUITLESS:
                 raise LaunchFailed(f"worker processes die before they begin a job: {reason(error)}") from error
             remaining = left
+        except Stop as stop:
+            raise stop.error from None
         except PrunelabError:
             raise
         except Exception as error:
@@ -64,6 +68,8 @@ def launch_one(launcher: Any, overrides: list[str]) -> Any:
         (returned,) = launcher.launch([overrides], initial_job_idx=0)
     except BrokenProcessPool as error:
         raise LaunchFailed(f"a worker process died: {reason(error)}") from error
+    except Stop as stop:
+        raise stop.error from None
     except PrunelabError:
         raise
     except Exception as error:

@@ -13,6 +13,7 @@ from mlflow.exceptions import MlflowException
 from rich.console import Console
 
 from prunelab import names
+from prunelab.errors import StoreError
 from prunelab.tracking.store import Store
 
 POLL_SECONDS = 1.0
@@ -82,7 +83,7 @@ class Watcher(threading.Thread):
         pause = POLL_SECONDS
         while not self._done.wait(pause):
             started = time.perf_counter()
-            with suppress(MlflowException):
+            with suppress(MlflowException, StoreError):
                 self._look()
             pause = max(POLL_SECONDS, REST * (time.perf_counter() - started))
 

@@ -22,9 +22,9 @@ from mlflow.tracking._tracking_service.utils import _get_store
 from prunelab import names
 from prunelab.errors import StoreError
 from prunelab.tracking import views
+from prunelab.tracking.addresses import sqlite_file
 from prunelab.tracking.artifacts import Artifacts
 from prunelab.tracking.inventory import Entry, Inventory
-from prunelab.tracking.store import sqlite_file
 
 
 def doomed(held: Inventory, wanted: Iterable[str]) -> list[Entry]:

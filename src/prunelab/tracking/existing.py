@@ -18,8 +18,10 @@ from mlflow.tracking import MlflowClient
 
 from prunelab.config import Tracking
 from prunelab.errors import StoreError
+from prunelab.tracking.addresses import redacted, sqlite_file
+from prunelab.tracking.connection import connect
 from prunelab.tracking.moved import mend
-from prunelab.tracking.store import Store, connect, redacted, sqlite_file
+from prunelab.tracking.store import Store
 
 
 def existing_store(tracking: Tracking, experiment_name: str) -> Store:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from prunelab.config import Tracking
 from prunelab.errors import StoreError
+from prunelab.tracking.addresses import sqlite_file
 from prunelab.tracking.moved import mend
-from prunelab.tracking.store import sqlite_file
 
 DATABASE = "mlflow.db"
 ARTIFACTS = "artifacts"
