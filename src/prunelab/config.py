@@ -322,13 +322,31 @@ def read(config: DictConfig) -> Job:
     Raises:
         ConfigError: naming each key that was refused, its value, and what it accepts.
     """
+    return job_of(plain(config))
+
+
+def plain(config: DictConfig) -> dict[str, Any]:
+    """The job's own part of a composed configuration, resolved.
+
+    Raises:
+        ConfigError: if it does not resolve.
+    """
     try:
         own = OmegaConf.masked_copy(config, [str(key) for key in config if key not in ("hydra", "experiment")])
-        plain = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
+        resolved: Any = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         raise ConfigError(f"the configuration does not resolve: {error}") from error
+    return dict(resolved)
+
+
+def job_of(values: dict[str, Any]) -> Job:
+    """The job that a resolved configuration describes.
+
+    Raises:
+        ConfigError: naming each key that was refused, its value, and what it accepts.
+    """
     try:
-        return _decided(Job.model_validate(plain))
+        return _decided(Job.model_validate(values))
     except ValidationError as error:
         raise ConfigError(refusals(error, Job)) from None
 

@@ -33,7 +33,8 @@ from prunelab.recovery.recover import Learning, Task, recover, recovery_of
 from prunelab.runtime.processor import about_int8
 from prunelab.tracking import metrics
 from prunelab.tracking.record import provenance
-from prunelab.tracking.store import Recorder, open_store
+from prunelab.tracking.recorder import Recorder
+from prunelab.tracking.store import open_store
 from prunelab.training.baseline import Baseline, baseline
 
 
@@ -70,7 +71,7 @@ def run(
     ready(job.trainer.arithmetic)
     torch.set_num_threads(threads_of(job, threads))
     dataset = dataset_of(job.data, device_of(job.trainer))
-    store = open_store(job.tracking, job.experiment_name)
+    store = open_store(job.tracking, job.experiment_name, waiting=sweep_id is not None)
     tags = {names.CONFIG_HASH: config_hash(job, threads), names.OVERRIDES: " ".join(overrides)}
     with store.run(Kind.JOB, job.run_name, sweep_id, tags) as record:
         record.params(metrics.settings(job))

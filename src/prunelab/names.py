@@ -66,6 +66,7 @@ IQR = "iqr/"  # + the name of a time or speedup: its interquartile range
 MEASURED = (LATENCY, SPEEDUP, IQR, f"{INT8}{LATENCY}", f"{INT8}{SPEEDUP}")
 """What the names of measured times begin with: they are never the same twice."""
 
+CREATION = "creation"  # of runs on a server: tells a run that was created from one whose creation was asked for again
 KIND = "kind"
 BASELINE_KEY = "baseline_key"
 BASELINE_RUN = "baseline_run_id"
@@ -99,6 +100,8 @@ PLAN_FILE = "plan.json"
 NETWORK_FILE = "network.safetensors"
 KEPT_FILE = "kept.safetensors"
 MODEL = "model"
+DIGESTS = {CHECKPOINT: CHECKPOINT_SHA256, NETWORK_FILE: "network_sha256", KEPT_FILE: "kept_sha256"}
+"""Artifacts whose SHA-256 is recorded, and the tags that have it."""
 FIGURES = "figures"
 SWEEP_COLUMN = "sweep"
 """In rows of several sweeps, which one a row is of."""

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
 from tests.conftest import SMALL, Project
+from tests.server import free_port
 
 from prunelab.sweep.launchers import threads_per_job
 
@@ -18,6 +29,88 @@ def test_ray_runs_a_sweep_on_a_local_cluster(project: Project) -> None:
     )
     assert outcome.status == 0, outcome.output
     project.assert_whole(jobs=3, trainings=1)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Two Ray nodes on loopback that ask for a token: what a driver's environment needs to join them."""
+
+    address: str
+    environment: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Started as docs/cluster.md says, in process groups of their own, which alone are ended."""
+    pytest.importorskip("hydra_plugins.hydra_ray_launcher", reason="the extra `ray` is not installed")
+    ray = Path(sys.executable).parent / "ray"
+    home = tmp_path_factory.mktemp("home")
+    sockets = tempfile.mkdtemp(prefix="pl", dir="/tmp")  # a socket's path has at most 107 characters
+    environment = {"RAY_TMPDIR": sockets, "RAY_AUTH_MODE": "token", "RAY_USAGE_STATS_ENABLED": "0"}
+    inherited = {**os.environ, "HOME": str(home), **environment}
+    subprocess.run([ray, "get-auth-token", "--generate"], env=inherited, check=True, capture_output=True)
+    environment["RAY_AUTH_TOKEN_PATH"] = str(home / ".ray" / "auth_token")
+    port = free_port()
+    address = f"127.0.0.1:{port}"
+    common = ("--block", "--num-cpus=1", "--disable-usage-stats")
+    nodes, log = [], (home / "ray.log").open("w")
+    try:
+        for role in (("--head", "--include-dashboard=false", f"--port={port}"), (f"--address={address}",)):
+            command = [ray, "start", *role, *common]
+            nodes.append(
+                subprocess.Popen(
+                    command, env={**os.environ, **environment}, stdout=log, stderr=log, start_new_session=True
+                )
+            )
+            time.sleep(5)
+        _await_nodes(ray, address, {**os.environ, **environment}, nodes, home / "ray.log")
+        yield Cluster(address, environment)
+    finally:
+        for node in nodes:
+            with suppress(ProcessLookupError):
+                os.killpg(node.pid, signal.SIGTERM)
+                node.wait(60)
+        log.close()
+        shutil.rmtree(sockets, ignore_errors=True)
+
+
+def _await_nodes(ray: Path, address: str, environment: dict[str, str], nodes: list, log: Path) -> None:
+    deadline = time.monotonic() + 240
+    while True:
+        assert all(node.poll() is None for node in nodes), log.read_text()
+        status = subprocess.run(
+            [ray, "status", "--address", address], env=environment, capture_output=True, text=True, check=False
+        )
+        if "/2.0 CPU" in status.stdout:
+            return
+        assert time.monotonic() < deadline, status.stdout + status.stderr + log.read_text()
+        time.sleep(1)
+
+
+@pytest.mark.cluster
+def test_ray_runs_a_sweep_on_a_cluster_of_two_nodes_that_ask_for_a_token(cluster: Cluster, project: Project) -> None:
+    outcome = project.in_a_process(
+        *("-m", *SMALL, "percentage=0,50,90", "hydra/launcher=ray", "hydra.launcher.ray.init.address=auto"),
+        **cluster.environment,
+    )
+    assert outcome.status == 0, outcome.output
+    project.assert_whole(jobs=3, trainings=1)
+
+
+@pytest.mark.cluster
+def test_a_cluster_that_refuses_the_token_is_said_in_words_and_the_sweep_is_closed(
+    cluster: Cluster, project: Project, tmp_path: Path
+) -> None:
+    (tmp_path / "wrong").write_text("0" * 64)
+    outcome = project.in_a_process(
+        *("-m", *SMALL, "percentage=0", "hydra/launcher=ray"),
+        f"hydra.launcher.ray.init.address={cluster.address}",
+        **{**cluster.environment, "RAY_AUTH_TOKEN_PATH": str(tmp_path / "wrong")},
+    )
+    assert outcome.status == 1
+    assert "hydra/launcher (RayLauncher) could not run the jobs" in outcome.output
+    assert "Traceback" not in outcome.output
+    assert [run.info.status for run in project.runs("sweep")] == ["FAILED"]
 
 
 def test_submitit_runs_a_sweep_in_processes_of_its_own(project: Project) -> None:

@@ -12,8 +12,8 @@ import pytest
 import torch
 from tests.conftest import SMALL, Project
 
+from prunelab.tracking.addresses import redacted
 from prunelab.tracking.server import command
-from prunelab.tracking.store import redacted
 from prunelab.training.checkpoint import load_weights
 
 

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
-from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from omegaconf import DictConfig
 from rich.console import Console
 from rich.progress import track
 
-from prunelab.config import Job, read
+from prunelab.config import Job
 from prunelab.errors import PrunelabError
+from prunelab.sweep.composing import composer
+from prunelab.sweep.launch import launch
 from prunelab.sweep.launchers import threads_per_job
 from prunelab.sweep.parent import open_sweep
 from prunelab.sweep.plan import plan
 from prunelab.sweep.worker import ROOT, JobFailed, run_in_sweep
 
-MANY = 50
-"""So many jobs take Hydra some seconds to compose."""
+MANY = 500
+"""Show progress above this many jobs."""
 
 
 def run_grid(
@@ -36,24 +37,15 @@ def run_grid(
     try:
         planned = plan(shown(combinations), composer(config, loader), threads_per_job(config.hydra.launcher))
         with open_sweep(planned, config.hydra.launcher) as sweep:
-            jobs = [with_root(planned_job.overrides, planned_job.job) for planned_job in sweep.remaining.jobs]
             launcher.task_function = partial(run_in_sweep, sweep.context)  # type: ignore[attr-defined]
-            returns = list(launcher.launch(jobs, initial_job_idx=0)) if jobs else []
+            jobs = sweep.remaining.jobs
+            returns = launch(
+                launcher, sweep.store, sweep.context.sweep_id, jobs, lambda j: with_root(j.overrides, j.job)
+            )
             complain(returns)
             return returns
     except PrunelabError as error:
         raise SystemExit(f"prunelab: {error}") from error
-
-
-def composer(config: DictConfig, loader: ConfigLoader) -> Callable[[Sequence[str]], Job]:
-    """A function that composes the job that a combination of overrides describes."""
-
-    def compose(overrides: Sequence[str]) -> Job:
-        composed = loader.load_sweep_config(config, list(overrides))
-        HydraConfig.instance().set_config(composed)
-        return read(composed)
-
-    return compose
 
 
 def shown(combinations: Sequence[Sequence[str]]) -> Iterable[Sequence[str]]:

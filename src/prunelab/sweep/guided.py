@@ -13,7 +13,9 @@ from omegaconf import DictConfig
 from prunelab.config import Job, Until
 from prunelab.errors import ConfigError, PrunelabError
 from prunelab.job import Result
-from prunelab.sweep.grid import complain, composer, with_root
+from prunelab.sweep.composing import composer
+from prunelab.sweep.grid import complain, with_root
+from prunelab.sweep.launch import launch_one
 from prunelab.sweep.launchers import threads_per_job
 from prunelab.sweep.parent import open_sweep
 from prunelab.sweep.plan import Plan, plan
@@ -41,7 +43,7 @@ def run_until(
 
                 def probe(percentage: float, job: Any = job) -> Result:
                     overrides = [*job.overrides, f"percentage={percentage:g}"]
-                    (returned,) = launcher.launch([with_root(overrides, job.job)], initial_job_idx=0)
+                    returned = launch_one(launcher, with_root(overrides, job.job))
                     complain([returned])
                     result = returned.return_value
                     assert isinstance(result, Result)

@@ -6,7 +6,7 @@ import json
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -26,7 +26,8 @@ from prunelab.sweep.resume import done, resumed
 from prunelab.sweep.worker import SweepContext
 from prunelab.tracking.environment import process
 from prunelab.tracking.read import recorded_sweep
-from prunelab.tracking.store import Recorder, Store, open_store
+from prunelab.tracking.recorder import Recorder
+from prunelab.tracking.store import Store, open_store
 from prunelab.training.baseline import is_stored
 
 
@@ -38,6 +39,7 @@ class SweepFailed(PrunelabError):
 class Sweep:
     """An open sweep: `remaining` is what of the plan is still to do; `verdicts` gathers what it decides."""
 
+    store: Store
     remaining: Plan
     context: SweepContext
     verdicts: list[str]
@@ -66,7 +68,7 @@ def open_sweep(plan: Plan, launcher: DictConfig) -> Iterator[Sweep]:
     status = "FAILED"
     try:
         context = SweepContext(run.id, threads, progress if serial else None)
-        yield Sweep(remaining, context, verdicts)
+        yield Sweep(store, remaining, context, verdicts)
         status = "FINISHED"
     except (KeyboardInterrupt, SystemExit):
         status = "KILLED"
@@ -75,7 +77,7 @@ def open_sweep(plan: Plan, launcher: DictConfig) -> Iterator[Sweep]:
         with _undisturbed():
             if watcher is not None:
                 watcher.stop()
-            missing = _close(store, plan, run, status, verdicts)
+            missing = _closed(store, plan, run, status, verdicts)
     if missing:
         of = "" if plan.guided else f" of {len(plan.jobs)}"
         raise SweepFailed(f"{missing}{of} jobs did not finish; their runs in the store say why")
@@ -119,6 +121,16 @@ def _announce(store: Store, plan: Plan, what: str, threads: int | None) -> None:
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _closed(store: Store, plan: Plan, run: Recorder, status: str, verdicts: list[str]) -> int:
+    """As `_close`; if even that fails, the run is at least not left RUNNING, as far as the store can be written."""
+    try:
+        return _close(store, plan, run, status, verdicts)
+    except Exception:
+        with suppress(Exception):
+            store.client.set_terminated(run.id, "KILLED" if status == "KILLED" else "FAILED")
+        raise
 
 
 def _close(store: Store, plan: Plan, run: Recorder, status: str, verdicts: list[str]) -> int:

@@ -15,16 +15,12 @@ from prunelab.recovery.recover import recovery_of
 
 @dataclass(frozen=True, slots=True)
 class PlannedJob:
-    """A job and the overrides that lead to it."""
+    """A job, the overrides that lead to it, and its config hash."""
 
     overrides: tuple[str, ...]
     job: Job
     determinants: dict[str, Any]
-
-    @property
-    def hash(self) -> str:
-        """The job's config hash."""
-        return fingerprint(self.determinants)
+    hash: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,21 +83,25 @@ def plan(
         PrunelabError: for the first job that could not run; nothing has been done by then.
     """
     jobs: dict[str, PlannedJob] = {}
-    checked: set[str] = set()
+    checked: dict[str, bool] = {}
     references: list[tuple[str, ...]] = []
     for overrides in combinations:
         job = compose(overrides)
         sections = fingerprint([job.data, job.model, job.method, job.recovery, job.trainer])
         if sections not in checked:
             check(job)
-            checked.add(sections)
-        planned = PlannedJob(tuple(overrides), job, determinants(job, threads))
-        jobs.setdefault(planned.hash, planned)
-        if recovery_of(job.recovery)[1].trains:
+            checked[sections] = recovery_of(job.recovery)[1].trains
+        if jobs.setdefault((planned := _identified(overrides, job, threads)).hash, planned) is not planned:
+            continue
+        if checked[sections]:
             references.append((*(o for o in overrides if not o.startswith("percentage=")), "percentage=0"))
     for overrides in dict.fromkeys(references):
-        job = compose(overrides)
-        planned = PlannedJob(overrides, job, determinants(job, threads))
+        planned = _identified(overrides, compose(overrides), threads)
         jobs.setdefault(planned.hash, planned)
     every = tuple(jobs.values())
     return Plan(every[0].job.name, every)
+
+
+def _identified(overrides: Sequence[str], job: Job, threads: int | None) -> PlannedJob:
+    found = determinants(job, threads)
+    return PlannedJob(tuple(overrides), job, found, fingerprint(found))

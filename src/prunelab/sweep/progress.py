@@ -13,11 +13,14 @@ from mlflow.exceptions import MlflowException
 from rich.console import Console
 
 from prunelab import names
+from prunelab.errors import StoreError
 from prunelab.tracking.store import Store
 
 POLL_SECONDS = 1.0
 REST = 10.0
-"""How many times longer than it looks at the store the watcher rests: of 10,000 jobs a look takes seconds."""
+"""How many times longer than it looks at the store the watcher rests."""
+OVERLAP = 60_000
+"""Milliseconds before the newest end seen that a look goes back: how far workers' clocks may be apart."""
 ENDED = ("FINISHED", "FAILED", "KILLED")
 
 
@@ -72,6 +75,7 @@ class Watcher(threading.Thread):
         super().__init__(daemon=True)
         self._store, self._sweep_id, self._progress = store, sweep_id, progress
         self._seen = {run.info.run_id for run in store.children(sweep_id) if run.info.status in ENDED}
+        self._newest = 0
         self._done = threading.Event()
 
     def run(self) -> None:
@@ -79,18 +83,21 @@ class Watcher(threading.Thread):
         pause = POLL_SECONDS
         while not self._done.wait(pause):
             started = time.perf_counter()
-            with suppress(MlflowException):
+            with suppress(MlflowException, StoreError):
                 self._look()
             pause = max(POLL_SECONDS, REST * (time.perf_counter() - started))
 
     def stop(self) -> None:
-        """Report what is still unreported, and end."""
+        """Report what is still unreported, of whatever time, and end."""
         self._done.set()
         self.join()
+        self._newest = 0
         self._look()
 
     def _look(self) -> None:
-        for run in reversed(self._store.children(self._sweep_id)):
+        """Report the jobs that ended since the last look; those before are not read again."""
+        for run in reversed(self._store.children(self._sweep_id, ended_since=max(0, self._newest - OVERLAP))):
+            self._newest = max(self._newest, run.info.end_time or 0)
             if run.info.status in ENDED and run.info.run_id not in self._seen:
                 self._seen.add(run.info.run_id)
                 self._report(run)

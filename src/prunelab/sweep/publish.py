@@ -16,7 +16,8 @@ from prunelab.report.figures import looks
 from prunelab.report.outcome import outcome_of
 from prunelab.tracking import views
 from prunelab.tracking.read import RecordedSweep, read_pictures, read_provenance, read_results
-from prunelab.tracking.store import Recorder, Store
+from prunelab.tracking.recorder import Recorder
+from prunelab.tracking.store import Store
 
 
 def publish(store: Store, run: Recorder, sweep: RecordedSweep, verdicts: Sequence[str] = ()) -> None:

@@ -53,7 +53,7 @@ def _report(job: Job, wanted: Sequence[str], output: Path | None) -> None:
     from prunelab.tracking.existing import existing_store
     from prunelab.tracking.find import find_sweep
     from prunelab.tracking.read import recorded_sweep
-    from prunelab.tracking.store import Recorder
+    from prunelab.tracking.recorder import Recorder
 
     store = existing_store(job.tracking, job.experiment_name)
     sweeps = [find_sweep(store, each) for each in wanted]

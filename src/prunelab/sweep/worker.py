@@ -12,12 +12,21 @@ from prunelab.config import read
 from prunelab.identity import config_hash
 from prunelab.job import Result, run
 from prunelab.sweep.progress import Progress
+from prunelab.tracking.patience import Unwritable
 
 ROOT = "paths.root="
 
 
 class JobFailed(Exception):
     """A job failed, and its run in the store says why. Travels from any worker as a plain text."""
+
+
+class Stop(BaseException):
+    """Ends a serial sweep, whose next jobs would fail alike; no Exception, which a launcher would keep."""
+
+    def __init__(self, error: Unwritable) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +53,8 @@ def run_in_sweep(context: SweepContext, config: DictConfig) -> Result:
         overrides = [override for override in HydraConfig.get().overrides.task if not override.startswith(ROOT)]
         result = run(job, overrides, context.sweep_id, context.threads, alone=progress is not None)
     except Exception as error:
+        if isinstance(error, Unwritable) and progress is not None:
+            raise Stop(error) from None
         if progress is not None:
             progress.failed(
                 label, job.run_name, f"Failed: {type(error).__name__}: {error}", time.perf_counter() - started

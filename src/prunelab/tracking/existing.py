@@ -12,12 +12,16 @@ from pathlib import Path
 import mlflow
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
+from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from prunelab.config import Tracking
 from prunelab.errors import StoreError
-from prunelab.tracking.store import Store, connect, redacted, sqlite_file
+from prunelab.tracking.addresses import redacted, sqlite_file
+from prunelab.tracking.connection import connect
+from prunelab.tracking.moved import mend
+from prunelab.tracking.store import Store
 
 
 def existing_store(tracking: Tracking, experiment_name: str) -> Store:
@@ -26,22 +30,32 @@ def existing_store(tracking: Tracking, experiment_name: str) -> Store:
     Raises:
         StoreError: if there is no such store, another version of MLflow wrote it, or it has no such experiment.
     """
-    address = redacted(tracking.uri)
+    known = [experiment.name for experiment in existing_experiments(tracking)]
+    if experiment_name not in known:
+        raise StoreError(
+            f"there is no experiment {experiment_name} in {redacted(tracking.uri)}; it has: "
+            f"{', '.join(sorted(known)) or 'none'} (data= or tracking.experiment_name= says which)"
+        )
+    return Store(tracking, experiment_name)
+
+
+def existing_experiments(tracking: Tracking) -> list[Experiment]:
+    """All experiments of the store but MLflow's own; those of a store that was moved get their new artifact addresses.
+
+    Raises:
+        StoreError: if there is no such store, or another version of MLflow wrote it.
+    """
     database = sqlite_file(tracking.uri)
     if database is not None:
         _check(database)
+        if tracking.artifacts is not None:
+            mend(database, tracking.artifacts, writing=False)
     connect(tracking.uri)
     try:
-        experiments = MlflowClient(tracking.uri).search_experiments()
+        found = MlflowClient(tracking.uri).search_experiments()
     except MlflowException as error:
-        raise StoreError(f"tracking.uri={address}: the store cannot be opened: {error}") from error
-    known = [experiment.name for experiment in experiments if experiment.name != "Default"]
-    if experiment_name not in known:
-        raise StoreError(
-            f"there is no experiment {experiment_name} in {address}; it has: {', '.join(sorted(known)) or 'none'} "
-            "(data= or tracking.experiment_name= says which)"
-        )
-    return Store(tracking, experiment_name)
+        raise StoreError(f"tracking.uri={redacted(tracking.uri)}: the store cannot be opened: {error}") from error
+    return [experiment for experiment in found if experiment.name != "Default"]
 
 
 def _check(database: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pytorch_lightning.loggers import Logger
 
-from prunelab.tracking.store import Recorder
+from prunelab.tracking.recorder import Recorder
 
 
 class EpochLogger(Logger):

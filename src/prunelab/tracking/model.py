@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -18,6 +19,8 @@ from prunelab.quiet import quiet
 from prunelab.tracking.environment import versions
 
 REQUIRED = ("torch", "torchvision", "numpy")
+RETRIES, PATIENT = "MLFLOW_HTTP_REQUEST_MAX_RETRIES", "8"
+"""A model goes through clients of MLflow's own; with its pauses these are six minutes."""
 
 
 def log_model(run_id: str, network: nn.Module, example: NDArray[np.float32]) -> None:
@@ -38,7 +41,13 @@ def log_model(run_id: str, network: nn.Module, example: NDArray[np.float32]) -> 
 def _inside(run_id: str) -> Iterator[None]:
     """MLflow logs models to its active run; the run is left open for its owner."""
     mlflow.start_run(run_id=run_id, log_system_metrics=False)
+    before = os.environ.get(RETRIES)
+    os.environ[RETRIES] = PATIENT
     try:
         yield
     finally:
         mlflow.end_run("RUNNING")
+        if before is None:
+            del os.environ[RETRIES]
+        else:
+            os.environ[RETRIES] = before

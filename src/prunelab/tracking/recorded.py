@@ -14,7 +14,8 @@ from prunelab import names
 from prunelab.errors import StoreError
 from prunelab.tracking.environment import git_state, machine, versions
 from prunelab.tracking.read import CURVE_METRICS
-from prunelab.tracking.store import DIGEST, Store
+from prunelab.tracking.recorder import DIGEST
+from prunelab.tracking.store import Store
 
 THREADS = "torch_threads"
 

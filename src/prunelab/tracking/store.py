@@ -2,105 +2,31 @@
 
 from __future__ import annotations
 
-import os
-import re
 import tempfile
-import time
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlparse
+from uuid import uuid4
 
-import mlflow
-import requests
 from filelock import FileLock
-from mlflow.entities import Dataset as MlflowDataset
-from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag
 from mlflow.entities import Run as MlflowRun
-from mlflow.exceptions import MlflowException
+from mlflow.exceptions import MlflowException, RestException
 from mlflow.tracking import MlflowClient
 
 from prunelab import names
 from prunelab.config import Tracking
 from prunelab.errors import StoreError
 from prunelab.names import Kind
+from prunelab.tracking import moved
+from prunelab.tracking.addresses import redacted, sqlite_file
+from prunelab.tracking.connection import connect
 from prunelab.tracking.environment import git_state, process
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-    from torch import nn
+from prunelab.tracking.patience import again, patient_client, writing
+from prunelab.tracking.recorder import Recorder
 
 PAGE = 1000
-BATCH = 900
-DIGEST = 36
-"""How many characters of a data set's digest MLflow keeps."""
-CONNECT_SECONDS = 5.0
-
-
-class Recorder:
-    """One open run. Values gather here and go to the store in one batch when the run ends, or on `flush`."""
-
-    def __init__(self, client: MlflowClient, run_id: str) -> None:
-        self.client = client
-        self.id = run_id
-        self._metrics: list[Metric] = []
-        self._params: list[Param] = []
-        self._tags: list[RunTag] = []
-
-    def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
-        """Numbers, at a step."""
-        now = int(time.time() * 1000)
-        self._metrics += [Metric(name, float(value), now, step) for name, value in values.items()]
-
-    def params(self, values: Mapping[str, object]) -> None:
-        """Settings; they cannot be changed once written."""
-        self._params += [Param(name, redacted(str(value))) for name, value in values.items()]
-
-    def tags(self, values: Mapping[str, object]) -> None:
-        """Tags; a later value replaces an earlier one."""
-        self._tags += [RunTag(name, redacted(str(value))) for name, value in values.items()]
-
-    def description(self, markdown: str) -> None:
-        """The text that the UI shows at the head of the run."""
-        self.tags({names.NOTE: markdown})
-
-    def files(self, contents: Mapping[str, str | bytes | Path]) -> None:
-        """Artifacts by their path in the run: a text, bytes, or a file to copy."""
-        with tempfile.TemporaryDirectory() as folder:
-            for path, content in contents.items():
-                target = Path(folder) / path
-                target.parent.mkdir(parents=True, exist_ok=True)
-                if isinstance(content, Path):
-                    content = content.read_bytes()
-                if isinstance(content, str):
-                    content = redacted(content).encode()
-                target.write_bytes(content)
-            self.client.log_artifacts(self.id, folder)
-
-    def dataset(self, name: str, digest: str, source: str) -> None:
-        """The data set as an MLflow dataset input."""
-        entity = MlflowDataset(name=name, digest=digest[:DIGEST], source_type="local", source=source)
-        self.client.log_inputs(self.id, [DatasetInput(entity, [InputTag("mlflow.data.context", "training")])])
-
-    def model(self, network: nn.Module, example: NDArray[np.float32]) -> None:
-        """The network as an MLflow model, with a signature and an input example: to be loaded or served by MLflow."""
-        from prunelab.tracking.model import log_model  # MLflow's PyTorch flavour takes a second to import
-
-        log_model(self.id, network, example)
-
-    def flush(self) -> None:
-        """Write what has gathered."""
-        while self._metrics or self._params or self._tags:
-            self.client.log_batch(self.id, self._metrics[:BATCH], self._params[:90], self._tags[:90])
-            self._metrics, self._params, self._tags = (
-                self._metrics[BATCH:],
-                self._params[90:],
-                self._tags[90:],
-            )
 
 
 class Store:
@@ -109,7 +35,7 @@ class Store:
     def __init__(self, tracking: Tracking, experiment_name: str) -> None:
         self.tracking = tracking
         self.experiment_name = experiment_name
-        self.client = MlflowClient(tracking_uri=tracking.uri)
+        self.client = patient_client(tracking.uri)
         self.experiment_id = self._experiment()
 
     @property
@@ -134,7 +60,8 @@ class Store:
             yield recorder
         except Exception as error:
             recorder.description(f"**Failed**: {type(error).__name__}: {error}")
-            self.end(recorder, "FAILED", {names.TRACEBACK_FILE: traceback.format_exc()})
+            with suppress(Exception):  # the store may be what failed; the error itself counts for more
+                self.end(recorder, "FAILED", {names.TRACEBACK_FILE: traceback.format_exc()})
             raise
         except BaseException:
             recorder.description("**Killed**: interrupted before it was done.")
@@ -158,19 +85,40 @@ class Store:
         }
         if parent is not None:
             every[names.PARENT] = parent
-        created = self.client.create_run(
-            self.experiment_id, run_name=name, tags={key: redacted(str(value)) for key, value in every.items()}
+        if sqlite_file(self.tracking.uri) is None:
+            every[names.CREATION] = uuid4().hex
+        client = MlflowClient(self.tracking.uri)
+        create = partial(client.create_run, self.experiment_id, run_name=name)
+        created: MlflowRun = again(
+            partial(create, tags={key: redacted(str(value)) for key, value in every.items()}),
+            self.tracking.uri,
+            partial(self._created, client, every.get(names.CREATION)),
         )
         return Recorder(self.client, created.info.run_id)
 
-    def find(self, kind: Kind, status: str | None = None, name: str | None = None, **tags: str) -> list[MlflowRun]:
-        """Runs of a kind, of this name and with these tags, newest first."""
+    def _created(self, client: MlflowClient, creation: object) -> MlflowRun | None:
+        """The run that a server created before its answer was lost."""
+        condition = f"tags.`{names.CREATION}` = '{creation}'"
+        found = client.search_runs([self.experiment_id], condition) if creation is not None else []
+        return found[0] if found else None
+
+    def find(
+        self,
+        kind: Kind,
+        status: str | None = None,
+        name: str | None = None,
+        also: str = "",
+        **tags: str,
+    ) -> list[MlflowRun]:
+        """Runs of a kind, of this name, with these tags, and under a condition in MLflow's words; newest first."""
         conditions = [f"tags.{names.KIND} = '{kind.value}'"]
         conditions += [f"tags.`{tag}` = {_quoted(value)}" for tag, value in tags.items()]
         if name is not None:
             conditions.append(f"attributes.run_name = {_quoted(name)}")
         if status is not None:
             conditions.append(f"attributes.status = '{status}'")
+        if also:
+            conditions.append(also)
         found: list[MlflowRun] = []
         token = None
         while True:
@@ -186,9 +134,10 @@ class Store:
             if not token:
                 return found
 
-    def children(self, sweep_id: str, status: str | None = None) -> list[MlflowRun]:
-        """The jobs of a sweep, newest first."""
-        return self.find(Kind.JOB, status, **{names.PARENT: sweep_id})
+    def children(self, sweep_id: str, status: str | None = None, ended_since: int | None = None) -> list[MlflowRun]:
+        """The jobs of a sweep, newest first; with `ended_since` (ms), those that ended at that time or later."""
+        since = "" if ended_since is None else f"attributes.end_time >= {ended_since}"
+        return self.find(Kind.JOB, status, also=since, **{names.PARENT: sweep_id})
 
     def read(self, run_id: str, path: str) -> bytes:
         """The content of an artifact: from its file where the store is local, else downloaded.
@@ -197,9 +146,9 @@ class Store:
             StoreError: if the run has no such artifact.
         """
         try:
-            folder = urlparse(self.client.get_run(run_id).info.artifact_uri)
-            if folder.scheme in ("", "file"):
-                return (Path(unquote(folder.path)) / path).read_bytes()
+            folder = moved.folder_of(self.client.get_run(run_id).info.artifact_uri)
+            if folder is not None:
+                return (folder / path).read_bytes()
             with tempfile.TemporaryDirectory() as place:
                 return Path(self.client.download_artifacts(run_id, path, place)).read_bytes()
         except (MlflowException, OSError) as error:
@@ -212,15 +161,25 @@ class Store:
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
         """Only one process of this machine at a time."""
-        self.tracking.locks.mkdir(parents=True, exist_ok=True)
-        with FileLock(self.tracking.locks / f"{name}.lock"):
+        lock = FileLock(self.tracking.locks / f"{name}.lock")
+        with writing(str(self.tracking.locks)):
+            self.tracking.locks.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+        try:
             yield
+        finally:
+            lock.release()
 
     def end(self, recorder: Recorder, status: str, files: Mapping[str, str] | None = None) -> None:
-        """Write what has gathered, and close the run."""
-        if files:
-            recorder.files(files)
-        recorder.flush()
+        """Write what has gathered, and close the run; as FAILED if it should be FINISHED and cannot be written."""
+        try:
+            if files:
+                recorder.files(files)
+            recorder.flush()
+        except Exception:
+            with suppress(Exception):
+                self.client.set_terminated(recorder.id, "FAILED" if status == "FINISHED" else status)
+            raise
         self.client.set_terminated(recorder.id, status)
 
     def _experiment(self) -> str:
@@ -229,28 +188,41 @@ class Store:
             return str(known.experiment_id)
         location = None
         if self.tracking.artifacts is not None:
-            location = (self.tracking.artifacts / self.experiment_name).as_uri()
-        return str(
-            self.client.create_experiment(
-                self.experiment_name,
-                artifact_location=location,
-                tags={"mlflow.experimentKind": "custom_model_development"},
+            location = moved.location(self.tracking.artifacts, self.experiment_name)
+        try:
+            return str(
+                self.client.create_experiment(
+                    self.experiment_name,
+                    artifact_location=location,
+                    tags={moved.EXPERIMENT_KIND: "custom_model_development"},
+                )
             )
-        )
+        except RestException:  # another machine was first, or the answer to a first try was lost
+            known = self.client.get_experiment_by_name(self.experiment_name)
+            if known is None:
+                raise
+            return str(known.experiment_id)
 
 
 @cache
-def open_store(tracking: Tracking, experiment_name: str) -> Store:
+def open_store(tracking: Tracking, experiment_name: str, waiting: bool = False) -> Store:
     """The store, made ready: the SQLite schema and the experiment are created under a lock by whoever comes first.
+
+    `waiting`: a server that does not answer is waited for, as by a job of a sweep that has long begun.
 
     Raises:
         StoreError: if it cannot be written or reached.
     """
-    connect(tracking.uri)
+    if waiting:
+        again(partial(connect, tracking.uri), tracking.uri)
+    else:
+        connect(tracking.uri)
     database = sqlite_file(tracking.uri)
     try:
         if database is not None:
             _writable(database.parent)
+        if database is not None and tracking.artifacts is not None:
+            moved.mend(database, tracking.artifacts, writing=True)
         for folder in filter(None, (tracking.artifacts, tracking.locks)):
             _writable(folder)
         with FileLock(tracking.locks / "store.lock"):
@@ -261,52 +233,11 @@ def open_store(tracking: Tracking, experiment_name: str) -> Store:
         raise StoreError(f"tracking.uri={redacted(tracking.uri)}: the store cannot be opened: {error}") from error
 
 
-def connect(uri: str) -> None:
-    """Have MLflow use this store from here on.
-
-    Raises:
-        StoreError: if it is a server that does not answer.
-    """
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    mlflow.set_tracking_uri(uri)
-    if sqlite_file(uri) is None:
-        _reach(uri)
-
-
-def redacted(text: str) -> str:
-    """A text without the passwords of the addresses in it; whatever goes into the store passes here."""
-    return re.sub(r"(://[^\s/:@]*):[^\s/@]*@", r"\1:***@", text)
-
-
-def sqlite_file(uri: str) -> Path | None:
-    """The file of a `sqlite:///` address; None for any other."""
-    if not uri.startswith("sqlite:"):
-        return None
-    return Path(unquote(urlparse(uri).path)[1:])
-
-
 def _quoted(value: str) -> str:
     """A text as MLflow's filters take it: they know both quotes, but no way to escape one."""
     if "'" in value and '"' in value:
         raise StoreError(f"{value}: MLflow cannot look for a text that holds both kinds of quotes")
     return f'"{value}"' if "'" in value else f"'{value}'"
-
-
-def _reach(uri: str) -> None:
-    """Ask a server whether it is there, once and briefly, before MLflow's own patience begins.
-
-    Raises:
-        StoreError: if it does not answer.
-    """
-    try:
-        answer = requests.get(f"{uri.rstrip('/')}/health", timeout=CONNECT_SECONDS)
-        answer.raise_for_status()
-    except requests.RequestException as error:
-        raise StoreError(
-            f"tracking.uri={redacted(uri)}: no MLflow server answers there ({redacted(str(error))}); start one "
-            "(make server), or use the local store (tracking=local)"
-        ) from None
 
 
 def _writable(folder: Path) -> None:

@@ -43,9 +43,9 @@ def _parser() -> argparse.ArgumentParser:
 def _look(overrides: list[str], arguments: argparse.Namespace) -> None:
     """Print where to look, at a team's server, or at one of our own that stays until it is interrupted."""
     job = compose_job(overrides)
+    from prunelab.tracking.addresses import sqlite_file
     from prunelab.tracking.existing import existing_store
     from prunelab.tracking.server import running
-    from prunelab.tracking.store import sqlite_file
 
     store = existing_store(job.tracking, job.experiment_name)
     known = store.client.get_experiment(store.experiment_id).tags

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 from pathlib import Path
 
@@ -70,7 +69,6 @@ def train(job: Job, network: nn.Module, dataset: Dataset, store: Store, key: str
                 names.BEST_VAL_LOSS: validation.loss,
             }
         )
-        run.tags({names.CHECKPOINT_SHA256: hashlib.sha256(fitted.checkpoint.read_bytes()).hexdigest()})
         run.files({names.CHECKPOINT: fitted.checkpoint, **provenance(yaml.safe_dump(job.model_dump(mode="json")))})
         run.dataset(dataset.name, dataset.digest, dataset.source)
     console.print(f"baseline: test accuracy {test.accuracy:.4f}, loss {test.loss:.4f}")

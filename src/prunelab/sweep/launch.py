@@ -1,0 +1,116 @@
+"""Handing a sweep's jobs to Hydra's launcher, and going on when a worker process dies under them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+import psutil
+
+from prunelab import names
+from prunelab.errors import PrunelabError
+from prunelab.sweep.plan import PlannedJob
+from prunelab.sweep.worker import Stop
+from prunelab.tracking.environment import process
+from prunelab.tracking.recorder import Recorder
+from prunelab.tracking.store import Store
+
+DYING_SECONDS = 10.0
+"""How long the other workers of a broken pool may take to end."""
+FRUITLESS = 3
+"""How often in a row workers may die before any job has begun."""
+
+
+class LaunchFailed(PrunelabError):
+    """A launcher that cannot run jobs: a cluster that is not there or refuses, workers that die at their start."""
+
+
+def launch(
+    launcher: Any, store: Store, sweep_id: str, jobs: Sequence[PlannedJob], overrides: Callable[[PlannedJob], list[str]]
+) -> list[Any]:
+    """Run the jobs; what the launcher returned for those whose pool lived to the end.
+
+    When a worker process is killed (by the system when memory runs out, for instance), joblib takes the whole pool
+    down. The jobs that were running in it are FAILED then, with that reason, and the others go on in a new pool.
+
+    Raises:
+        LaunchFailed: if jobs cannot be launched.
+    """
+    remaining, fruitless = list(jobs), 0
+    while remaining:
+        try:
+            return list(launcher.launch([overrides(job) for job in remaining], initial_job_idx=0))
+        except BrokenProcessPool as error:
+            ended = fail_lost(store, sweep_id, f"its worker process died ({reason(error)}); resume= runs it again")
+            left = [job for job in remaining if job.hash not in ended]
+            fruitless = fruitless + 1 if len(left) == len(remaining) else 0
+            if fruitless == FRUITLESS:
+                raise LaunchFailed(f"worker processes die before they begin a job: {reason(error)}") from error
+            remaining = left
+        except Stop as stop:
+            raise stop.error from None
+        except PrunelabError:
+            raise
+        except Exception as error:
+            raise LaunchFailed(_words(launcher, error)) from error
+    return []
+
+
+def launch_one(launcher: Any, overrides: list[str]) -> Any:
+    """Run one job; what the launcher returned for it.
+
+    Raises:
+        LaunchFailed: if it cannot be launched, or its worker process dies.
+    """
+    try:
+        (returned,) = launcher.launch([overrides], initial_job_idx=0)
+    except BrokenProcessPool as error:
+        raise LaunchFailed(f"a worker process died: {reason(error)}") from error
+    except Stop as stop:
+        raise stop.error from None
+    except PrunelabError:
+        raise
+    except Exception as error:
+        raise LaunchFailed(_words(launcher, error)) from error
+    return returned
+
+
+def reason(error: Exception) -> str:
+    """What is known of why a worker died: loky tells exit codes, SIGKILL being the system's when memory runs out."""
+    text = str(error)
+    if "SIGKILL" in text:
+        return "SIGKILL: killed from outside, or by the system when memory ran out"
+    codes = text.partition("exit codes of the workers are ")[2].strip()
+    return codes or text.partition("\n")[0] or type(error).__name__
+
+
+def fail_lost(store: Store, sweep_id: str, words: str) -> set[str]:
+    """End as FAILED the sweep's jobs whose processes on this machine are gone; the config hashes of all that ended."""
+    deadline = time.monotonic() + DYING_SECONDS
+    while any(map(_is_alive, store.children(sweep_id, "RUNNING"))) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    for run in store.children(sweep_id, "RUNNING"):
+        if not _is_alive(run):
+            record = Recorder(store.client, run.info.run_id)
+            record.description(f"**Failed**: {words}")
+            store.end(record, "FAILED")
+    return {run.data.tags[names.CONFIG_HASH] for run in store.children(sweep_id) if run.info.status != "RUNNING"}
+
+
+def _words(launcher: Any, error: Exception) -> str:
+    return f"hydra/launcher ({type(launcher).__name__}) could not run the jobs: {type(error).__name__}: {error}"
+
+
+def _is_alive(run: Any) -> bool:
+    """Whether a run's process is at work on this machine: a zombie is not."""
+    tags = run.data.tags
+    if tags.get("process.host") != process()["process.host"]:
+        return False
+    try:
+        other = psutil.Process(int(tags["process.pid"]))
+        started = abs(other.create_time() - float(tags["process.started"])) <= 1.0
+        return bool(started and other.status() != psutil.STATUS_ZOMBIE)
+    except (psutil.NoSuchProcess, KeyError, ValueError):
+        return False

@@ -1,0 +1,152 @@
+"""A store that cannot be used for a while, or not at all.
+
+A server that is away is waited for: what was asked of it is asked again, with growing pauses. A disk that is full or
+read-only stops the work with one message.
+"""
+
+from __future__ import annotations
+
+import errno
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, TypeVar, cast
+
+import requests
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+from rich.console import Console
+
+from prunelab.errors import StoreError
+from prunelab.tracking.addresses import redacted, sqlite_file
+
+PATIENCE = 420.0
+"""Seconds for which a server that does not answer is asked again: five minutes, and the time it takes to start."""
+LONGEST_PAUSE = 20.0
+
+AWAY = ("failed with exception", "failed with timeout exception")
+"""How MLflow says that a request had no answer."""
+BROKEN = ("too many 500 error responses", "certificate")
+"""What waiting does not help against."""
+UNWRITABLE = ("disk is full", "readonly database", "disk i/o error", "unable to open database file")
+"""SQLite's words."""
+
+T = TypeVar("T")
+
+
+class Unreachable(StoreError):
+    """A server that does not answer."""
+
+
+class Unwritable(StoreError):
+    """A disk that is full, or a folder that may not be written: the next job would fail as this one did."""
+
+
+def again(action: Callable[[], T], uri: str, done: Callable[[], T | None] | None = None) -> T:
+    """The result of `action`, repeated while the server at `uri` is away.
+
+    `done` looks, before `action` is repeated, whether it was done already and only the answer was lost.
+
+    Raises:
+        Unreachable: if the server is away for longer than PATIENCE.
+        Unwritable: if the store of files cannot be written.
+    """
+    began, pause, action_now = time.monotonic(), 1.0, action
+    while True:
+        try:
+            result = action_now()
+        except (MlflowException, OSError, Unreachable) as error:
+            if _is_unwritable(error, uri):
+                raise Unwritable(_words(uri, error)) from error
+            if not _is_away(error, uri):
+                raise
+            waited = time.monotonic() - began
+            if waited + pause > PATIENCE:
+                raise Unreachable(
+                    f"tracking.uri={redacted(uri)}: no answer for {waited / 60:.0f} minutes ({redacted(str(error))}); "
+                    "once it is back, resume=last finishes the sweep"
+                ) from error
+            if pause == 1.0:
+                _say(f"tracking.uri={redacted(uri)}: no answer, asking again for up to {PATIENCE / 60:.0f} minutes")
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+            action_now = partial(_unless_done, action, done)
+        else:
+            if pause > 1.0:
+                _say(f"tracking.uri={redacted(uri)}: it answers again after {time.monotonic() - began:.0f} s")
+            return result
+
+
+@contextmanager
+def writing(what: str) -> Iterator[None]:
+    """What goes wrong with files inside is said in words.
+
+    Raises:
+        Unwritable: instead of an OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise Unwritable(_words(what, error)) from error
+
+
+def patient_client(uri: str) -> MlflowClient:
+    """MLflow's client, every method of which goes through `again`."""
+    return cast(MlflowClient, _Patient(MlflowClient(uri), uri))
+
+
+class _Patient:
+    def __init__(self, client: MlflowClient, uri: str) -> None:
+        self._client, self._uri = client, uri
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._client, name)
+        if not callable(value):
+            return value
+
+        def call(*arguments: Any, **named: Any) -> Any:
+            return again(partial(value, *arguments, **named), self._uri)
+
+        return call
+
+
+def _unless_done(action: Callable[[], T], done: Callable[[], T | None] | None) -> T:
+    found = done() if done is not None else None
+    return action() if found is None else found
+
+
+def _is_away(error: Exception, uri: str) -> bool:
+    """Whether asking again may help: no answer from a server, its database away, or a local database in use."""
+    text = str(error)
+    if isinstance(error, Unreachable):
+        return True
+    if sqlite_file(uri) is not None:
+        return "database is locked" in text
+    if isinstance(error, requests.RequestException):
+        answer = error.response
+        return answer is None or answer.status_code in (429, 502, 503, 504)
+    if not isinstance(error, MlflowException):
+        return False
+    away = error.error_code == "TEMPORARILY_UNAVAILABLE" or any(words in text for words in AWAY)
+    return away and not any(words in text for words in BROKEN)
+
+
+def _is_unwritable(error: Exception, uri: str) -> bool:
+    """Whether files of a local store could not be written; a server's complaints are the server's."""
+    if sqlite_file(uri) is None or isinstance(error, StoreError):
+        return False
+    if isinstance(error, OSError):
+        return not isinstance(error, requests.RequestException)
+    return any(words in str(error).lower() for words in UNWRITABLE)
+
+
+def _words(where: str, error: Exception) -> str:
+    full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    reason = next((words for words in UNWRITABLE if words in str(error).lower()), str(error))
+    remedy = "free some room" if full or "full" in reason else "make it writable, or name another with tracking.uri="
+    return f"{redacted(where)} cannot be written: {reason}; {remedy}, then resume=last finishes a sweep"
+
+
+def _say(words: str) -> None:
+    Console(stderr=True).print(words, markup=False, highlight=False, soft_wrap=True)

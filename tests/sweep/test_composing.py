@@ -1,0 +1,133 @@
+"""Jobs composed from shared parts are, to the last key, what Hydra composes; and they take a fraction of its time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from statistics import median
+
+import pytest
+from hydra import initialize_config_dir
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from omegaconf import DictConfig
+
+from prunelab.config import CONF, Job, read
+from prunelab.errors import ConfigError
+from prunelab.sweep.composing import composer
+
+PLAIN = {
+    "percentage": ["0", "12.5", "99", "101", "-1", "many", "null", "1e1", "'50'"],
+    "seed": ["0", "7", "-1", "true", "1.5"],
+    "percentage_of": ["units", "parameters", "nothing"],
+    "training.epochs": ["1", "3", "[1]", "${seed}"],
+    "training.learning_rate": ["0.1", "1", "inf", "nan"],
+    "model.bias": ["true", "false"],
+    "model.hidden": ["[8]", "[16,8]", "[[1]]", "8"],
+    "method.exclude": ["[]", "[a]", "['stage1.*']"],
+    "method.scope": ["layer", "global"],
+    "recovery.batch_norm": ["true"],
+    "name": ["a", "'b c'", "'$x'", "'???'"],
+    "tracking.experiment_name": ["e", "null"],
+    "data.validation": ["100", "200"],
+    "data.mean": ["[0.5]", "null"],
+    "paths.root": ["/tmp/x", "'/tmp/a b'"],
+    "paths.store": ["/tmp/y"],
+    "data.folder": ["/tmp/data", "${paths.root}"],
+    "until": ["null", "{max_accuracy_drop:0.1,min_speedup:null,max_parameters:null,resolution:1}"],
+    "until.resolution": ["2"],
+    "no.such.key": ["1"],
+    "+model.extra": ["1"],
+    "hydra.job.name": ["x"],
+}
+GROUPS = {
+    "method": ["weight", "neuron", "weight_n_m"],
+    "recovery": ["none", "least_squares", "finetune"],
+    "training": ["default", "lenet"],
+    "model": ["mlp_small", "mlp"],
+    "data": ["digits"],
+    "tracking": ["server", "local"],
+    "experiment": ["until"],
+}
+CHOICES = [f"{key}={value}" for options in (PLAIN, GROUPS) for key, values in options.items() for value in values]
+
+
+@pytest.fixture(scope="module")
+def hydra() -> Iterator[tuple[DictConfig, ConfigLoader]]:
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        loader = GlobalHydra.instance().config_loader()
+        yield loader.load_configuration("config", ["hydra.job.num=0"], RunMode.MULTIRUN), loader
+    HydraConfig.instance().cfg = None
+
+
+def by_hydra(config: DictConfig, loader: ConfigLoader, overrides: Sequence[str]) -> Job:
+    composed = loader.load_sweep_config(config, list(overrides))
+    HydraConfig.instance().set_config(composed)
+    return read(composed)
+
+
+def outcome(compose: object, *arguments: object) -> object:
+    """The job, or the kind and the words of the refusal."""
+    try:
+        job = compose(*arguments)  # type: ignore[operator]
+    except Exception as error:
+        return type(error), str(error)
+    return job.model_dump(), job.hash
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.lists(st.sampled_from(CHOICES), max_size=6), min_size=1, max_size=3))
+def test_a_job_is_what_hydra_composes_or_is_refused_in_the_same_words(
+    hydra: tuple[DictConfig, ConfigLoader], jobs: list[list[str]]
+) -> None:
+    compose = composer(*hydra)
+    for overrides in jobs:  # one composer: what it keeps of one job must not show in the next
+        assert outcome(compose, overrides) == outcome(by_hydra, *hydra, overrides), overrides
+
+
+def test_lists_are_not_shared_between_jobs(hydra: tuple[DictConfig, ConfigLoader]) -> None:
+    compose = composer(*hydra)
+    first, second = compose(["model=mlp_small", "model.hidden=[8]"]), compose(["model=mlp_small"])
+    assert first.model.arguments["hidden"] == [8]
+    assert second.model.arguments["hidden"] == [64, 48, 32]
+
+
+def test_an_interpolation_in_a_config_of_ones_own_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "method").mkdir()
+    text = (CONF / "method" / "weight.yaml").read_text()
+    (tmp_path / "method" / "mine.yaml").write_text(text.replace("min_keep: 0", "min_keep: ${seed}"))
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        loader = GlobalHydra.instance().config_loader()
+        config = loader.load_configuration("config", [f"hydra.searchpath=[file://{tmp_path}]"], RunMode.MULTIRUN)
+        compose = composer(config, loader)
+        assert [compose(["method=mine", f"seed={seed}"]).method.min_keep for seed in (3, 4)] == [3, 4]
+    HydraConfig.instance().cfg = None
+
+
+def test_composing_a_job_takes_less_than_a_fifteenth_of_hydras_time(hydra: tuple[DictConfig, ConfigLoader]) -> None:
+    compose = composer(*hydra)
+    jobs = [["data=digits", "model=mlp_small", f"percentage={n}", f"seed={n % 3}"] for n in range(60)]
+    compose(jobs[0])
+    ours, theirs = [], []
+    for number in range(0, 60, 10):  # in turn, so that both see the same machine
+        started = time.perf_counter()
+        for overrides in jobs[number : number + 10]:
+            compose(overrides)
+        ours.append((time.perf_counter() - started) / 10)
+        started = time.perf_counter()
+        by_hydra(*hydra, jobs[number])
+        theirs.append(time.perf_counter() - started)
+    assert median(ours) < median(theirs) / 15
+    print(f"{1000 * median(ours):.2f} ms, Hydra {1000 * median(theirs):.1f} ms")
+
+
+def test_a_refusal_names_the_key(hydra: tuple[DictConfig, ConfigLoader]) -> None:
+    with pytest.raises(ConfigError, match="percentage=101"):
+        composer(*hydra)(["percentage=101"])
