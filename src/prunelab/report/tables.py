@@ -11,13 +11,16 @@ from rich.table import Table
 from prunelab import names
 from prunelab.report.layers import few
 from prunelab.report.published import ACCURACY, LOSS
-from prunelab.report.results import EMPTIED, same_ratios
+from prunelab.report.report_seeds import OVER_SEEDS
+from prunelab.report.results import BAR, EMPTIED, same_ratios
 
 COLUMNS: dict[str, tuple[str, str]] = {
     "series": ("method", "{}"),
     names.PERCENTAGE: ("%", "{:g}"),
     names.TEST_ACCURACY: ("accuracy", "{:.4f}"),
+    OVER_SEEDS[names.TEST_ACCURACY]: ("accuracy over seeds", "{}"),
     names.TEST_LOSS: ("loss", "{:.4f}"),
+    OVER_SEEDS[names.TEST_LOSS]: ("loss over seeds", "{}"),
     names.VAL_ACCURACY: ("validation accuracy", "{:.4f}"),
     names.ACCURACY_DROP: ("drop", "{:+.4f}"),
     names.WEIGHTS_REMAINING: ("weights left", "{:,.0f}"),
@@ -37,8 +40,9 @@ COLUMNS: dict[str, tuple[str, str]] = {
 WIDE = (names.VAL_ACCURACY,)
 """Columns for which only the page has room."""
 SPREAD = (names.TEST_ACCURACY, names.TEST_LOSS, names.VAL_ACCURACY, names.ACCURACY_DROP)
-"""Columns that the page shows with their standard deviation."""
+"""Columns that the page shows with their bars."""
 LEAST = (
+    OVER_SEEDS[names.TEST_LOSS],
     *(names.NEURONS_REMAINING, names.WEIGHTS_REMAINING, names.THEORETICAL_SPEEDUP, f"{names.FASTEST}batch_1024"),
     *(EMPTIED, names.FILE_BYTES, names.speedup(1), names.COMPRESSION_RATIO, names.speedup(1024)),
     *(names.TEST_LOSS, names.ACCURACY_DROP),
@@ -110,12 +114,12 @@ def shown(table: pd.DataFrame) -> list[str]:
 
 
 def cell(row: Mapping[Hashable, Any], column: str, spread: Collection[str] = (names.TEST_ACCURACY,)) -> str:
-    """A value as it is written; in the columns of `spread` with its standard deviation over several seeds."""
+    """A value as it is written; in the columns of `spread` with half the length of its bar, of several seeds."""
     if pd.isna(row[column]):
         return ""
     text = few(row[column]) if column == EMPTIED else COLUMNS[column][1].format(row[column])
     if column in spread and row.get("n", 1) > 1:
-        text += f" ± {row[f'sd {column}']:.4f}"
+        text += f" ± {row[BAR + column]:.4f}"
     return text
 
 

@@ -13,6 +13,7 @@ from mlflow.entities import Run as MlflowRun
 from prunelab import names
 from prunelab.errors import StoreError
 from prunelab.network.packed import unpack, unpack_kept
+from prunelab.report.bars import Bars
 from prunelab.report.pictures import Picture, picture
 from prunelab.report.provenance import DataSource, Provenance, merged
 from prunelab.report.results import Results
@@ -20,7 +21,7 @@ from prunelab.tracking.store import Store
 
 HALF = 50.0
 PICTURES = 8
-SPOKEN = (names.LAYERS, names.ALL_LAYERS, names.OVERRIDES)
+SPOKEN = (names.LAYERS, names.ALL_LAYERS, names.OVERRIDES, names.CONFIG_HASH, names.RECOVERY_TRAINS)
 """Tags that a row has, beside what is said of its speed."""
 CURVE_METRICS = (names.TRAIN_ACCURACY, names.TRAIN_LOSS, names.VAL_ACCURACY, names.VAL_LOSS)
 
@@ -49,8 +50,8 @@ def recorded_sweep(store: Store, sweep_id: str) -> RecordedSweep:
     return RecordedSweep(store.client.get_run(sweep_id), store.children(sweep_id)[::-1])
 
 
-def read_results(store: Store, sweep: RecordedSweep) -> Results:
-    """What finished of the sweep.
+def read_results(store: Store, sweep: RecordedSweep, bars: Bars = Bars.INTERVAL) -> Results:
+    """What finished of the sweep; `bars` is how its spread is shown.
 
     Raises:
         StoreError: if nothing did.
@@ -62,7 +63,7 @@ def read_results(store: Store, sweep: RecordedSweep) -> Results:
     baselines = dict.fromkeys(run.data.tags[names.BASELINE_RUN] for run in finished)
     curves = {run_id: {metric: store.history(run_id, metric) for metric in CURVE_METRICS} for run_id in baselines}
     verdicts = tuple(json.loads(sweep.run.data.tags.get(names.VERDICTS, "[]")))
-    return Results(name, rows, curves, verdicts)
+    return Results(name, rows, curves, verdicts, bars)
 
 
 def read_pictures(store: Store, results: Results) -> list[Picture]:
