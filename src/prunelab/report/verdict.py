@@ -11,6 +11,7 @@ from prunelab import names
 from prunelab.report.bars import LEVEL
 from prunelab.report.chance import POWER
 from prunelab.report.findings import POINTS, bounded, enough, interval, reference, treatment
+from prunelab.report.reach import Drop
 from prunelab.report.results import BAR, Results
 from prunelab.report.rivals import Rival, Standing
 
@@ -63,12 +64,12 @@ def _verdict(results: Results, standing: Standing) -> Verdict:
         f"for at most {POINTS} of validation accuracy{on}{sure}. Test accuracy there is {_with_bar(row)}, against "
         f"{reference(results, standing.best)[names.TEST_ACCURACY]:.4f} of the unpruned network"
         f"{treatment(results, standing.best)}, with {row[names.COMPRESSION_RATIO]:.1f}x fewer parameters"
-        f"{_rivals(standing.rivals)}.{one}",
+        f"{_rivals(standing.rivals, standing.drop)}.{one}",
         standing,
     )
 
 
-def _rivals(rivals: Sequence[Rival]) -> str:
+def _rivals(rivals: Sequence[Rival], best: Drop) -> str:
     """Which other series keep less there, which keep more, and which cannot be told apart from it."""
     compared = [each for each in rivals if each.lead is not None and each.lead.n > 1]
     less = [each for each in compared if each.apart and each.lead is not None and each.lead.mean > 0]
@@ -94,9 +95,9 @@ def _rivals(rivals: Sequence[Rival]) -> str:
             f"{_named(alike)} {'is' if len(alike) == 1 else 'are'} not told apart from it there by {n} seeds "
             f"({differs}; {enough(last)}, with a power of {100 * POWER:g}%)"
         )
-    if untried and compared:
+    if untried and best.mean.n > 1:
         sentences.append(
-            f"{_named(untried)} {'has' if len(untried) == 1 else 'have'} not two seeds in common with it there"
+            f"{_named(untried)} {'was' if len(untried) == 1 else 'were'} not tried there on two of its networks"
         )
     return "".join(f"; {words}" for words in sentences)
 
