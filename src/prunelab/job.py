@@ -76,6 +76,7 @@ def run(
     with store.run(Kind.JOB, job.run_name, sweep_id, tags) as record:
         record.params(metrics.settings(job))
         record.metrics({names.PERCENTAGE: job.percentage})
+        record.tags({names.RECOVERY_TRAINS: str(recovery_of(job.recovery)[1].trains).lower()})
         dense = baseline(job, dataset, store, threads)
         record.params({"baseline_key": dense.key})
         record.tags({names.BASELINE_KEY: dense.key, names.BASELINE_RUN: dense.run_id})

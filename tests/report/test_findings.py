@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
 from prunelab import names
+from prunelab.report.bars import Bars
 from prunelab.report.findings import findings
 from prunelab.report.published import ACCURACY, LOSS, beside, published
-from prunelab.report.results import Results
+from prunelab.report.results import BAR, Results
 from prunelab.report.tables import as_markdown
+from prunelab.report.verdict import verdicts
 
 FIXED = {"recovery": "none", "data": "d", "model": "m", "epochs": "1", "batch_size": "1", "learning_rate": "1"}
 
@@ -71,12 +75,28 @@ def test_an_unsteady_time_is_marked_in_the_table_and_in_no_finding() -> None:
     assert "measured there 3.3x as fast (compacted, batch of 64)" in findings(results(timed(0), timed(20)))[1]
 
 
-def test_seeds_are_averaged_with_their_standard_deviation_and_number() -> None:
-    table = results(row("a", 20, 0.8), row("a", 20, 0.9, seed=1), row("b", 20, 0.7)).table
-    first, second = table.to_dict("records")
-    assert first[names.TEST_ACCURACY] == pytest.approx(0.85)
-    assert first[f"sd {names.TEST_ACCURACY}"] == pytest.approx(0.0707, abs=1e-4)
-    assert (first["n"], second["n"]) == (2, 1)
+def test_seeds_are_averaged_with_their_interval_or_deviation_and_number() -> None:
+    swept = results(row("a", 20, 0.8), row("a", 20, 0.9, seed=1), row("b", 20, 0.7))
+    for bars, half in ((Bars.INTERVAL, 12.7062 * 0.070711 / 2**0.5), (Bars.DEVIATION, 0.070711)):
+        first, second = replace(swept, bars=bars).table.to_dict("records")
+        assert first[names.TEST_ACCURACY] == pytest.approx(0.85)
+        assert first[BAR + names.TEST_ACCURACY] == pytest.approx(half, abs=1e-4)
+        assert second[BAR + names.TEST_ACCURACY] == 0
+        assert (first["n"], second["n"]) == (2, 1)
+
+
+def test_only_a_recovery_that_trains_is_called_training() -> None:
+    def swept(**tags: str) -> Results:
+        return results(*({**row("a", p, 0.91), **tags} for p in (0, 20)))
+
+    for tags, words in (
+        ({names.RECOVERY_TRAINS: "true"}, "the unpruned network given the same extra training (test accuracy 0.9100)"),
+        ({names.RECOVERY_TRAINS: "false"}, "the unpruned network treated alike (test accuracy 0.9100)"),
+        ({}, "the unpruned network treated alike (test accuracy 0.9100)"),
+    ):
+        assert f"within 1 point of {words} up to 20%" in findings(swept(**tags))[1]
+        (verdict,) = verdicts(swept(**tags))
+        assert f"0.9100 of the unpruned network{words.partition('network')[2].partition(' (')[0]}, with" in str(verdict)
 
 
 def test_a_recovery_makes_a_series_of_its_own() -> None:

@@ -13,7 +13,9 @@ import pytest
 from tests.report.sweeps import HOSTILE, job, many, ordinary, pictures, provenance, results
 
 from prunelab import names
+from prunelab.report.bars import Bars
 from prunelab.report.describe import LONGEST, cut, describe
+from prunelab.report.gallery import draw
 from prunelab.report.page import page
 from prunelab.report.pictures import kept_per_block
 from prunelab.report.plots import MOST, against_percentage, shared_axes
@@ -46,9 +48,10 @@ def test_the_verdict_is_chosen_on_validation_and_its_numbers_are_those_of_the_ro
     at = rows[(rows["method"] == "weight") & (rows[names.PERCENTAGE] == 60)]
     weights, neurons = verdicts(swept)
     assert weights.answer == "weight removes 60% of the weights"
-    mean, sd = at[names.TEST_ACCURACY].mean(), at[names.TEST_ACCURACY].std()
-    assert f"Test accuracy there is {mean:.4f} ± {sd:.4f} (n = 2)" in weights.evidence
-    assert f"{at[names.COMPRESSION_RATIO].mean():.1f}x fewer parameters; no other of 2 series" in weights.evidence
+    mean, half = at[names.TEST_ACCURACY].mean(), 12.7062 * at[names.TEST_ACCURACY].std() / 2**0.5
+    assert f"Test accuracy there is {mean:.4f} ± {half:.4f} (n = 2)" in weights.evidence
+    assert "validation accuracy: the mean drop is 0.00 points, at most 0.37 (95% confidence" in weights.evidence
+    assert f"{at[names.COMPRESSION_RATIO].mean():.1f}x fewer parameters; other was not tried" in weights.evidence
     assert neurons.answer == "neuron removes 20% of the neurons"
     assert str(weights).replace("; ", "; ") in " ".join(re.sub(r"</?strong>|\s+", " ", page(swept)).split())
 
@@ -118,15 +121,40 @@ def test_measured_columns_have_plots_of_their_own_where_they_exist() -> None:
     assert [plot.title for plot in _shared(results(same))] == ["With fewer parameters and multiply-adds"]
 
 
-def test_bands_are_one_standard_deviation_to_either_side() -> None:
+def test_bands_are_the_interval_or_one_deviation_to_either_side_and_captions_say_which() -> None:
     swept = results(job("weight", 20, 0), job("weight", 20, 5))
-    table = swept.table
-    accuracy, _ = against_percentage(swept, table, ["weight"], None)
-    band, line = accuracy.data
     mean, sd = 0.8975, 0.005 / 2**0.5
-    assert line["y"] == [pytest.approx(mean)]
-    assert band["y"] == [pytest.approx(mean + sd, abs=1e-6), pytest.approx(mean - sd, abs=1e-6)]
-    assert accuracy.layout["shapes"][0]["y0"] == 0.9
+    for bars, half, words in (
+        (Bars.INTERVAL, 12.7062 * sd / 2**0.5, "95% confidence interval of the mean"),
+        (Bars.DEVIATION, sd, "standard deviation over seeds"),
+    ):
+        shown = replace(swept, bars=bars)
+        accuracy, _ = against_percentage(shown, shown.table, ["weight"], None)
+        band, line = accuracy.data
+        assert line["y"] == [pytest.approx(mean)]
+        assert band["y"] == [pytest.approx(mean + half, abs=1e-5), pytest.approx(mean - half, abs=1e-5)]
+        assert accuracy.layout["shapes"][0]["y0"] == 0.9
+        html = without_plotly(page(shown))
+        assert f"Means over seeds; bands: {words}" in html.replace("&#39;", "'")
+        assert f"bands: {words}" in draw(shown)["accuracy"].get_supxlabel()
+
+
+def test_bands_end_where_accuracies_do() -> None:
+    swept = results(job("weight", 20, 0), job("weight", 20, 50))
+    accuracy, loss = against_percentage(swept, swept.table, ["weight"], None)
+    assert max(accuracy.data[0]["y"]) == 1
+    assert min(loss.data[0]["y"]) == 0
+    assert max(loss.data[0]["y"]) > 1
+
+
+def test_of_one_seed_there_are_no_bands_and_all_places_say_that_it_is_one_network() -> None:
+    swept = results(*(job("weight", p) for p in (0, 20)), *(job("weight_lamp", p) for p in (0, 20)))
+    html = " ".join(without_plotly(page(swept)).split())
+    assert "Means over seeds" not in html
+    assert "One network each, so without bands" in html
+    assert "It is one network, an anecdote." in html
+    assert "Every value is from one trained network (seed 0), an anecdote" in describe(swept, None)
+    assert draw(swept)["accuracy"].get_supxlabel() == ""
 
 
 def test_a_thousand_jobs_make_a_page_that_is_not_much_longer() -> None:

@@ -7,7 +7,7 @@ from tests.report.sweeps import job, layered, results, two_networks
 
 from prunelab import names
 from prunelab.report.describe import describe
-from prunelab.report.findings import findings, reach, reference
+from prunelab.report.findings import findings, reference
 from prunelab.report.gallery import draw
 from prunelab.report.kept import kept
 from prunelab.report.outcome import outcome_of
@@ -27,21 +27,19 @@ def labels(swept: Results) -> list[str]:
 def test_each_network_is_compared_with_its_own_unpruned_network() -> None:
     swept = two_networks()
     for model, accuracy in (("vgg_small", 0.9), ("resnet8", 0.6)):
-        part = swept.table[swept.table["series"] == f"neuron, {model}"]
-        assert reference(part)[names.TEST_ACCURACY] == pytest.approx(accuracy)
-        held = reach(part)
+        series = f"neuron, {model}"
+        assert reference(swept, series)[names.TEST_ACCURACY] == pytest.approx(accuracy)
+        held = swept.reaches[series].held
         assert held is not None
-        assert held[names.PERCENTAGE] == 50
+        assert held.percentage == 50
     assert [str(verdict) for verdict in verdicts(swept)] == [
         f"neuron, {model} removes 50% of the neurons for at most 1 point of validation accuracy (on {model}). Test "
         f"accuracy there is {accuracy - 0.005:.4f}, against {accuracy:.4f} of the unpruned network, with 2.0x fewer "
-        "parameters."
+        "parameters. It is one network, an anecdote."
         for model, accuracy in (("vgg_small", 0.9), ("resnet8", 0.6))
     ]
-    assert [[cell["shade"] for cell in line["cells"]] for line in kept(swept.table)["lines"]] == [[3, 3, 0], [3, 3, 0]]
-    assert [[cell["chosen"] for cell in line["cells"]] for line in kept(swept.table)["lines"]] == [
-        [False, True, False]
-    ] * 2
+    assert [[cell["shade"] for cell in line["cells"]] for line in kept(swept)["lines"]] == [[3, 3, 0], [3, 3, 0]]
+    assert [[cell["chosen"] for cell in line["cells"]] for line in kept(swept)["lines"]] == [[False, True, False]] * 2
 
 
 def test_every_unpruned_network_has_its_line_and_its_sentence() -> None:

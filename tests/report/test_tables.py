@@ -15,7 +15,7 @@ TABLE = pd.DataFrame(
         "series": ["neuron_activation + least_squares"] * 2,
         "percentage": [0.0, 99.0],
         "test/accuracy": [0.8852, 0.1],
-        "sd test/accuracy": [0.001, 0.002],
+        "± test/accuracy": [0.001, 0.002],
         "test/loss": [0.3, 2.3026],
         "accuracy_drop": [0.0, 0.7852],
         "weights/remaining": [2386000, 1000],

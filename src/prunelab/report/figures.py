@@ -12,7 +12,7 @@ from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, NullForma
 
 from prunelab import names
 from prunelab.report import speed
-from prunelab.report.results import Results
+from prunelab.report.results import BAR, Results
 from prunelab.report.series import removed, unpruned
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#44AA99", "#999933")
@@ -57,6 +57,7 @@ def against_percentage(results: Results, table: pd.DataFrame, metric: str, basel
     )
     axes.set_xlim(-2, 102)
     _legend(axes, len(look))
+    _caption(figure, results)
     return figure
 
 
@@ -82,6 +83,7 @@ def against(results: Results, table: pd.DataFrame, columns: Mapping[str, str]) -
         _logarithmic(axes, "x" if column != names.FILE_BYTES else "B")
         axes.set(xlabel=label, ylabel="test accuracy")
     _legend(panels[-1], len(look))
+    _caption(figure, results)
     return figure
 
 
@@ -142,10 +144,21 @@ def _unpruned(axes: Axes, results: Results, metric: str) -> None:
 
 
 def _band(axes: Axes, part: pd.DataFrame, x: str, y: str, colour: str) -> None:
-    """One standard deviation over seeds to either side, where there are several."""
+    """The bars over seeds, where there are several."""
     if (part["n"] > 1).any():
-        spread = part[f"sd {y}"]
-        axes.fill_between(part[x], part[y] - spread, part[y] + spread, color=colour, alpha=0.18, linewidth=0)
+        axes.fill_between(part[x], *ends(part, y), color=colour, alpha=0.18, linewidth=0)
+
+
+def _caption(figure: Figure, results: Results) -> None:
+    """What the bands are, where there are any."""
+    if results.seeds > 1:
+        figure.supxlabel(f"bands: {results.bars.words}", fontsize="small", color=BASELINE_COLOUR)
+
+
+def ends(part: pd.DataFrame, metric: str) -> tuple[pd.Series, pd.Series]:
+    """Where the bars of a metric begin and end, cut off where no value can be: accuracies below 0 and above 1."""
+    highest = 1.0 if metric == names.TEST_ACCURACY else None
+    return (part[metric] - part[BAR + metric]).clip(lower=0), (part[metric] + part[BAR + metric]).clip(upper=highest)
 
 
 def _legend(axes: Axes, entries: int) -> None:

@@ -7,25 +7,30 @@ from itertools import pairwise
 import pandas as pd
 
 from prunelab import names
-from prunelab.report.results import EMPTIED, Results
+from prunelab.report.reach import TOLERANCE, Drop
+from prunelab.report.report_seeds import said_of_seeds
+from prunelab.report.results import BAR, EMPTIED, Results
+from prunelab.report.rivals import Rival, Standing
 from prunelab.report.series import unpruned
 from prunelab.report.speed import batch_sizes, measured_with
 
-TOLERANCE = 0.01
+POINTS = f"{TOLERANCE * 100:g} point"
 
 
 def findings(results: Results) -> list[str]:
-    """For each series: how far it can go, where it falls, and which layer empties first."""
-    table = results.table
+    """For each series: how far it can go and how sure that is, where it falls, and which layer empties first."""
     sentences = [
         f"The {what.replace('unpruned', 'unpruned network', 1)}: test accuracy {dense[names.BASELINE_ACCURACY]:.4f}, "
         f"loss {dense[names.BASELINE_LOSS]:.4f}."
         for what, dense in unpruned(results.rows).items()
     ]
-    for series in dict.fromkeys(table["series"]):
-        part = table[table["series"] == series]
-        words = [_reach(part), _fall(part), _speed(part), _emptied(part)]
-        sentences.append(f"{series}: " + "; ".join(word for word in words if word) + ".")
+    standings = {name: each for each in results.standings for name in each.family.series}
+    for series, part in results.table.groupby("series", sort=False):
+        name = str(series)
+        words = [_reach(results, name), _beside_best(standings[name], name), _fall(part), _speed(results, name, part)]
+        sentences.append(f"{name}: " + "; ".join(word for word in [*words, _emptied(part)] if word) + ".")
+    if results.seeds == 1:
+        sentences.append(anecdote(results))
     if names.SPEED_NOT_MEASURED in results.rows and results.rows[names.SPEED_NOT_MEASURED].notna().any():
         reasons = results.rows[names.SPEED_NOT_MEASURED].dropna().unique()
         sentences.append(f"Of some jobs the speed was not measured: {'; '.join(reasons)}.")
@@ -36,54 +41,116 @@ def findings(results: Results) -> list[str]:
         )
     if (runtime := measured_with(results.rows)) != "":
         sentences.append(f"Times are of {runtime}.")
-    return sentences
+    return [*sentences, *filter(None, [said_of_seeds(results.table)])]
 
 
-def reach(part: pd.DataFrame, tolerance: float = TOLERANCE) -> pd.Series | None:
-    """The row of the largest percentage up to which a series stays within `tolerance` of its reference (validation)."""
-    within = reference(part)[names.VAL_ACCURACY] - part[names.VAL_ACCURACY] <= tolerance
-    held = part[within.cummin()]
-    return None if held.empty else held.iloc[-1]
+def anecdote(results: Results) -> str:
+    """What one seed is worth."""
+    seeds = ", ".join(dict.fromkeys(results.rows["seed"].astype(str)))
+    return (
+        f"Every value is from one trained network (seed {seeds}), an anecdote: another seed may come out otherwise. "
+        "Several seeds, as in seed=0,1,2,3,4, say how sure it is."
+    )
 
 
-def reference(part: pd.DataFrame) -> dict[str, float]:
-    """Accuracies of what a series is fairly compared with: the unpruned network treated alike.
+def reference(results: Results, series: str) -> dict[str, float]:
+    """Mean accuracies of what a series is fairly compared with: the unpruned network treated alike.
 
-    That is its own percentage 0, which for a recovery that trains is the baseline trained equally longer; a series
-    without one is compared with the baseline.
+    That is its own percentage 0, which for a recovery that trains is the baseline given the same extra training; a
+    series without one is compared with the baseline.
     """
-    unpruned = part[part[names.PERCENTAGE] == 0]
-    if unpruned.empty:
+    part = results.table[results.table["series"] == series]
+    alike = part[part[names.PERCENTAGE] == 0]
+    if alike.empty:
         first = part.iloc[0]
         return {
             names.VAL_ACCURACY: float(first[names.BASELINE_VAL_ACCURACY]),
             names.TEST_ACCURACY: float(first[names.BASELINE_ACCURACY]),
         }
-    return {name: float(unpruned.iloc[0][name]) for name in (names.VAL_ACCURACY, names.TEST_ACCURACY)}
+    return {name: float(alike.iloc[0][name]) for name in (names.VAL_ACCURACY, names.TEST_ACCURACY)}
 
 
-def trained_longer(part: pd.DataFrame) -> bool:
-    """Whether what a series is compared with is not the baseline itself, but more training of it."""
-    return abs(reference(part)[names.TEST_ACCURACY] - float(part.iloc[0][names.BASELINE_ACCURACY])) >= 1e-9
+def treatment(results: Results, series: str) -> str:
+    """How the reference came about where it is not the baseline itself; nothing where it is.
+
+    Older stores do not say whether a recovery trains, and BatchNorm's statistics estimated again are no training.
+    """
+    rows = results.labelled[results.labelled["series"] == series]
+    if abs(reference(results, series)[names.TEST_ACCURACY] - float(rows[names.BASELINE_ACCURACY].mean())) < 1e-9:
+        return ""
+    trains = names.RECOVERY_TRAINS in rows and (rows[names.RECOVERY_TRAINS] == "true").any()
+    return " given the same extra training" if trains else " treated alike"
 
 
-def _reach(part: pd.DataFrame) -> str:
-    row = reach(part)
-    if row is None:
-        return f"never within {TOLERANCE * 100:g} point of {_what(part)} on validation"
-    if row[names.PERCENTAGE] == 0:
-        return f"nothing tried stays within {TOLERANCE * 100:g} point of {_what(part)} on validation"
-    return (
-        f"within {TOLERANCE * 100:g} point of {_what(part)} up to {row[names.PERCENTAGE]:g}% (chosen on validation; "
-        f"test accuracy {row[names.TEST_ACCURACY]:.4f} there, {row[names.COMPRESSION_RATIO]:.1f}x fewer parameters)"
-    )
+def points(fraction: float) -> str:
+    """A difference of accuracies in percentage points."""
+    return f"{100 * fraction:.2f}"
 
 
-def _what(part: pd.DataFrame) -> str:
-    """The baseline, or what the same further training makes of it."""
-    if not trained_longer(part):
+def bounded(drop: Drop) -> str:
+    """The mean drop, and what it is at most: `0.24 points, at most 0.41`."""
+    of_one = drop.mean.n == 1
+    return f"{points(drop.mean.mean)} points" + ("" if of_one else f", at most {points(drop.bound)}")
+
+
+def interval(rival: Rival, sign: int = 1) -> str:
+    """By how much the best keeps more than a rival, in points with the interval; with `sign` -1 the other way round."""
+    lead = rival.lead
+    assert lead is not None
+    low, high = sorted((sign * lead.low, sign * lead.high))
+    ends = "" if lead.n == 1 else f" [{points(low)}, {points(high)}]"
+    return f"{points(sign * lead.mean)}{ends}"
+
+
+def enough(rival: Rival) -> str:
+    """How many seeds would tell a rival apart: `about 14 would`."""
+    assert rival.lead is not None
+    if rival.needed is None:
+        return "no number of seeds worth running would" if rival.lead.mean else "they are alike"
+    return f"about {max(rival.needed, rival.lead.n + 1)} would"
+
+
+def _reach(results: Results, series: str) -> str:
+    """Up to where it is within a point, with the bound; and what the seeds leave open beyond."""
+    reached = results.reaches[series]
+    what = _what(results, series)
+    if not reached.drops:
+        return ""
+    held, beyond = reached.held, reached.next
+    if held is None:
+        words = f"nothing tried stays within {POINTS} of {what} on validation"
+    else:
+        row = results.at(series, held.percentage)
+        sure = "" if held.mean.n == 1 else f"; it loses {bounded(held)} there"
+        words = (
+            f"within {POINTS} of {what} up to {held.percentage:g}% (chosen on validation{sure}; test accuracy "
+            f"{row[names.TEST_ACCURACY]:.4f}, {row[names.COMPRESSION_RATIO]:.1f}x fewer parameters)"
+        )
+    if beyond is not None and reached.seeds > 1 and beyond.open:
+        mean = beyond.mean
+        ends = "" if mean.n == 1 else f" [{points(mean.low)}, {points(mean.high)}]"
+        words += f"; {mean.n} seeds leave {beyond.percentage:g}% open, where it loses {points(mean.mean)} points{ends}"
+    return words
+
+
+def _what(results: Results, series: str) -> str:
+    """The baseline, or what the same treatment makes of it."""
+    treated = treatment(results, series)
+    if not treated:
         return "the baseline"
-    return f"the unpruned network trained equally longer (test accuracy {reference(part)[names.TEST_ACCURACY]:.4f})"
+    return f"the unpruned network{treated} (test accuracy {reference(results, series)[names.TEST_ACCURACY]:.4f})"
+
+
+def _beside_best(standing: Standing, series: str) -> str:
+    """The difference to the series that goes furthest, where that one still holds."""
+    rival = next((each for each in standing.rivals if each.series == series), None)
+    if rival is None or rival.lead is None or rival.lead.n == 1 or standing.drop is None:
+        return ""
+    known = "" if rival.apart else f", not told apart by {rival.lead.n} seeds ({enough(rival)})"
+    return (
+        f"at {standing.drop.percentage:g}% it keeps {interval(rival, -1)} points of validation accuracy compared with "
+        f"{standing.best}{known}"
+    )
 
 
 def _fall(part: pd.DataFrame) -> str:
@@ -95,15 +162,18 @@ def _fall(part: pd.DataFrame) -> str:
     return f"falls most between {before[0]:g}% and {after[0]:g}%, from {before[1]:.4f} to {after[1]:.4f}"
 
 
-def _speed(part: pd.DataFrame) -> str:
+def _speed(results: Results, series: str, part: pd.DataFrame) -> str:
     """How much faster it is where it still holds, and where a sparse form would be slower than the dense network."""
     words = []
-    row = reach(part)
+    held = results.reaches[series].held
+    row = None if held is None else results.at(series, held.percentage)
     for batch in batch_sizes(part.columns)[-1:]:  # the largest is spoken of
-        if row is not None and row[names.PERCENTAGE] > 0 and not pd.isna(row.get(names.speedup(batch))):
+        speedup = names.speedup(batch)
+        if row is not None and not pd.isna(row.get(speedup)):
             form = row[f"{names.FASTEST}batch_{batch}"]
-            times = f"{row[names.speedup(batch)]:.1f}"
-            faster = "no faster" if times == "1.0" else f"{times}x as fast"
+            times = f"{row[speedup]:.1f}"
+            spread = f" ± {row[BAR + speedup]:.1f}" if row["n"] > 1 else ""
+            faster = "no faster" if times == "1.0" else f"{times}{spread}x as fast"
             words.append(f"measured there {faster} ({form}, batch of {batch})")
         sparse = part.get(names.latency(batch, "csr"))
         if sparse is None or not sparse.notna().any():

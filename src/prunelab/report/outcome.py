@@ -13,6 +13,7 @@ from rich.console import Console
 from prunelab import names
 from prunelab.report.describe import BESIDE, describe, sentences
 from prunelab.report.gallery import draw
+from prunelab.report.latex import as_latex
 from prunelab.report.page import page
 from prunelab.report.pictures import Picture
 from prunelab.report.provenance import Provenance
@@ -35,11 +36,12 @@ class Outcome:
     pictures: Sequence[Picture]
 
     def files(self) -> dict[str, str | bytes]:
-        """The page, every row as CSV, and the figures as PNG, by path."""
+        """The page, every row as CSV, the table for LaTeX, and the figures as PNG, by path."""
         figures = {name: _png(figure) for name, figure in draw(self.results, self.pictures).items()}
         sheet = page(self.results, self.provenance, self.pictures, still=figures["accuracy"])
         return {
             names.RESULTS_FILE: self.results.rows.to_csv(index=False),
+            names.LATEX_FILE: as_latex(self.results),
             names.REPORT_FILE: sheet.encode(),
             **{f"{names.FIGURES}/{name}.png": png for name, png in figures.items()},
         }

@@ -17,14 +17,17 @@ from plotly.offline import get_plotlyjs
 
 from prunelab import names
 from prunelab.report import pictures as drawing
+from prunelab.report.bars import LEVEL
+from prunelab.report.differences import differences
 from prunelab.report.figures import ON_DARK, looks
-from prunelab.report.findings import findings, reach
+from prunelab.report.findings import findings
 from prunelab.report.kept import DROPS, kept
 from prunelab.report.layer_plots import survivors
 from prunelab.report.pictures import Picture
 from prunelab.report.plots import MOST, Plot, against_percentage, learning_curves, shared_axes
 from prunelab.report.provenance import Provenance
 from prunelab.report.published import comparison
+from prunelab.report.report_seeds import said_of_seeds
 from prunelab.report.results import Results
 from prunelab.report.series import PERCENTAGE_OF
 from prunelab.report.speed import measured_with
@@ -42,7 +45,7 @@ def page(
 ) -> str:
     """The page as HTML. `still` is a PNG of the accuracies, for readers without JavaScript."""
     table = results.table
-    every, series = list(dict.fromkeys(table["series"])), drawn(table)
+    every, series = list(dict.fromkeys(table["series"])), drawn(results)
     published = comparison(results)
     alike, maps = survivors(results, table, series)
     groups = {
@@ -60,7 +63,11 @@ def page(
         facts=_facts(results.rows, every),
         verdicts=verdicts(results),
         findings=findings(results),
-        kept=kept(table),
+        differences=differences(results),
+        bars=results.bars.words if results.seeds > 1 else "",
+        level=f"{100 * LEVEL:g}%",
+        over_seeds=said_of_seeds(table),
+        kept=kept(results),
         drops=[f"{100 * drop:g}" for drop in DROPS],
         groups=groups,
         choice=choice,
@@ -79,16 +86,15 @@ def page(
     )
 
 
-def drawn(table: pd.DataFrame) -> list[str]:
+def drawn(results: Results) -> list[str]:
     """The series that the plots show: all, or those that go furthest on validation where there are too many."""
-    parts = {str(name): part for name, part in table.groupby("series", sort=False)}
+    parts = {str(name): part for name, part in results.table.groupby("series", sort=False)}
     if len(parts) <= MOST:
         return list(parts)
 
     def worth(name: str) -> tuple[float, float]:
-        row = reach(parts[name])
-        held = -1.0 if row is None else float(row[names.PERCENTAGE])
-        return held, float(parts[name][names.VAL_ACCURACY].mean())
+        held = results.reaches[name].held
+        return -1.0 if held is None else held.percentage, float(parts[name][names.VAL_ACCURACY].mean())
 
     best = set(sorted(parts, key=worth, reverse=True)[:MOST])
     return [name for name in parts if name in best]

@@ -14,7 +14,12 @@ from functools import cached_property
 import pandas as pd
 
 from prunelab import names
+from prunelab.report.bars import Bars
+from prunelab.report.chance import half_width
 from prunelab.report.layers import emptied, layer_names
+from prunelab.report.reach import Reach, families, reaches
+from prunelab.report.report_seeds import beside_seeds
+from prunelab.report.rivals import Standing, standing
 from prunelab.report.series import with_series
 from prunelab.report.speed import UNSTEADY, only_steady
 
@@ -25,13 +30,14 @@ class Results:
 
     `rows` has one row per job: its parameters (texts), its metrics (numbers) under their names in the store, and
     `run_id`. `curves` has, for each baseline of it, each metric's value per epoch. `verdicts` are what a
-    sweep that decides as it goes came to.
+    sweep that decides as it goes came to. `bars`: what stands after ± and is drawn as a band.
     """
 
     name: str
     rows: pd.DataFrame
     curves: dict[str, dict[str, dict[int, float]]]
     verdicts: tuple[str, ...] = ()
+    bars: Bars = Bars.INTERVAL
 
     @cached_property
     def labelled(self) -> pd.DataFrame:
@@ -41,7 +47,27 @@ class Results:
     @cached_property
     def table(self) -> pd.DataFrame:
         """Their means over seeds."""
-        return _over_seeds(self.labelled)
+        return beside_seeds(_over_seeds(self.labelled, self.bars), self.labelled)
+
+    @cached_property
+    def reaches(self) -> dict[str, Reach]:
+        """How far each series goes."""
+        return reaches(self.labelled)
+
+    @cached_property
+    def standings(self) -> list[Standing]:
+        """For each family of series that compete, the best and whether chance explains its lead."""
+        return [standing(family, self.labelled, self.reaches) for family in families(self.labelled)]
+
+    @property
+    def seeds(self) -> int:
+        """The most networks of one training that a value is the mean of."""
+        return int(self.table["n"].max())
+
+    def at(self, series: str, percentage: float) -> pd.Series:
+        """The row of the table."""
+        table = self.table
+        return table[(table["series"] == series) & (table[names.PERCENTAGE] == percentage)].iloc[0]
 
     @cached_property
     def layers(self) -> dict[str, tuple[str, ...]]:
@@ -73,8 +99,12 @@ def together(every: Sequence[Results]) -> Results:
     )
 
 
-def _over_seeds(labelled: pd.DataFrame) -> pd.DataFrame:
-    """Mean of every metric for each series and percentage, with `n` seeds and columns `sd <metric>` (0 for one seed).
+BAR = "± "
+"""Begins the name of a column with half the length of another one's bars."""
+
+
+def _over_seeds(labelled: pd.DataFrame, bars: Bars) -> pd.DataFrame:
+    """Mean of every metric for each series and percentage, with `n` seeds and columns `± <metric>` (0 for one seed).
 
     Of the forms that were the fastest, the commonest. Times that scattered too much are left out.
 
@@ -84,11 +114,15 @@ def _over_seeds(labelled: pd.DataFrame) -> pd.DataFrame:
     metrics = [c for c in labelled.select_dtypes("number").columns if c != names.PERCENTAGE]
     grouped = labelled.groupby(["series", names.PERCENTAGE], sort=False)
     mean = grouped[metrics].mean()
-    sd = grouped[metrics].std().fillna(0).add_prefix("sd ")
+    n = grouped.size()
+    deviations = grouped[metrics].std().fillna(0)
+    half = deviations
+    if bars is Bars.INTERVAL:
+        half = pd.DataFrame(half_width(deviations, n.to_numpy()[:, None]), deviations.index, deviations.columns)
     fastest = [grouped[column].agg(_commonest) for column in labelled.columns if column.startswith(names.FASTEST)]
     unsteady = [grouped[column].any() for column in labelled.columns if column.startswith(f"{UNSTEADY} ")]
     table = pd.concat(
-        [mean, sd, grouped.size().rename("n"), emptied(labelled).rename(EMPTIED), *fastest, *unsteady], axis=1
+        [mean, half.add_prefix(BAR), n.rename("n"), emptied(labelled).rename(EMPTIED), *fastest, *unsteady], axis=1
     ).reset_index()
     order = {name: position for position, name in enumerate(dict.fromkeys(labelled["series"]))}
     return table.sort_values(

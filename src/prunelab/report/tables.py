@@ -11,7 +11,8 @@ from rich.table import Table
 from prunelab import names
 from prunelab.report.layers import few
 from prunelab.report.published import ACCURACY, LOSS
-from prunelab.report.results import EMPTIED, same_ratios
+from prunelab.report.report_seeds import OVER_SEEDS
+from prunelab.report.results import BAR, EMPTIED, same_ratios
 from prunelab.report.speed import UNSTEADY, batch_sizes, mark
 from prunelab.report.speed import columns as speed_columns
 
@@ -19,7 +20,9 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "series": ("method", "{}"),
     names.PERCENTAGE: ("%", "{:g}"),
     names.TEST_ACCURACY: ("accuracy", "{:.4f}"),
+    OVER_SEEDS[names.TEST_ACCURACY]: ("accuracy over seeds", "{}"),
     names.TEST_LOSS: ("loss", "{:.4f}"),
+    OVER_SEEDS[names.TEST_LOSS]: ("loss over seeds", "{}"),
     names.VAL_ACCURACY: ("validation accuracy", "{:.4f}"),
     names.ACCURACY_DROP: ("drop", "{:+.4f}"),
     names.WEIGHTS_REMAINING: ("weights left", "{:,.0f}"),
@@ -40,13 +43,14 @@ BEFORE_SPEED = names.THEORETICAL_SPEEDUP
 WIDE = (names.VAL_ACCURACY,)
 """Columns for which only the page has room."""
 SPREAD = (names.TEST_ACCURACY, names.TEST_LOSS, names.VAL_ACCURACY, names.ACCURACY_DROP)
-"""Columns that the page shows with their standard deviation."""
+"""Columns that the page shows with their bars."""
 
 
 def least(table: pd.DataFrame) -> list[str]:
     """The columns that a narrow terminal does without, the first to go first."""
     *smaller, largest = (names.speedup(size) for size in (batch_sizes(table.columns) or [1]))
     return [
+        OVER_SEEDS[names.TEST_LOSS],
         *(names.NEURONS_REMAINING, names.WEIGHTS_REMAINING, names.THEORETICAL_SPEEDUP, *_fastest(table)),
         *(EMPTIED, names.INT8_BYTES, names.FILE_BYTES, *smaller, names.COMPRESSION_RATIO, largest),
         *(names.INT8_ACCURACY, names.TEST_LOSS, names.ACCURACY_DROP),
@@ -139,12 +143,12 @@ def cell(
     spread: Collection[str] = (names.TEST_ACCURACY,),
     written: str | None = None,
 ) -> str:
-    """A value as it is `written`; in the columns of `spread` with its standard deviation over several seeds."""
+    """A value as it is `written`; in the columns of `spread` with half the length of its bar, of several seeds."""
     if pd.isna(row[column]):
         return UNSTEADY if row.get(mark(column)) is True else ""
     text = few(row[column]) if column == EMPTIED else (written or COLUMNS[column][1]).format(row[column])
     if column in spread and row.get("n", 1) > 1:
-        text += f" ± {row[f'sd {column}']:.4f}"
+        text += f" ± {row[BAR + column]:.4f}"
     return text
 
 

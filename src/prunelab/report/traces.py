@@ -11,7 +11,8 @@ import pandas as pd
 
 from prunelab import names
 from prunelab.report import series as naming
-from prunelab.report.figures import BASELINE_COLOUR, DASHES, looks
+from prunelab.report.figures import BASELINE_COLOUR, DASHES, ends, looks
+from prunelab.report.results import BAR
 
 SYMBOLS = {
     **{"o": "circle", "s": "square", "D": "diamond", "^": "triangle-up", "v": "triangle-down"},
@@ -36,15 +37,16 @@ def lines(table: pd.DataFrame, series: Sequence[str], x: str, y: str, at: str) -
     for name in series:
         part = table[table["series"] == name].dropna(subset=[x, y])
         style = look[name]
-        spread = part[f"sd {y}"]
+        spread = part[BAR + y]
         common = {"type": "scatter", "legendgroup": name, "meta": name}
         if (spread > 0).any():
+            lower, upper = ends(part, y)
             bands.append(
                 {
                     **common,
                     "mode": "lines",
                     "x": numbers([*part[x], *part[x][::-1]]),
-                    "y": numbers([*(part[y] + spread), *(part[y] - spread)[::-1]]),
+                    "y": numbers([*upper, *lower[::-1]]),
                     "fill": "toself",
                     "fillcolor": style["color"],
                     "opacity": 0.14 if len(series) <= FEW else 0.08,
@@ -60,8 +62,8 @@ def lines(table: pd.DataFrame, series: Sequence[str], x: str, y: str, at: str) -
                 "x": numbers(part[x]),
                 "y": numbers(part[y]),
                 "customdata": [
-                    [f"{percentage:g}%", f" ± {sd:.4f} (n = {n})" if n > 1 else ""]
-                    for percentage, sd, n in zip(part[names.PERCENTAGE], spread, part["n"], strict=True)
+                    [f"{percentage:g}%", f" ± {half:.4f} (n = {n})" if n > 1 else ""]
+                    for percentage, half, n in zip(part[names.PERCENTAGE], spread, part["n"], strict=True)
                 ],
                 "line": {"color": style["color"], "width": 2, "dash": DASH_NAMES[style["linestyle"]]},
                 "marker": {"color": style["color"], "size": 7, "symbol": SYMBOLS[style["marker"]]},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from mlflow.entities import Run as MlflowRun
@@ -11,6 +12,7 @@ from rich.table import Table
 
 from prunelab import names
 from prunelab.errors import ConfigError, StoreError
+from prunelab.report.bars import Bars
 from prunelab.report.console import terminal
 from prunelab.report.outcome import outcome_of
 from prunelab.report.results import together
@@ -23,7 +25,7 @@ MARKER = "comparison.json"
 TEXT = "comparison.md"
 
 
-def compare(store: Store, sweeps: Sequence[MlflowRun], folder: Path) -> None:
+def compare(store: Store, sweeps: Sequence[MlflowRun], folder: Path, bars: Bars = Bars.INTERVAL) -> None:
     """Tables, figures and findings of all sweeps together, and what was configured otherwise.
 
     Raises:
@@ -32,7 +34,7 @@ def compare(store: Store, sweeps: Sequence[MlflowRun], folder: Path) -> None:
     """
     refuse_foreign(folder)
     every = [read_results(store, recorded_sweep(store, sweep.info.run_id)) for sweep in sweeps]
-    results = together(every)
+    results = replace(together(every), bars=bars)
     labels = list(dict.fromkeys(results.rows[names.SWEEP_COLUMN]))
     outcome, changes = outcome_of(results), _changes(store, sweeps)
     text = f"# {results.name}\n\n{_as_markdown(labels, changes)}\n\n{outcome.markdown()}\n"

@@ -10,6 +10,7 @@ import pandas as pd
 
 from prunelab import names
 from prunelab.names import Kind
+from prunelab.report.bars import Bars
 from prunelab.report.console import terminal
 from prunelab.report.describe import cut
 from prunelab.report.figures import looks
@@ -20,16 +21,18 @@ from prunelab.tracking.recorder import Recorder
 from prunelab.tracking.store import Store
 
 
-def publish(store: Store, run: Recorder, sweep: RecordedSweep, verdicts: Sequence[str] = ()) -> None:
+def publish(
+    store: Store, run: Recorder, sweep: RecordedSweep, verdicts: Sequence[str] = (), bars: Bars = Bars.INTERVAL
+) -> None:
     """Page, tables, findings and figures of what finished: on the sweep's run, in the curve runs, on the terminal.
 
     `run` is the sweep's, to be written to. `verdicts` are what a sweep that decides came to; they are kept with it and
-    stand first.
+    stand first. `bars`: how the spread over seeds is shown.
 
     Raises:
         StoreError: if no job of it finished.
     """
-    results = read_results(store, sweep)
+    results = read_results(store, sweep, bars)
     if verdicts:
         run.tags({names.VERDICTS: json.dumps(list(verdicts))})
         results = replace(results, verdicts=tuple(verdicts))

@@ -10,6 +10,7 @@ from pathlib import Path
 from prunelab.compose import compose_job, split_arguments
 from prunelab.config import Job
 from prunelab.errors import ConfigError, PrunelabError
+from prunelab.report.bars import Bars
 
 OUTPUT = Path("comparison")
 
@@ -34,6 +35,13 @@ def main() -> None:
         metavar="DIR",
         help=f"write into this folder, also of a single sweep (several sweeps: {OUTPUT}/ by default)",
     )
+    parser.add_argument(
+        "--bars",
+        choices=[bars.value for bars in Bars],
+        default=Bars.INTERVAL.value,
+        help="what stands after ± and is drawn as a band over seeds: the 95%% confidence interval of the mean "
+        "(default) or the standard deviation",
+    )
     overrides, others = split_arguments(sys.argv[1:])
     arguments = parser.parse_args(others)
     try:
@@ -41,12 +49,12 @@ def main() -> None:
         if arguments.list:
             _list(job)
         else:
-            _report(job, arguments.sweeps or ["last"], arguments.output)
+            _report(job, arguments.sweeps or ["last"], arguments.output, Bars(arguments.bars))
     except PrunelabError as error:
         sys.exit(f"prunelab-report: {error}")
 
 
-def _report(job: Job, wanted: Sequence[str], output: Path | None) -> None:
+def _report(job: Job, wanted: Sequence[str], output: Path | None, bars: Bars) -> None:
     from prunelab.sweep.compare import compare
     from prunelab.sweep.orphans import close_abandoned
     from prunelab.sweep.publish import publish
@@ -60,11 +68,11 @@ def _report(job: Job, wanted: Sequence[str], output: Path | None) -> None:
     if len({sweep.info.run_id for sweep in sweeps}) < len(sweeps):
         raise ConfigError(f"{', '.join(wanted)}: the same sweep twice; comparing takes different ones (--list)")
     if output is not None or len(sweeps) > 1:
-        compare(store, sweeps, output or OUTPUT)
+        compare(store, sweeps, output or OUTPUT, bars)
         return
     close_abandoned(store, sweeps[0])
     record = Recorder(store.client, sweeps[0].info.run_id)
-    publish(store, record, recorded_sweep(store, record.id))
+    publish(store, record, recorded_sweep(store, record.id), bars=bars)
     record.flush()
 
 

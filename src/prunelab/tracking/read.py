@@ -13,6 +13,7 @@ from mlflow.entities import Run as MlflowRun
 from prunelab import names
 from prunelab.errors import StoreError
 from prunelab.network.packed import unpack, unpack_kept
+from prunelab.report.bars import Bars
 from prunelab.report.pictures import Picture, picture
 from prunelab.report.provenance import DataSource, Provenance, merged
 from prunelab.report.results import Results
@@ -21,7 +22,8 @@ from prunelab.tracking.store import Store
 HALF = 50.0
 PICTURES = 8
 SPOKEN = (
-    *(names.LAYERS, names.ALL_LAYERS, names.OVERRIDES, names.SPEED_NOT_MEASURED, names.SPEED_UNSTEADY),
+    *(names.LAYERS, names.ALL_LAYERS, names.OVERRIDES, names.CONFIG_HASH, names.RECOVERY_TRAINS),
+    *(names.SPEED_NOT_MEASURED, names.SPEED_UNSTEADY),
     *(names.SPEED_RUNTIME, names.INT8_INSTRUCTIONS, names.INT8_NOT_MEASURED),
 )
 """Tags that a row has, beside which form was the fastest."""
@@ -52,8 +54,8 @@ def recorded_sweep(store: Store, sweep_id: str) -> RecordedSweep:
     return RecordedSweep(store.client.get_run(sweep_id), store.children(sweep_id)[::-1])
 
 
-def read_results(store: Store, sweep: RecordedSweep) -> Results:
-    """What finished of the sweep.
+def read_results(store: Store, sweep: RecordedSweep, bars: Bars = Bars.INTERVAL) -> Results:
+    """What finished of the sweep; `bars` is how its spread is shown.
 
     Raises:
         StoreError: if nothing did.
@@ -65,7 +67,7 @@ def read_results(store: Store, sweep: RecordedSweep) -> Results:
     baselines = dict.fromkeys(run.data.tags[names.BASELINE_RUN] for run in finished)
     curves = {run_id: {metric: store.history(run_id, metric) for metric in CURVE_METRICS} for run_id in baselines}
     verdicts = tuple(json.loads(sweep.run.data.tags.get(names.VERDICTS, "[]")))
-    return Results(name, rows, curves, verdicts)
+    return Results(name, rows, curves, verdicts, bars)
 
 
 def read_pictures(store: Store, results: Results) -> list[Picture]:

@@ -1,0 +1,72 @@
+r"""The rows of a sweep as a LaTeX table, for `\input` into a paper; it takes the package booktabs."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from itertools import groupby
+from typing import Any
+
+from prunelab import names
+from prunelab.report.results import Results
+from prunelab.report.tables import COLUMNS, SPREAD, cell, shown
+
+SHOWN = (
+    *("series", names.PERCENTAGE, names.TEST_ACCURACY, names.TEST_LOSS, names.VAL_ACCURACY, names.ACCURACY_DROP),
+    *(names.COMPRESSION_RATIO, names.THEORETICAL_SPEEDUP, names.speedup(1), names.speedup(1024), "n"),
+)
+"""The columns of the table, those of them that the sweep has."""
+PAGE = 45
+"""So many lines fit on a page; a longer table takes the package longtable."""
+SPECIAL = {
+    **{letter: f"\\{letter}" for letter in "&%$#_{}"},
+    **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
+    **{"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "[": "{[}", "]": "{]}", "-": "{-}"},
+    **{"±": r"$\pm$", "×": r"$\times$", "–": "--", "…": r"\ldots{}"},
+}
+
+
+def as_latex(results: Results) -> str:
+    """The means over seeds, each with its bar and number of seeds; comments say what is what."""
+    table = results.table
+    columns = [column for column in shown(table) if column in SHOWN]
+    if "n" not in columns:
+        columns.append("n")
+    rows = table.to_dict("records")
+    long = len(rows) > PAGE
+    environment = "longtable" if long else "tabular"
+    heading = " & ".join(escaped(COLUMNS[column][0]) for column in columns) + r" \\"
+    blocks = [
+        "\n".join(" & ".join(_cell(row, column) for column in columns) + r" \\" for row in block)
+        for _, block in groupby(rows, key=lambda row: row["series"])
+    ]
+    return "\n".join(
+        [
+            f"% {' '.join(results.name.split())}: means over seeds, ± {results.bars.words}; n seeds.",
+            f"% Written by prunelab. Takes \\usepackage{{booktabs}}{' and longtable' if long else ''}.",
+            f"\\begin{{{environment}}}{{l{'r' * (len(columns) - 1)}}}",
+            r"\toprule",
+            heading,
+            r"\midrule",
+            *([r"\endhead"] if long else []),
+            "\n\\midrule\n".join(blocks),
+            r"\bottomrule",
+            f"\\end{{{environment}}}",
+            "",
+        ]
+    )
+
+
+def escaped(text: str) -> str:
+    """A text as LaTeX prints it, letter for letter, on one line."""
+    line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
+    return "".join(SPECIAL.get(letter, letter) for letter in line)
+
+
+def _cell(row: Mapping[Hashable, Any], column: str) -> str:
+    """A number in mathematical mode, for its sign."""
+    text = cell(row, column, SPREAD)
+    if column == "series" or not text:
+        return escaped(text)
+    for plain, symbol in (("±", r"\pm"), ("x", r" \times"), (",", "{,}"), ("inf", r"\infty")):
+        text = text.replace(plain, symbol)
+    return f"${text}$"

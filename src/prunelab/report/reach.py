@@ -1,0 +1,136 @@
+"""How far each series can go: the drops of validation accuracy over seeds, and up to where they stay within a point."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from prunelab import names
+from prunelab.report.bars import LEVEL
+from prunelab.report.chance import Estimate, at_most, estimate, resolution
+from prunelab.report.series import COUNTED, PERCENTAGE_OF, UNITS, varied
+
+TOLERANCE = 0.01
+"""Validation accuracy that may be lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Series that compete: they remove the same kind of `unit`, on one data set and network (`place`)."""
+
+    unit: str
+    place: tuple[str, ...]
+    series: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """What a series loses at a percentage: reference minus pruned, validation accuracy, a difference for each seed.
+
+    `bound`: what the mean drop is at most, one-sided, at the level of the `Reach` it is part of; `mean` has the
+    two-sided interval at the same level. One seed has no bound.
+    """
+
+    percentage: float
+    mean: Estimate
+    bound: float
+
+    @property
+    def within(self) -> bool:
+        """Whether it is at most the tolerance: of several seeds the bound, of one seed what it lost."""
+        return (self.mean.mean if self.mean.n == 1 else self.bound) <= TOLERANCE
+
+    @property
+    def open(self) -> bool:
+        """Whether the seeds leave open on which side of the tolerance the mean is."""
+        return not self.within and (self.mean.n == 1 or self.mean.low <= TOLERANCE)
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The drops of a series at all percentages above 0, ascending. Every bound is at `level`.
+
+    The percentages are tested in order up to the first that fails, each at the same level: such a fixed sequence needs
+    no correction (Maurer, Hothorn and Lehmacher 1995).
+    """
+
+    drops: tuple[Drop, ...]
+    level: float
+
+    @property
+    def seeds(self) -> int:
+        """How many networks it was tried on."""
+        return max((drop.mean.n for drop in self.drops), default=0)
+
+    @property
+    def held(self) -> Drop | None:
+        """The largest percentage up to which all are within; None if the first is not.
+
+        Where there are several seeds, a percentage with one alone is not held.
+        """
+        last = None
+        for drop in self.drops:
+            if not drop.within or (drop.mean.n == 1 and self.seeds > 1):
+                break
+            last = drop
+        return last
+
+    @property
+    def next(self) -> Drop | None:
+        """The first percentage beyond."""
+        beyond = 0 if self.held is None else self.drops.index(self.held) + 1
+        return self.drops[beyond] if beyond < len(self.drops) else None
+
+
+def families(labelled: pd.DataFrame) -> list[Family]:
+    """The series of labelled rows that compete, in the order in which they appear.
+
+    Where percentages count parameters or multiply-adds, all series compare.
+    """
+    granularity = labelled["granularity"] if "granularity" in labelled else pd.Series("", labelled.index)
+    units = labelled[PERCENTAGE_OF].map(COUNTED).fillna(granularity.map(UNITS)).fillna("units")
+    grouped = labelled.groupby([*varied(labelled, ("data", "model")), units.rename("of")], sort=False)["series"]
+    kinds = grouped.unique()
+    return [
+        Family(str(unit), tuple(map(str, place)), tuple(map(str, series)))
+        for (*place, unit), series in zip(_tuples(kinds.index), kinds, strict=True)
+    ]
+
+
+def by_seed(part: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """A metric of one series: a row for each seed, a column for each percentage; jobs that repeat one are averaged."""
+    return part.pivot_table(metric, "seed", names.PERCENTAGE, "mean")
+
+
+def reaches(labelled: pd.DataFrame) -> dict[str, Reach]:
+    """For each series; those of a family hold together at `chance.LEVEL` (Bonferroni over its series)."""
+    found = {}
+    for family in families(labelled):
+        tried = labelled[(labelled[names.PERCENTAGE] > 0) & labelled["series"].isin(family.series)]
+        level = 1 - (1 - LEVEL) / max(tried["series"].nunique(), 1)
+        for name in family.series:
+            found[name] = _reach(labelled[labelled["series"] == name], level)
+    return found
+
+
+def validation_step(rows: pd.DataFrame) -> float:
+    """The step between two validation accuracies: one image."""
+    return resolution([*rows[names.VAL_ACCURACY], *rows[names.BASELINE_VAL_ACCURACY]])
+
+
+def _reach(part: pd.DataFrame, level: float) -> Reach:
+    accuracies = by_seed(part, names.VAL_ACCURACY)
+    reference = accuracies[0] if 0 in accuracies else part.groupby("seed")[names.BASELINE_VAL_ACCURACY].mean()
+    step = validation_step(part)
+    drops = []
+    for percentage in filter(None, map(float, accuracies.columns)):
+        lost = (reference - accuracies[percentage]).dropna().tolist()
+        if lost:
+            drops.append(Drop(percentage, estimate(lost, level, step), at_most(lost, level, step)))
+    return Reach(tuple(drops), level)
+
+
+def _tuples(index: pd.Index) -> list[tuple[str, ...]]:
+    """The keys of a grouping by one column or by several, alike."""
+    return [key if isinstance(key, tuple) else (key,) for key in index]
