@@ -51,10 +51,15 @@ class Scope(str, Enum):
 
 
 class Schedule(str, Enum):
-    """The learning rate over a training: as it is, or down to zero in a straight line."""
+    """The learning rate over a training: as it is, or down to zero, in a straight line or along REX's curve.
+
+    Down to zero within whatever epochs there are is what budgeted training takes (Li, Yumer and Ramanan 2020; after
+    pruning, Zimmer, Spiegel and Pokutta 2023). REX (Chen, Wolfe and Kyrillidis 2022) stays high for longer.
+    """
 
     CONSTANT = "constant"
     LINEAR = "linear"
+    REX = "rex"
 
 
 class Precision(str, Enum):

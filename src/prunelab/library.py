@@ -169,11 +169,18 @@ def _from_yaml(group: str, name: str) -> dict[str, Any]:
     if name not in known:
         raise ConfigError(f"{group}={name} is refused: it accepts {', '.join(known)}")
     read: Any = OmegaConf.load(CONF / group / f"{name}.yaml")
-    bases = [base for base in read.pop("defaults", []) if base != "_self_"]
-    merged = OmegaConf.merge(*({group: _from_yaml(group, base)} for base in bases), {group: read})
+    bases = [base.partition("@")[::2] for base in read.pop("defaults", []) if base != "_self_"]
+    merged = OmegaConf.merge(
+        *({group: _within(place, _from_yaml(group, base))} for base, place in bases), {group: read}
+    )
     training = {"training": OmegaConf.load(CONF / "training" / "default.yaml")}
     resolved: Any = OmegaConf.to_container(OmegaConf.merge(training, merged), resolve=True)
     return dict(resolved[group])
+
+
+def _within(place: str, keys: dict[str, Any]) -> dict[str, Any]:
+    """The keys below the key that a line `name@place` of `defaults` names; without a place as they are."""
+    return {place: keys} if place else keys
 
 
 def _learning(images: Tensor, labels: Tensor, seed: int) -> Learning:

@@ -27,6 +27,11 @@ class Options(finetune.Options):
     steps: Count
     ramp: Annotated[float, Field(strict=True, gt=0, le=1, description="a number above 0, at most 1")]
 
+    @property
+    def comes_first(self) -> bool:
+        """It prunes anew on the way."""
+        return True
+
 
 def recover(pruned: Pruned, task: Task, options: Options) -> Pruned:
     """Begins from the dense network; what `pruned` removed does not matter, only how much."""

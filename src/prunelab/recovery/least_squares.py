@@ -42,6 +42,11 @@ class Options(NoOptions):
     ridge: Positive
     steps: Count
 
+    @property
+    def comes_first(self) -> bool:
+        """With several steps it prunes anew."""
+        return self.steps > 1
+
 
 def recover(pruned: Pruned, task: Task, options: Options) -> Pruned:
     """Refit; with several steps, prune anew on the way to the same percentage (equal shares of what is left go)."""

@@ -14,6 +14,11 @@ class Options(finetune.Options):
     ridge: Positive
     steps: Count
 
+    @property
+    def comes_first(self) -> bool:
+        """With several steps least squares prunes anew."""
+        return self.steps > 1
+
 
 def recover(pruned: Pruned, task: Task, options: Options) -> Pruned:
     """One after the other."""

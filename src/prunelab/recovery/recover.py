@@ -35,6 +35,11 @@ class Options(BaseModel):
         """Whether it trains with labels, so that it must be compared with a baseline given the same extra training."""
         return False
 
+    @property
+    def comes_first(self) -> bool:
+        """Whether it has to be the first of several: it begins from the dense network, or from weights just pruned."""
+        return False
+
 
 @dataclass(frozen=True, slots=True)
 class Learning:

@@ -1,14 +1,109 @@
-"""The lottery ticket: the surviving units trained again from the values they began with (Frankle and Carbin 2019)."""
+"""Rewinding: what survives is trained again from an earlier state of the dense network's own training.
+
+`rewinds: weights` takes the weights back, to where they began (the lottery ticket, Frankle and Carbin 2019), or to step
+`to_step` of that training (Frankle et al. 2020), which is done again up to there: from the same seed it is the same.
+`rewinds: rate` takes only the learning rate back: the trained weights are trained on with the schedule as it was from
+that step on (Renda, Frankle and Carbin 2020).
+"""
 
 from __future__ import annotations
 
+import tempfile
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as lightning
+from pydantic import Field
+from pytorch_lightning.callbacks import Callback
+from torch import Tensor, nn
+
+from prunelab.config import CountOrZero, Schedule
+from prunelab.errors import ConfigError
 from prunelab.pruning.prune import Pruned
 from prunelab.recovery import finetune
-from prunelab.recovery.finetune import Options as Options
-from prunelab.recovery.recover import Task
+from prunelab.recovery.recover import Learning, Task
+from prunelab.training.classifier import Classifier
+from prunelab.training.fit import fit
+
+
+class Rewinds(str, Enum):
+    """What is taken back."""
+
+    WEIGHTS = "weights"
+    RATE = "rate"
+
+
+class Options(finetune.Options):
+    """`rewinds`: the weights, or the learning rate alone; `to_step`: to where, in steps of the optimiser."""
+
+    rewinds: Rewinds = Field(description="weights or rate")
+    to_step: CountOrZero
 
 
 def recover(pruned: Pruned, task: Task, options: Options) -> Pruned:
-    """Masks from the trained network, values from before its training."""
-    assert task.learning is not None
-    return finetune.recover(pruned.with_network(task.learning.untrained()), task, options)
+    """Masks from the trained network, values and rate from an earlier state.
+
+    Raises:
+        ConfigError: if the training did not go as far as the step.
+    """
+    learning = task.learning
+    assert learning is not None
+    options = _from_step(options, learning)
+    if options.rewinds is Rewinds.WEIGHTS:
+        network = learning.untrained()
+        if options.to_step:
+            _train_to(network, options.to_step, task, learning)
+        pruned = pruned.with_network(network)
+    return finetune.recover(pruned, task, options)
+
+
+def _from_step(options: Options, learning: Learning) -> Options:
+    """With the learning rate that the schedule has reached at the step."""
+    if not options.to_step:
+        return options
+    training = learning.training
+    steps = training.epochs * -(-len(learning.dataset.train) // training.batch_size)
+    if options.to_step >= steps:
+        raise ConfigError(
+            f"recovery.to_step={options.to_step} is refused: the training has {steps} steps; it accepts a whole number "
+            f"from 0 to {max(0, steps - 1)}"
+        )
+    if options.schedule is Schedule.REX:
+        raise ConfigError(
+            "recovery.schedule=rex is refused with recovery.to_step above 0: what is left of it is another curve; it "
+            "accepts constant or linear"
+        )
+    share = 1 - options.to_step / steps if options.schedule is Schedule.LINEAR else 1.0
+    return options.model_copy(update={"learning_rate": share * options.learning_rate})
+
+
+def _train_to(network: nn.Module, step: int, task: Task, learning: Learning) -> None:
+    """Train the untrained network, in place, as the dense one was trained, and leave it as it was after a step."""
+    until = _Until(step)
+    with tempfile.TemporaryDirectory() as folder:
+        fit(
+            *(network, learning.dataset, learning.training, learning.trainer, task.seed, Path(folder)),
+            callbacks=[until],
+        )
+    network.load_state_dict(until.state)
+
+
+class _Until(Callback):
+    """Keeps the weights after a step, and stops at the end of its epoch."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+        self.state: dict[str, Tensor] = {}
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Copies at the step."""
+        if trainer.global_step == self.step:
+            assert isinstance(module, Classifier)
+            self.state = {name: value.detach().clone() for name, value in module.network.state_dict().items()}
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """The rest of the training is not needed."""
+        trainer.should_stop = trainer.should_stop or bool(self.state)

@@ -44,6 +44,11 @@ class Distillation:
         return self.temperature**2 * distance
 
 
+def rex(done: float) -> float:
+    """The learning rate's factor when the share `done` of the steps is: 1, 2/3 half way, 0 (Chen et al. 2022)."""
+    return (1 - done) / (0.5 + 0.5 * (1 - done))
+
+
 class Classifier(LightningModule):
     """Trains `network` ([n, features] -> logits [n, classes]); logs once per epoch, so no step waits for a number."""
 
@@ -96,7 +101,11 @@ class Classifier(LightningModule):
         if config.schedule is Schedule.CONSTANT:
             return optimizer
         steps = int(self.trainer.estimated_stepping_batches)
-        schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 1.0 / steps, steps)
+        schedule: torch.optim.lr_scheduler.LRScheduler
+        if config.schedule is Schedule.REX:
+            schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rex(step / steps))
+        else:
+            schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 1.0 / steps, steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def _step(self, batch: tuple[Tensor, Tensor], tally: Tally) -> tuple[Tensor, Tensor]:

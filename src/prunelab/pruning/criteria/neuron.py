@@ -15,6 +15,7 @@ from torch.nn import functional
 from prunelab.graph.graph import Graph, Layer
 from prunelab.graph.watch import Call, check_seen, each_call, watching
 from prunelab.pruning.calibration import Calibration, logits_of
+from prunelab.pruning.criteria.structured_obs import obs as obs
 
 
 def l2_norm(network: nn.Module, graph: Graph, calibration: Calibration) -> Tensor:

@@ -12,6 +12,8 @@ from prunelab.errors import PrunelabError
 from prunelab.graph.graph import Graph
 from prunelab.graph.watch import Call, each_call
 from prunelab.pruning.calibration import Calibration, logits_of
+from prunelab.pruning.criteria.downstream import obc as obc
+from prunelab.pruning.criteria.downstream import obs_downstream as obs_downstream
 from prunelab.pruning.design import design, matrices, row_count, sampled
 
 Saliencies = dict[str, Tensor]

@@ -1,0 +1,63 @@
+"""Several recoveries one after another, each beginning with what the one before left."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import ConfigDict, Field, model_validator
+
+from prunelab.config import Recovery
+from prunelab.errors import ConfigError
+from prunelab.pruning.prune import Pruned
+from prunelab.recovery import recover as recoveries
+from prunelab.recovery.recover import Options as NoOptions
+from prunelab.recovery.recover import Task, recovery_of
+
+
+class Options(NoOptions):
+    """`steps`: the order. Each is one of the other keys, which hold a recovery with its own keys; a name may recur."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
+    __pydantic_extra__: dict[str, Recovery]
+
+    steps: Annotated[tuple[str, ...], Field(min_length=1, description="a list of names of recoveries, at least one")]
+
+    @model_validator(mode="after")
+    def _known(self) -> Options:
+        """Every step names a recovery whose keys are accepted; some can only come first."""
+        known = self.__pydantic_extra__
+        for place, step in enumerate(self.steps):
+            if step not in known:
+                raise ValueError(f"recovery.steps={list(self.steps)}: {step} is none of {', '.join(known)}")
+            try:
+                options = recovery_of(known[step])[1]
+            except ConfigError as error:
+                raise ValueError(f"in step {step}: {error}") from error
+            if place and options.comes_first:
+                raise ValueError(
+                    f"recovery.steps={list(self.steps)}: {step}, as configured, does not go on from what another step "
+                    "left: it can only be the first"
+                )
+        return self
+
+    @property
+    def chosen(self) -> tuple[Recovery, ...]:
+        """The recoveries, in order."""
+        return tuple(self.__pydantic_extra__[step] for step in self.steps)
+
+    @property
+    def trains(self) -> bool:
+        """Whether one of them does."""
+        return any(recovery_of(recovery)[1].trains for recovery in self.chosen)
+
+    @property
+    def comes_first(self) -> bool:
+        """Whether its own first step has to."""
+        return recovery_of(self.chosen[0])[1].comes_first
+
+
+def recover(pruned: Pruned, task: Task, options: Options) -> Pruned:
+    """One after another."""
+    for recovery in options.chosen:
+        pruned = recoveries.recover(pruned, task, recovery)
+    return pruned
