@@ -1,4 +1,4 @@
-"""A server that goes away costs time and nothing else; a full or read-only disk is said once, and statuses are honest."""
+"""A server that goes away costs time and nothing else; a full or read-only disk is said once, statuses are honest."""
 
 from __future__ import annotations
 
