@@ -1,4 +1,4 @@
-"""A server that goes away costs time and nothing else; a disk that is full or read-only is said once, statuses honest."""
+"""A server that goes away costs time and nothing else; a full or read-only disk is said once, statuses are honest."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_a_server_that_stays_away_ends_the_work_in_words(clock: Clock) -> None:
     def answer() -> str:
         raise NO_ANSWER
 
-    with pytest.raises(Unreachable, match="no answer for 7 minutes.*resume=last"):
+    with pytest.raises(Unreachable, match=r"no answer for 7 minutes.*resume=last"):
         again(answer, SERVER)
 
 

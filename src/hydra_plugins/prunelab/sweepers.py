@@ -13,16 +13,22 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from prunelab.arithmetic.environment import choose
 
 
 class GridSweeper(BasicSweeper):
-    """Every combination of the swept values (`a=1,2 b=3,4` is four jobs), the last key varying fastest."""
+    """Every combination of the swept values (`a=1,2 b=3,4` is four jobs), the last key varying fastest.
 
-    def __init__(self, params: dict[str, str] | None = None) -> None:
+    Each with each of the listed `jobs`, and with each step of the keys in `zip`: see `prunelab.sweep.combined`.
+    """
+
+    def __init__(self, params: dict[str, str] | None = None, jobs: Any = None, zip: Any = None) -> None:
         super().__init__(max_batch_size=None, params=params)
+        self._jobs, self._zip = (
+            OmegaConf.to_container(each) if OmegaConf.is_config(each) else each for each in (jobs, zip)
+        )
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Make the launcher; one whose plugin is not installed is refused by the name of the extra that brings it."""
@@ -51,7 +57,16 @@ class GridSweeper(BasicSweeper):
         assert self.launcher is not None
         loader = self.hydra_context.config_loader
         overrides = OverridesParser.create(config_loader=loader).parse_overrides([*self._parse_config(), *arguments])
-        return self.config, loader, self.launcher, self.split_arguments(overrides, None)[0]
+        grid = self.split_arguments(overrides, None)[0]
+        if not self._jobs and not self._zip:
+            return self.config, loader, self.launcher, grid
+        from prunelab.errors import ConfigError
+        from prunelab.sweep.combined import combined
+
+        try:
+            return self.config, loader, self.launcher, combined(grid, self._jobs, self._zip)
+        except ConfigError as error:
+            raise SystemExit(f"prunelab: {error}") from error
 
 
 class UntilSweeper(GridSweeper):
