@@ -304,7 +304,7 @@ def small(arguments: list[str]) -> list[str]:
         added["until.resolution"] = "25"
     elif experiment == "search":
         added["hydra.sweeper.n_trials"] = "2"
-    elif experiment is not None:
+    elif experiment is not None and "--config-dir" not in words:
         added |= {key: value for key, value in {"percentage": "0,90", "seed": "0"}.items() if key not in keys}
     return [*_fewer(words), *(f"{key}={value}" for key, value in added.items())]
 
@@ -327,7 +327,7 @@ def _fewer(words: list[str]) -> list[str]:
 def unillustrated(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sweeps leave an empty figure and an empty page; tests/report and tests/sweep look at the real ones."""
     monkeypatch.setattr("prunelab.report.outcome.draw", lambda results, pictures: {"accuracy": Figure()})
-    monkeypatch.setattr("prunelab.report.outcome.page", lambda *_, **__: "")
+    monkeypatch.setattr("prunelab.report.outcome.page", lambda *_, **__: "<p>left out</p>")
 
 
 @pytest.mark.usefixtures("unillustrated")

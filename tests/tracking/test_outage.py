@@ -163,7 +163,7 @@ def small_disk(tmp_path: Path, empty_store: Path) -> Iterator[Project]:
     folder = tmp_path / "disk"
     folder.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", folder], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", folder], capture_output=True, check=False
     )
     if mounted.returncode:
         pytest.skip(f"a disk cannot be mounted here: {mounted.stderr.decode().strip()}")
@@ -179,25 +179,26 @@ def test_a_full_disk_is_said_once_and_nothing_is_left_running(sweep: tuple[str, 
     room = os.statvfs(small_disk.folder)
     filler = small_disk.folder / "filler"
     filler.write_bytes(b"x" * (room.f_bavail * room.f_bsize - 60_000))
-    outcome = small_disk.in_a_process(*SMALL, *sweep)
+    outcome = small_disk.in_a_process(*sweep, *SMALL)
     assert outcome.status == 1
     assert outcome.output.count("prunelab: ") == 1
     assert "cannot be written" in outcome.output
     assert "free some room" in outcome.output
     assert "Traceback" not in outcome.output
     filler.unlink()
+    states = {run.info.status for kind in ("job", "sweep", "baseline") for run in small_disk.runs(kind)}
+    assert states == {"FINISHED", "FAILED"}
     if "-m" in sweep:
         assert small_disk.runs("sweep")[0].info.status == "FAILED"
-        again = small_disk.in_a_process(*SMALL, *sweep, "measure.file=false", "resume=last")
-        assert "was recorded with another" not in again.output
-    states = {run.info.status for kind in ("job", "sweep", "baseline") for run in small_disk.runs(kind)}
-    assert "RUNNING" not in states
+        again = small_disk.in_a_process(*sweep, *SMALL, "resume=last")
+        assert again.status == 0, again.output
+        assert small_disk.runs("sweep")[0].info.status == "FINISHED"
 
 
 @pytest.mark.parametrize("sweep", [("-m", "percentage=0,50"), ("percentage=50",)], ids=["sweep", "job"])
 def test_a_read_only_folder_is_said_in_one_message(sweep: tuple[str, ...], small_disk: Project) -> None:
     subprocess.run(["mount", "-o", "remount,ro", small_disk.folder], check=True)
-    outcome = small_disk.in_a_process(*SMALL, *sweep)
+    outcome = small_disk.in_a_process(*sweep, *SMALL)
     assert outcome.status == 1
     assert "the store cannot be written" in outcome.output
     assert "Traceback" not in outcome.output

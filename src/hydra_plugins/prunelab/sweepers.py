@@ -26,9 +26,8 @@ class GridSweeper(BasicSweeper):
 
     def __init__(self, params: dict[str, str] | None = None, jobs: Any = None, zip: Any = None) -> None:
         super().__init__(max_batch_size=None, params=params)
-        self._jobs, self._zip = (
-            OmegaConf.to_container(each) if OmegaConf.is_config(each) else each for each in (jobs, zip)
-        )
+        self._jobs: Any = OmegaConf.to_container(jobs) if OmegaConf.is_config(jobs) else jobs
+        self._zip: Any = OmegaConf.to_container(zip) if OmegaConf.is_config(zip) else zip
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Make the launcher; one whose plugin is not installed is refused by the name of the extra that brings it."""

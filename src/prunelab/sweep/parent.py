@@ -89,7 +89,12 @@ def _start(store: Store, plan: Plan, resume: str | None, threads: int | None) ->
         _announce(store, plan, plan.name, threads)
         started = datetime.now().strftime("%Y-%m-%d %H:%M:%S")
         run = store.start(Kind.SWEEP, f"{plan.name} {started}", tags={names.SWEEP_NAME: plan.name})
-        run.files({names.PLAN_FILE: json.dumps(plan.record, indent=1)})
+        try:
+            run.files({names.PLAN_FILE: json.dumps(plan.record, indent=1)})
+        except Exception:
+            with suppress(Exception):
+                store.end(run, "FAILED")
+            raise
         return run, plan
     if plan.guided:
         raise ConfigError(

@@ -178,6 +178,8 @@ class Store:
             recorder.flush()
         except Exception:
             with suppress(Exception):
+                recorder.flush()
+            with suppress(Exception):
                 self.client.set_terminated(recorder.id, "FAILED" if status == "FINISHED" else status)
             raise
         self.client.set_terminated(recorder.id, status)
