@@ -54,7 +54,7 @@ def test_the_page_has_the_section_with_both_plots_and_marks_the_front() -> None:
     assert "Which file to take" in section
     assert "median of a batch of 4; onnxruntime 1, 2 threads" in section
     assert {"files_size", "files_milliseconds"} <= set(re.findall(r'data-plot="(\w+)"', section))
-    lines = [line for line in section.splitlines() if line.startswith("  <tr><th scope=\"row\"")]
+    lines = [line for line in section.splitlines() if line.startswith('  <tr><th scope="row"')]
     marked = [re.findall(r"<td>([^<]*)</td></tr>", line) for line in lines]
     assert marked == [["bytes"], ["time"], ["bytes"], [""], ["time"], [""]]
     assert "unsteady" in section, "the time of 50% is not to be relied on"
