@@ -63,8 +63,9 @@ JOBS_NOT_RUN = "jobs/not_run"
 CURVE_ACCURACY = "curve/test_accuracy"
 CURVE_LOSS = "curve/test_loss"
 IQR = "iqr/"  # + the name of a time or speedup: its interquartile range
-MEASURED = (LATENCY, SPEEDUP, IQR, f"{INT8}{LATENCY}", f"{INT8}{SPEEDUP}")
-"""What the names of measured times begin with: they are never the same twice."""
+MEASURED = (LATENCY, SPEEDUP, IQR, INT8, ONNX_BYTES)
+"""What the names of metrics begin with that say what this machine makes of a network: times are never the same twice,
+and what ONNX Runtime computes in int8, and the exporter writes, depends on the processor and on their versions."""
 
 CREATION = "creation"  # of runs on a server: tells a run that was created from one whose creation was asked for again
 KIND = "kind"

@@ -14,6 +14,8 @@ from prunelab.compose import compose_job
 from prunelab.data.dataset import dataset_of
 from prunelab.deploy import deployable
 from prunelab.deploy.export import main
+from prunelab.deploy.written import write_together
+from prunelab.errors import ExportError
 from prunelab.network.saved import read_network
 from prunelab.runtime import onnx
 
@@ -140,6 +142,23 @@ def test_a_safetensors_file_is_sparse_where_that_is_smaller_unless_dense_is_aske
         sizes[option] = path.stat().st_size
     assert 0 <= sizes[""] - run.data.metrics["file/bytes"] < 2000, "the metadata are all that was added"
     assert 0 <= sizes["--dense"] - run.data.metrics["file/dense_bytes"] < 2000
+
+
+def test_a_network_with_an_empty_layer_is_refused_in_int8_with_words(
+    swept: tuple[Project, Outcome], tmp_path: Path
+) -> None:
+    outcome = export(swept[0], "neuron-99", "--int8", f"--output={tmp_path / 'x.onnx'}")
+    assert outcome.status == 1
+    assert "pruning left a layer without units" in outcome.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_files_appear_together_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = tmp_path / "a.py", tmp_path / "a.onnx"
+    second.mkdir()
+    with pytest.raises(ExportError, match="cannot be written"):
+        write_together({first: b"1", second: b"2"}, lambda files: None)
+    assert list(tmp_path.iterdir()) == [second]
 
 
 def test_an_int8_file_is_a_quarter_as_large_and_its_accuracy_is_that_of_all_test_images(

@@ -37,6 +37,8 @@ def write_together(contents: Mapping[Path, bytes], check: Callable[[Mapping[Path
         ExportError: if they cannot be written, or what `check` raises. Nothing is left behind then.
     """
     written: dict[Path, Path] = {}
+    fresh = [path for path in contents if not path.exists()]
+    placed: list[Path] = []
     try:
         for path, content in contents.items():
             written[path] = _temporary(path)
@@ -48,7 +50,10 @@ def write_together(contents: Mapping[Path, bytes], check: Callable[[Mapping[Path
         check(written)
         for path, place in written.items():
             place.replace(path)
+            placed.append(path)
     except OSError as error:
+        for path in set(placed) & set(fresh):
+            path.unlink(missing_ok=True)
         raise ExportError(f"{next(iter(contents))} cannot be written: {error.strerror or error}") from error
     finally:
         for place in written.values():

@@ -32,6 +32,7 @@ def quantized(content: bytes, images: NDArray[np.float32]) -> bytes:
         ExportError: if ONNX Runtime cannot quantize it, or the extra `onnx` is not installed.
     """
     require()
+    _refuse_empty(content)
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]
@@ -61,3 +62,13 @@ def quantized(content: bytes, images: NDArray[np.float32]) -> bytes:
         except Exception as error:  # it raises whatever the operator at fault raised
             raise ExportError(f"ONNX Runtime cannot quantize the network: {first_line(error)}") from error
         return after.read_bytes()
+
+
+def _refuse_empty(content: bytes) -> None:
+    """ONNX Runtime finds no range for the weights of a layer that has none."""
+    import onnx
+
+    tensors = onnx.load_from_string(content).graph.initializer
+    empty = [each.name for each in tensors if len(each.dims) > 1 and 0 in each.dims]
+    if empty:
+        raise ExportError(f"int8 is refused: pruning left a layer without units, which has no range ({empty[0]})")
