@@ -35,10 +35,13 @@ class Rewinds(str, Enum):
 
 
 class Options(finetune.Options):
-    """`rewinds`: the weights, or the learning rate alone; `to_step`: to where, in steps of the optimiser."""
+    """`rewinds`: the weights, or the learning rate alone; `to_step`: to where, in steps of the optimiser.
 
-    rewinds: Rewinds = Field(description="weights or rate")
-    to_step: CountOrZero
+    The defaults are for records from before there was a choice.
+    """
+
+    rewinds: Rewinds = Field(Rewinds.WEIGHTS, description="weights or rate")
+    to_step: CountOrZero = 0
 
 
 def recover(pruned: Pruned, task: Task, options: Options) -> Pruned:

@@ -14,6 +14,7 @@ from prunelab.graph.watch import Call, each_call
 from prunelab.pruning.calibration import Calibration, logits_of
 from prunelab.pruning.criteria.downstream import obc as obc
 from prunelab.pruning.criteria.downstream import obs_downstream as obs_downstream
+from prunelab.pruning.criteria.woodfisher import woodfisher as woodfisher
 from prunelab.pruning.design import design, matrices, row_count, sampled
 
 Saliencies = dict[str, Tensor]
