@@ -17,7 +17,7 @@ from prunelab import names
 from prunelab.report.bars import Bars
 from prunelab.report.chance import half_width
 from prunelab.report.layers import emptied, layer_names
-from prunelab.report.reach import Reach, families, reaches
+from prunelab.report.reach import Reach, by_seed, families, reaches
 from prunelab.report.report_seeds import beside_seeds
 from prunelab.report.rivals import Standing, standing
 from prunelab.report.series import with_series
@@ -56,7 +56,8 @@ class Results:
     @cached_property
     def standings(self) -> list[Standing]:
         """For each family of series that compete, the best and whether chance explains its lead."""
-        return [standing(family, self.labelled, self.reaches) for family in families(self.labelled)]
+        accuracies = by_seed(self.labelled)
+        return [standing(family, accuracies, self.reaches) for family in families(self.labelled)]
 
     @property
     def seeds(self) -> int:
