@@ -77,10 +77,10 @@ def test_a_percentage_that_loses_more_than_a_point_is_said_to_hold_in_at_most_6_
     )
 
 
-@pytest.mark.parametrize(("deviation", "seeds"), [(0.009, 5), (0.005, 5), (0.005, 10)])
+@pytest.mark.parametrize(("deviation", "seeds"), [(0.009, 5), (0.005, 7)])
 def test_a_difference_of_a_point_is_found_as_often_as_its_power_says(deviation: float, seeds: int) -> None:
     """The report's weights have a deviation of 0.009 at 80% (README); a pair's is as large if half of it is shared."""
-    draw, sweeps = np.random.default_rng(seeds), 300
+    draw, sweeps = np.random.default_rng(seeds), 150
     jobs = []
     for sweep in range(sweeps):
         for seed in range(seeds):
@@ -90,7 +90,7 @@ def test_a_difference_of_a_point_is_found_as_often_as_its_power_says(deviation: 
     found = [verdict for verdict in verdicts(results(*jobs)) if told(verdict)]
     stated = power(0.01, deviation, seeds)
     assert all("weight_other keeps " in verdict.evidence for verdict in found if verdict.standing.best == "weight")
-    assert len(found) / sweeps == pytest.approx(stated, abs=0.08)
+    assert len(found) / sweeps == pytest.approx(stated, abs=0.1)
 
 
 def test_every_pair_at_every_percentage_counts_in_the_level_of_a_comparison() -> None:

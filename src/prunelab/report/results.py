@@ -66,8 +66,12 @@ class Results:
 
     def at(self, series: str, percentage: float) -> pd.Series:
         """The row of the table."""
-        table = self.table
-        return table[(table["series"] == series) & (table[names.PERCENTAGE] == percentage)].iloc[0]
+        return self.table.iloc[self._positions[series, percentage]]
+
+    @cached_property
+    def _positions(self) -> dict[tuple[str, float], int]:
+        keys = zip(self.table["series"], self.table[names.PERCENTAGE], strict=True)
+        return {(str(series), float(percentage)): position for position, (series, percentage) in enumerate(keys)}
 
     @cached_property
     def layers(self) -> dict[str, tuple[str, ...]]:
