@@ -38,7 +38,7 @@ def test_every_recovery_that_trains_is_beside_the_unpruned_network_trained_as_lo
         assert {recovery for m, recovery, percentage in done if (m, percentage) == (method, "80")} == recoveries
         longer = {recovery for m, recovery, percentage in done if (m, percentage) == (method, "0")}
         assert longer == {"finetune", "least_squares_finetune", "iterative", "rewind"}
-    assert "the unpruned network trained equally longer (test accuracy" in outcome.output
+    assert "the unpruned network given the same extra training (test accuracy" in outcome.output
 
 
 def test_the_recipe_beyond_runs_with_and_without_retraining(project: Project) -> None:

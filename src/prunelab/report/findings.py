@@ -147,8 +147,9 @@ def _beside_best(standing: Standing, series: str) -> str:
     if rival is None or rival.lead is None or rival.lead.n == 1 or standing.drop is None:
         return ""
     known = "" if rival.apart else f", not told apart by {rival.lead.n} seeds ({enough(rival)})"
+    sign, word = (1, "less") if rival.lead.mean >= 0 else (-1, "more")
     return (
-        f"at {standing.drop.percentage:g}% it keeps {interval(rival, -1)} points of validation accuracy compared with "
+        f"at {standing.drop.percentage:g}% it keeps {interval(rival, sign)} points {word} validation accuracy than "
         f"{standing.best}{known}"
     )
 

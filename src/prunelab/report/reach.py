@@ -11,6 +11,8 @@ from prunelab.report.bars import LEVEL
 from prunelab.report.chance import Estimate, at_most, estimate, resolution
 from prunelab.report.series import COUNTED, PERCENTAGE_OF, UNITS, varied
 
+BySeed = dict[float, dict[str, float]]
+"""Validation accuracies of a series: by percentage, by seed."""
 TOLERANCE = 0.01
 """Validation accuracy that may be lost."""
 
@@ -98,34 +100,44 @@ def families(labelled: pd.DataFrame) -> list[Family]:
     ]
 
 
-def by_seed(part: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """A metric of one series: a row for each seed, a column for each percentage; jobs that repeat one are averaged."""
-    return part.pivot_table(metric, "seed", names.PERCENTAGE, "mean")
-
-
-def reaches(labelled: pd.DataFrame) -> dict[str, Reach]:
-    """For each series; those of a family hold together at `chance.LEVEL` (Bonferroni over its series)."""
-    found = {}
-    for family in families(labelled):
-        tried = labelled[(labelled[names.PERCENTAGE] > 0) & labelled["series"].isin(family.series)]
-        level = 1 - (1 - LEVEL) / max(tried["series"].nunique(), 1)
-        for name in family.series:
-            found[name] = _reach(labelled[labelled["series"] == name], level)
+def by_seed(labelled: pd.DataFrame) -> dict[str, BySeed]:
+    """The validation accuracies of every series; jobs that repeat one are averaged."""
+    means = labelled.groupby(["series", names.PERCENTAGE, "seed"], sort=False)[names.VAL_ACCURACY].mean().dropna()
+    found: dict[str, BySeed] = {str(series): {} for series in labelled["series"].unique()}
+    for (series, percentage, seed), accuracy in means.items():
+        found[str(series)].setdefault(float(percentage), {})[str(seed)] = float(accuracy)
     return found
 
 
-def validation_step(rows: pd.DataFrame) -> float:
-    """The step between two validation accuracies: one image."""
-    return resolution([*rows[names.VAL_ACCURACY], *rows[names.BASELINE_VAL_ACCURACY]])
+def reaches(labelled: pd.DataFrame) -> dict[str, Reach]:
+    """For each series; those of a family hold together at `LEVEL` (Bonferroni over its series)."""
+    baselines: dict[str, dict[str, float]] = {}
+    means = labelled.groupby(["series", "seed"], sort=False)[names.BASELINE_VAL_ACCURACY].mean()
+    for (series, seed), accuracy in means.items():
+        baselines.setdefault(str(series), {})[str(seed)] = float(accuracy)
+    accuracies, found = by_seed(labelled), {}
+    for family in families(labelled):
+        tried = sum(any(percentage > 0 for percentage in accuracies[name]) for name in family.series)
+        level = 1 - (1 - LEVEL) / max(tried, 1)
+        step = validation_step(family, accuracies)
+        for name in family.series:
+            found[name] = _reach(accuracies[name], baselines[name], level, step)
+    return found
 
 
-def _reach(part: pd.DataFrame, level: float) -> Reach:
-    accuracies = by_seed(part, names.VAL_ACCURACY)
-    reference = accuracies[0] if 0 in accuracies else part.groupby("seed")[names.BASELINE_VAL_ACCURACY].mean()
-    step = validation_step(part)
+def validation_step(family: Family, accuracies: dict[str, BySeed]) -> float:
+    """The step between two validation accuracies of a family: one image."""
+    return resolution(
+        value for name in family.series for of_seed in accuracies[name].values() for value in of_seed.values()
+    )
+
+
+def _reach(accuracies: BySeed, baseline: dict[str, float], level: float, step: float) -> Reach:
+    reference = accuracies.get(0.0, baseline)
     drops = []
-    for percentage in filter(None, map(float, accuracies.columns)):
-        lost = (reference - accuracies[percentage]).dropna().tolist()
+    for percentage in sorted(filter(None, accuracies)):
+        pruned = accuracies[percentage]
+        lost = [reference[seed] - pruned[seed] for seed in pruned if seed in reference]
         if lost:
             drops.append(Drop(percentage, estimate(lost, level, step), at_most(lost, level, step)))
     return Reach(tuple(drops), level)

@@ -17,7 +17,7 @@ from prunelab import names
 from prunelab.report.bars import Bars
 from prunelab.report.chance import half_width
 from prunelab.report.layers import emptied, layer_names
-from prunelab.report.reach import Reach, families, reaches
+from prunelab.report.reach import Reach, by_seed, families, reaches
 from prunelab.report.report_seeds import beside_seeds
 from prunelab.report.rivals import Standing, standing
 from prunelab.report.series import with_series
@@ -57,7 +57,8 @@ class Results:
     @cached_property
     def standings(self) -> list[Standing]:
         """For each family of series that compete, the best and whether chance explains its lead."""
-        return [standing(family, self.labelled, self.reaches) for family in families(self.labelled)]
+        accuracies = by_seed(self.labelled)
+        return [standing(family, accuracies, self.reaches) for family in families(self.labelled)]
 
     @property
     def seeds(self) -> int:
@@ -66,8 +67,12 @@ class Results:
 
     def at(self, series: str, percentage: float) -> pd.Series:
         """The row of the table."""
-        table = self.table
-        return table[(table["series"] == series) & (table[names.PERCENTAGE] == percentage)].iloc[0]
+        return self.table.iloc[self._positions[series, percentage]]
+
+    @cached_property
+    def _positions(self) -> dict[tuple[str, float], int]:
+        keys = zip(self.table["series"], self.table[names.PERCENTAGE], strict=True)
+        return {(str(series), float(percentage)): position for position, (series, percentage) in enumerate(keys)}
 
     @cached_property
     def layers(self) -> dict[str, tuple[str, ...]]:

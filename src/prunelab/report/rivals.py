@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from statistics import fmean
 
 import numpy as np
-import pandas as pd
 
-from prunelab import names
 from prunelab.report.bars import LEVEL
 from prunelab.report.chance import ROUNDING, Estimate, Floats, estimate, holm, p_values, power, seeds_needed
-from prunelab.report.reach import TOLERANCE, Drop, Family, Reach, by_seed, validation_step
+from prunelab.report.reach import TOLERANCE, BySeed, Drop, Family, Reach, validation_step
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ class Standing:
     rivals: tuple[Rival, ...] = ()
 
 
-def standing(family: Family, labelled: pd.DataFrame, reaches: dict[str, Reach]) -> Standing:
+def standing(family: Family, accuracies: dict[str, BySeed], reaches: dict[str, Reach]) -> Standing:
     """The best is the series that goes furthest; of several that go as far, the one that keeps most there.
 
     Where some have several seeds, one with a single seed is not the best: how far it goes is not known.
@@ -69,38 +68,35 @@ def standing(family: Family, labelled: pd.DataFrame, reaches: dict[str, Reach]) 
     }
     if not far:
         return Standing(family, None, None)
-    rows = labelled[labelled["series"].isin(family.series)]
-    accuracies = {str(name): by_seed(part, names.VAL_ACCURACY) for name, part in rows.groupby("series", sort=False)}
-    best = max(far, key=lambda name: (far[name].percentage, accuracies[name][far[name].percentage].mean()))
+    best = max(far, key=lambda name: (far[name].percentage, fmean(accuracies[name][far[name].percentage].values())))
     at = far[best].percentage
-    step = validation_step(rows)
-    levels = _levels(accuracies, best, at, step)
+    step = validation_step(family, accuracies)
+    levels = _levels(family, accuracies, best, at, step)
     rivals = []
     for name in family.series:
-        if name == best:
-            continue
-        lead = (accuracies[best][at] - accuracies[name].get(at, pd.Series(dtype=float))).dropna().tolist()
-        rivals.append(Rival(name, estimate(lead, levels[name], step) if lead else None))
+        if name != best:
+            one, other = accuracies[best][at], accuracies[name].get(at, {})
+            lead = [one[seed] - other[seed] for seed in one if seed in other]
+            rivals.append(Rival(name, estimate(lead, levels[name], step) if lead else None))
     return Standing(family, best, far[best], tuple(rivals))
 
 
-def _levels(accuracies: dict[str, pd.DataFrame], best: str, at: float, step: float) -> dict[str, float]:
+def _levels(family: Family, accuracies: dict[str, BySeed], best: str, at: float, step: float) -> dict[str, float]:
     """The level of each other series' comparison with the best one at a percentage.
 
     The best one and the percentage are chosen by the same accuracies that are compared. So Holm's procedure covers
     every pair of series at every percentage: any of these comparisons might have been the one that is looked at.
     """
-    series = list(accuracies)
-    percentages = sorted({p for frame in accuracies.values() for p in map(float, frame.columns) if p > 0})
-    seeds = sorted({seed for frame in accuracies.values() for seed in frame.index})
-    values = np.stack(
-        [frame.reindex(index=seeds, columns=percentages).to_numpy(float) for frame in accuracies.values()]
+    series = family.series
+    percentages = sorted({percentage for name in series for percentage in accuracies[name] if percentage > 0})
+    seeds = sorted({seed for name in series for of_seed in accuracies[name].values() for seed in of_seed})
+    values = np.array(
+        [[[accuracies[name].get(p, {}).get(seed, np.nan) for p in percentages] for seed in seeds] for name in series]
     )
     one, other = np.triu_indices(len(series), 1)
     levels = _holm(values[one] - values[other], step)[:, percentages.index(at)]
-    position = series.index(best)
-    with_best = {series[b] if a == position else series[a]: k for k, (a, b) in enumerate(zip(one, other, strict=True))}
-    return {name: float(levels[with_best[name]]) for name in series if name != best}
+    pairs = [{series[a], series[b]} for a, b in zip(one, other, strict=True)]
+    return {name: float(levels[pairs.index({best, name})]) for name in series if name != best}
 
 
 def _holm(differences: Floats, step: float) -> Floats:

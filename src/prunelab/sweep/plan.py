@@ -76,8 +76,8 @@ def plan(
 ) -> Plan:
     """Compose and check every job; a job that another one repeats is left out. `threads`: what the launcher gives each.
 
-    A recovery that trains is only fairly compared with the unpruned network trained equally longer: the job that does
-    so, its percentage 0, is added where the sweep does not ask for it.
+    A recovery that trains is only fairly compared with the unpruned network given the same extra training: the job
+    that does so, its percentage 0, is added where the sweep does not ask for it.
 
     Raises:
         PrunelabError: for the first job that could not run; nothing has been done by then.
