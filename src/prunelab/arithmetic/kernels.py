@@ -119,29 +119,35 @@ def _reduced(value: Tensor, dim: list[int], keepdim: bool) -> Tensor:
 
 
 def _cholesky(value: Tensor, *, upper: bool = False, check_errors: bool = False) -> tuple[Tensor, Tensor]:
-    factors, failures = [], []
-    for matrix in _array(value.reshape(-1, *value.shape[-2:])):
+    failures = []
+
+    def factor(matrix: Any) -> Any:
         (potrf,) = scipy.linalg.get_lapack_funcs(("potrf",), (matrix,))
-        factor, failure = potrf(matrix, lower=not upper, clean=True)
-        factors.append(torch.from_numpy(np.ascontiguousarray(factor)))
+        found, failure = potrf(matrix, lower=not upper, clean=True)
         failures.append(failure)
+        return found
+
+    found = _each(factor, value)
     if check_errors and any(failures):
         raise torch.linalg.LinAlgError(  # type: ignore[attr-defined]
             "linalg.cholesky: the factorization could not be completed because the input is not positive-definite "
             f"(the leading minor of order {max(failures)} is not positive-definite)."
         )
-    shape = value.shape[:-2]
-    found = torch.stack(factors).view(value.shape) if factors else torch.empty_like(value)
-    return found, torch.tensor(failures, dtype=torch.int32).view(shape)
+    return found, torch.tensor(failures, dtype=torch.int32).view(value.shape[:-2])
 
 
 def _cholesky_inverse(factor: Tensor, upper: bool = False) -> Tensor:
-    return _cholesky_solve(torch.eye(len(factor), dtype=factor.dtype), factor, upper)
+    identity = torch.eye(factor.shape[-1], dtype=factor.dtype)
+    return _cholesky_solve(identity.expand_as(factor), factor, upper)
 
 
 def _cholesky_solve(given: Tensor, factor: Tensor, upper: bool = False) -> Tensor:
-    found = scipy.linalg.cho_solve((_array(factor), not upper), _array(given), check_finite=False)
-    return torch.from_numpy(np.ascontiguousarray(found))
+    batch = torch.broadcast_shapes(given.shape[:-2], factor.shape[:-2])
+    return _each(
+        lambda b, c: scipy.linalg.cho_solve((c, not upper), b, check_finite=False),
+        given.expand(*batch, *given.shape[-2:]),
+        factor.expand(*batch, *factor.shape[-2:]),
+    )
 
 
 def _solve_triangular(
@@ -149,18 +155,33 @@ def _solve_triangular(
 ) -> Tensor:
     if not left:
         return _solve_triangular(matrix.mT, given.mT, upper=not upper, unitriangular=unitriangular).mT.contiguous()
-    found = scipy.linalg.solve_triangular(
-        matrix.detach().numpy(),
-        given.detach().numpy(),
-        lower=not upper,
-        unit_diagonal=unitriangular,
-        check_finite=False,
+    batch = torch.broadcast_shapes(given.shape[:-2], matrix.shape[:-2])
+    return _each(
+        lambda b, a: scipy.linalg.solve_triangular(
+            a, b, lower=not upper, unit_diagonal=unitriangular, check_finite=False
+        ),
+        given.expand(*batch, *given.shape[-2:]),
+        matrix.expand(*batch, *matrix.shape[-2:]),
     )
-    return torch.from_numpy(np.ascontiguousarray(found))
 
 
 def _inverse(value: Tensor, *, check_errors: bool = False) -> tuple[Tensor, Tensor]:
-    return torch.from_numpy(np.linalg.inv(_array(value))), torch.zeros(value.shape[:-2], dtype=torch.int32)
+    """Of a singular matrix there is none: the error is raised, whether or not it is asked for."""
+    try:
+        found = _each(np.linalg.inv, value)
+    except np.linalg.LinAlgError as error:
+        raise torch.linalg.LinAlgError(f"linalg.inv: {error}") from error  # type: ignore[attr-defined]
+    return found, torch.zeros(value.shape[:-2], dtype=torch.int32)
+
+
+def _each(function: Callable[..., Any], *values: Tensor) -> Tensor:
+    """What a function of matrices gives for each of those in the batches [..., rows, columns], which are of one shape."""
+    batch = values[0].shape[:-2]
+    stacks = [_array(value.reshape(-1, *value.shape[-2:])) for value in values]
+    found = [np.ascontiguousarray(function(*matrices)) for matrices in zip(*stacks, strict=True)]
+    if not found:
+        return torch.empty_like(values[0])
+    return torch.from_numpy(np.stack(found)).view(*batch, *found[0].shape)
 
 
 def _array(value: Tensor) -> Any:

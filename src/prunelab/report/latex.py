@@ -8,13 +8,14 @@ from typing import Any
 
 from prunelab import names
 from prunelab.report.results import Results
-from prunelab.report.tables import COLUMNS, SPREAD, cell, shown
+from prunelab.report.speed import UNSTEADY, batch_sizes
+from prunelab.report.tables import SPREAD, cell, columns_of, shown
 
 SHOWN = (
     *("series", names.PERCENTAGE, names.TEST_ACCURACY, names.TEST_LOSS, names.VAL_ACCURACY, names.ACCURACY_DROP),
-    *(names.COMPRESSION_RATIO, names.THEORETICAL_SPEEDUP, names.speedup(1), names.speedup(1024), "n"),
+    *(names.COMPRESSION_RATIO, names.THEORETICAL_SPEEDUP, "n"),
 )
-"""The columns of the table, those of them that the sweep has."""
+"""The columns of the table beside those of speed, those of them that the sweep has."""
 PAGE = 45
 """So many lines fit on a page; a longer table takes the package longtable."""
 SPECIAL = {
@@ -28,15 +29,17 @@ SPECIAL = {
 def as_latex(results: Results) -> str:
     """The means over seeds, each with its bar and number of seeds; comments say what is what."""
     table = results.table
-    columns = [column for column in shown(table) if column in SHOWN]
+    written = columns_of(table)
+    speeds = [names.speedup(size) for size in batch_sizes(table.columns)]
+    columns = [column for column in shown(table) if column in (*SHOWN, *speeds)]
     if "n" not in columns:
         columns.append("n")
     rows = table.to_dict("records")
     long = len(rows) > PAGE
     environment = "longtable" if long else "tabular"
-    heading = " & ".join(escaped(COLUMNS[column][0]) for column in columns) + r" \\"
+    heading = " & ".join(escaped(written[column][0]) for column in columns) + r" \\"
     blocks = [
-        "\n".join(" & ".join(_cell(row, column) for column in columns) + r" \\" for row in block)
+        "\n".join(" & ".join(_cell(row, column, written[column][1]) for column in columns) + r" \\" for row in block)
         for _, block in groupby(rows, key=lambda row: row["series"])
     ]
     return "\n".join(
@@ -62,10 +65,10 @@ def escaped(text: str) -> str:
     return "".join(SPECIAL.get(letter, letter) for letter in line)
 
 
-def _cell(row: Mapping[Hashable, Any], column: str) -> str:
+def _cell(row: Mapping[Hashable, Any], column: str, written: str) -> str:
     """A number in mathematical mode, for its sign."""
-    text = cell(row, column, SPREAD)
-    if column == "series" or not text:
+    text = cell(row, column, SPREAD, written)
+    if column == "series" or text in ("", UNSTEADY):
         return escaped(text)
     for plain, symbol in (("±", r"\pm"), ("x", r" \times"), (",", "{,}"), ("inf", r"\infty")):
         text = text.replace(plain, symbol)

@@ -37,7 +37,9 @@ def recorded() -> tuple[str, pd.DataFrame] | None:
     if not place().is_file():
         return None
     text = place().read_text(encoding="utf-8")
-    return text.splitlines()[0].removeprefix("# "), pd.read_csv(io.StringIO(text), comment="#")
+    return text.splitlines()[0].removeprefix("# "), pd.read_csv(
+        io.StringIO(text), comment="#", float_precision="round_trip"
+    )
 
 
 def beside_seeds(table: pd.DataFrame, labelled: pd.DataFrame) -> pd.DataFrame:
