@@ -1,8 +1,8 @@
 """What `make sweep` left in the store is the published report's experiment, whole and exact.
 
-Under portable arithmetic every digit is that of the seeds that come with prunelab. Under another the network is another
-draw: each of the 19 accuracies that vary has to lie where, were they normally distributed over seeds, 99.9% of draws lie
-(Student's t, 9 degrees of freedom, allowing for the estimated mean), so that at most one correct run in 50 fails.
+Under portable arithmetic every digit is that of the seeds that come with prunelab. Under another the network is
+another draw: each of the 19 accuracies that vary has to lie where, were they normally distributed over seeds, 99.9% of
+draws lie (Student's t, 9 degrees of freedom, allowing for the estimated mean): at most one correct run in 50 fails.
 """
 
 from __future__ import annotations

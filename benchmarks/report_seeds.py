@@ -20,6 +20,7 @@ import pandas as pd
 from prunelab import names
 from prunelab.compose import compose_job, split_arguments
 from prunelab.errors import ConfigError, PrunelabError
+from prunelab.identity import config_hash
 from prunelab.report.report_seeds import FILE, as_csv
 from prunelab.tracking.environment import machine, versions
 from prunelab.tracking.existing import existing_store
@@ -89,7 +90,7 @@ def hashes(percentages: Iterable[float], seeds: Iterable[int], overrides: Sequen
     """Of all jobs of `experiment=report` as it is configured now."""
     jobs = [compose_job(["experiment=report", *overrides, f"method={method}"]) for method in METHODS]
     return {
-        job.model_copy(update={"percentage": float(percentage), "seed": seed}).hash
+        config_hash(job.model_copy(update={"percentage": float(percentage), "seed": seed}))
         for job, percentage, seed in product(jobs, percentages, seeds)
     }
 

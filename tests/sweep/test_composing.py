@@ -78,7 +78,7 @@ def outcome(compose: object, *arguments: object) -> object:
         job = compose(*arguments)  # type: ignore[operator]
     except Exception as error:
         return type(error), str(error)
-    return job.model_dump(), job.hash
+    return job.model_dump()
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])

@@ -142,7 +142,7 @@ def _cholesky_inverse(factor: Tensor, upper: bool = False) -> Tensor:
 
 
 def _cholesky_solve(given: Tensor, factor: Tensor, upper: bool = False) -> Tensor:
-    batch = torch.broadcast_shapes(given.shape[:-2], factor.shape[:-2])
+    batch = torch.broadcast_shapes(given.shape[:-2], factor.shape[:-2])  # type: ignore[no-untyped-call]
     return _each(
         lambda b, c: scipy.linalg.cho_solve((c, not upper), b, check_finite=False),
         given.expand(*batch, *given.shape[-2:]),
@@ -155,7 +155,7 @@ def _solve_triangular(
 ) -> Tensor:
     if not left:
         return _solve_triangular(matrix.mT, given.mT, upper=not upper, unitriangular=unitriangular).mT.contiguous()
-    batch = torch.broadcast_shapes(given.shape[:-2], matrix.shape[:-2])
+    batch = torch.broadcast_shapes(given.shape[:-2], matrix.shape[:-2])  # type: ignore[no-untyped-call]
     return _each(
         lambda b, a: scipy.linalg.solve_triangular(
             a, b, lower=not upper, unit_diagonal=unitriangular, check_finite=False
@@ -175,7 +175,7 @@ def _inverse(value: Tensor, *, check_errors: bool = False) -> tuple[Tensor, Tens
 
 
 def _each(function: Callable[..., Any], *values: Tensor) -> Tensor:
-    """What a function of matrices gives for each of those in the batches [..., rows, columns], which are of one shape."""
+    """What a function of matrices gives for each of those in the batches [..., rows, columns], all of one shape."""
     batch = values[0].shape[:-2]
     stacks = [_array(value.reshape(-1, *value.shape[-2:])) for value in values]
     found = [np.ascontiguousarray(function(*matrices)) for matrices in zip(*stacks, strict=True)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -104,7 +105,8 @@ def by_seed(labelled: pd.DataFrame) -> dict[str, BySeed]:
     """The validation accuracies of every series; jobs that repeat one are averaged."""
     means = labelled.groupby(["series", names.PERCENTAGE, "seed"], sort=False)[names.VAL_ACCURACY].mean().dropna()
     found: dict[str, BySeed] = {str(series): {} for series in labelled["series"].unique()}
-    for (series, percentage, seed), accuracy in means.items():
+    keyed: Any = means.items()
+    for (series, percentage, seed), accuracy in keyed:
         found[str(series)].setdefault(float(percentage), {})[str(seed)] = float(accuracy)
     return found
 
@@ -113,7 +115,8 @@ def reaches(labelled: pd.DataFrame) -> dict[str, Reach]:
     """For each series; those of a family hold together at `LEVEL` (Bonferroni over its series)."""
     baselines: dict[str, dict[str, float]] = {}
     means = labelled.groupby(["series", "seed"], sort=False)[names.BASELINE_VAL_ACCURACY].mean()
-    for (series, seed), accuracy in means.items():
+    keyed: Any = means.items()
+    for (series, seed), accuracy in keyed:
         baselines.setdefault(str(series), {})[str(seed)] = float(accuracy)
     accuracies, found = by_seed(labelled), {}
     for family in families(labelled):
