@@ -84,7 +84,7 @@ def address(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Iter
     server = subprocess.Popen(
         [
             *(sys.executable, "-m", "prunelab.cli.server", "--database", f"sqlite:///{folder}/mlflow.db"),
-            *("--host", "0.0.0.0", "--port", str(port), "--folder", str(folder / "mlruns")),
+            *("--host", "0.0.0.0", "--port", str(port), "--workers", "1", "--folder", str(folder / "mlruns")),
         ],
         env={**os.environ, VARIABLE: USERS},
         stdout=log.open("w"),
