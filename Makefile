@@ -30,9 +30,9 @@ ui: $(READY)  ## the MLflow UI on 127.0.0.1, opened on the comparison: make ui [
 
 server: $(READY)  ## an MLflow server for a team: make server DATABASE=postgresql://user@host/name
 	@test -n "$(DATABASE)" || { echo "usage: make server DATABASE=postgresql://user@host/name [PORT=5000]" \
-	  "[HOST=0.0.0.0 USERS=file ALLOWED_HOSTS=name:port,...]"; exit 2; }
+	  "[WORKERS=4] [HOST=0.0.0.0 USERS=file ALLOWED_HOSTS=name:port,...]"; exit 2; }
 	$(BIN)/python -m prunelab.cli.server --database "$(DATABASE)" --host $(HOST) --port $(PORT) \
-	  $(if $(USERS),--users '$(USERS)') $(if $(ALLOWED_HOSTS),--allowed-hosts '$(ALLOWED_HOSTS)')
+	  $(if $(WORKERS),--workers $(WORKERS)) $(if $(USERS),--users '$(USERS)') $(if $(ALLOWED_HOSTS),--allowed-hosts '$(ALLOWED_HOSTS)')
 
 test: $(READY)  ## the whole test suite
 	$(PYTEST) --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder

@@ -22,6 +22,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=5000)
     parser.add_argument("--allowed-hosts", default="", metavar="NAME:PORT,...", help="the names others reach it by")
     parser.add_argument("--users", type=Path, metavar="FILE", help=f"{FORM} (or those lines in {VARIABLE})")
+    parser.add_argument("--workers", type=int, default=4, help="processes that answer (default: 4)")
     parser.add_argument("--folder", type=Path, default=Path("mlruns"), help="where artifacts and accounts are kept")
     arguments = parser.parse_args()
     try:
@@ -38,7 +39,7 @@ def main() -> None:
     command = [
         *(sys.executable, "-m", "mlflow", "server", "--backend-store-uri", arguments.database),
         *("--artifacts-destination", str(arguments.folder / "artifacts")),
-        *("--host", arguments.host, "--port", str(arguments.port)),
+        *("--host", arguments.host, "--port", str(arguments.port), "--workers", str(arguments.workers)),
         *(("--allowed-hosts", arguments.allowed_hosts) if arguments.allowed_hosts else ()),
         *(("--app-name", "basic-auth") if users else ()),
     ]

@@ -17,6 +17,8 @@ from prunelab.errors import ConfigError
 WRITERS = "prunelab-writers"
 """MLflow's role of those who may write."""
 WORKSPACE = "default"
+REMEMBERED = 30
+"""Seconds for which a worker of the server remembers a checked password: hashing takes most of a request's time."""
 FORM = "a line for each user: name:role:password, the role being reader, writer or admin"
 
 
@@ -119,6 +121,7 @@ def provision(users: list[User], folder: Path) -> dict[str, str]:
     settings.write_text(
         f"[mlflow]\ndefault_permission = READ\ndatabase_uri = {database}\nadmin_username = {first_admin}\n"
         "authorization_function = prunelab.tracking.guard:authenticate\n"
+        f"auth_cache_ttl_seconds = {REMEMBERED}\n"
     )
     (folder / "accounts.db").chmod(0o600)
     return {"MLFLOW_AUTH_CONFIG_PATH": str(settings.resolve()), "MLFLOW_FLASK_SERVER_SECRET_KEY": _key(folder)}
