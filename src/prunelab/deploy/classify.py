@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from prunelab.config import Job
 from prunelab.data.image_folder import SUFFIXES, is_picture
 from prunelab.data.pictures import opened, read_picture
-from prunelab.deploy.stored import stored_network
 from prunelab.errors import DataError, ExportError, StoreError
 from prunelab.network.saved import Card, card_of, read_network
 from prunelab.runtime.onnx import OnnxNetwork, read_metadata
@@ -50,7 +49,8 @@ def network_of(job: Job, wanted: str, trust: bool) -> tuple[nn.Module, Card]:
         except OSError as error:
             raise StoreError(f"{wanted} cannot be read: {error.strerror or error}") from error
         return read_network(content, trust) if wanted.endswith(".safetensors") else _onnx_network(content, wanted)
-    from prunelab.tracking.existing import existing_store  # imports mlflow, which files do without
+    from prunelab.deploy.stored import stored_network  # imports mlflow, which files do without
+    from prunelab.tracking.existing import existing_store
     from prunelab.tracking.find import find_job
 
     store = existing_store(job.tracking, job.experiment_name)
