@@ -19,6 +19,7 @@ from prunelab.graph.graph import Graph
 from prunelab.network.subject import graph_of, untrained
 from prunelab.pruning.calibration import calibration
 from prunelab.pruning.prune import Pruned
+from prunelab.recovery import sequence
 from prunelab.recovery.recover import Learning, Options, Task, recover, recovery_of
 
 RECOVERIES = sorted(file.stem for file in (CONF / "recovery").glob("*.yaml"))
@@ -42,7 +43,10 @@ def dataset() -> Dataset:
 
 @cache
 def job_of(recovery: str, method: str, model: str) -> Job:
-    short = ["recovery.epochs=1"] if hasattr(options_of(recovery), "epochs") else []
+    options = options_of(recovery)
+    short = ["recovery.epochs=1"] if hasattr(options, "epochs") else []
+    if isinstance(options, sequence.Options):
+        short = [f"recovery.{step}.epochs=1" for step in options.steps if hasattr(options_of(step), "epochs")]
     quick = ("calibration.images=200", "trainer.progress=false", "training.batch_size=60")
     return compose_job(["data=digits", *MODELS[model], f"recovery={recovery}", f"method={method}", *short, *quick])
 
