@@ -19,7 +19,7 @@ from prunelab import names
 from prunelab.config import Tracking
 from prunelab.errors import StoreError
 from prunelab.names import Kind
-from prunelab.tracking import moved
+from prunelab.tracking import moved, reserve
 from prunelab.tracking.addresses import redacted, sqlite_file
 from prunelab.tracking.connection import connect
 from prunelab.tracking.environment import git_state, process
@@ -177,10 +177,11 @@ class Store:
                 recorder.files(files)
             recorder.flush()
         except Exception:
-            with suppress(Exception):
-                recorder.flush()
-            with suppress(Exception):
-                self.client.set_terminated(recorder.id, "FAILED" if status == "FINISHED" else status)
+            reserve.give_up(self.tracking.locks)
+            ended = "FAILED" if status == "FINISHED" else status
+            for closing in (recorder.flush, partial(self.client.set_terminated, recorder.id, ended)):
+                with suppress(Exception):
+                    closing()
             raise
         self.client.set_terminated(recorder.id, status)
 
@@ -227,6 +228,8 @@ def open_store(tracking: Tracking, experiment_name: str, waiting: bool = False) 
             moved.mend(database, tracking.artifacts, writing=True)
         for folder in filter(None, (tracking.artifacts, tracking.locks)):
             _writable(folder)
+        if database is not None:
+            reserve.keep(tracking.locks)
         with FileLock(tracking.locks / "store.lock"):
             return Store(tracking, experiment_name)
     except OSError as error:
