@@ -161,14 +161,11 @@ class Store:
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
         """Only one process of this machine at a time."""
-        lock = FileLock(self.tracking.locks / f"{name}.lock")
         with writing(str(self.tracking.locks)):
             self.tracking.locks.mkdir(parents=True, exist_ok=True)
-            lock.acquire()
-        try:
+            held = FileLock(self.tracking.locks / f"{name}.lock").acquire()
+        with held:
             yield
-        finally:
-            lock.release()
 
     def end(self, recorder: Recorder, status: str, files: Mapping[str, str] | None = None) -> None:
         """Write what has gathered, and close the run; as FAILED if it should be FINISHED and cannot be written."""
