@@ -24,6 +24,7 @@ from prunelab.sweep.progress import Progress, Watcher
 from prunelab.sweep.publish import publish
 from prunelab.sweep.resume import done, resumed
 from prunelab.sweep.worker import SweepContext
+from prunelab.tracking import reserve
 from prunelab.tracking.environment import process
 from prunelab.tracking.read import recorded_sweep
 from prunelab.tracking.recorder import Recorder
@@ -133,8 +134,9 @@ def _closed(store: Store, plan: Plan, run: Recorder, status: str, verdicts: list
     try:
         return _close(store, plan, run, status, verdicts)
     except Exception:
+        reserve.give_up(store.tracking.locks)
         with suppress(Exception):
-            store.client.set_terminated(run.id, "KILLED" if status == "KILLED" else "FAILED")
+            store.end(run, "KILLED" if status == "KILLED" else "FAILED")
         raise
 
 

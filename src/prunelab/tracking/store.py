@@ -19,7 +19,7 @@ from prunelab import names
 from prunelab.config import Tracking
 from prunelab.errors import StoreError
 from prunelab.names import Kind
-from prunelab.tracking import moved
+from prunelab.tracking import moved, reserve
 from prunelab.tracking.addresses import redacted, sqlite_file
 from prunelab.tracking.connection import connect
 from prunelab.tracking.environment import git_state, process
@@ -161,14 +161,11 @@ class Store:
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
         """Only one process of this machine at a time."""
-        lock = FileLock(self.tracking.locks / f"{name}.lock")
         with writing(str(self.tracking.locks)):
             self.tracking.locks.mkdir(parents=True, exist_ok=True)
-            lock.acquire()
-        try:
+            held = FileLock(self.tracking.locks / f"{name}.lock").acquire()
+        with held:
             yield
-        finally:
-            lock.release()
 
     def end(self, recorder: Recorder, status: str, files: Mapping[str, str] | None = None) -> None:
         """Write what has gathered, and close the run; as FAILED if it should be FINISHED and cannot be written."""
@@ -177,10 +174,11 @@ class Store:
                 recorder.files(files)
             recorder.flush()
         except Exception:
-            with suppress(Exception):
-                recorder.flush()
-            with suppress(Exception):
-                self.client.set_terminated(recorder.id, "FAILED" if status == "FINISHED" else status)
+            reserve.give_up(self.tracking.locks)
+            ended = "FAILED" if status == "FINISHED" else status
+            for closing in (recorder.flush, partial(self.client.set_terminated, recorder.id, ended)):
+                with suppress(Exception):
+                    closing()
             raise
         self.client.set_terminated(recorder.id, status)
 
@@ -227,6 +225,8 @@ def open_store(tracking: Tracking, experiment_name: str, waiting: bool = False) 
             moved.mend(database, tracking.artifacts, writing=True)
         for folder in filter(None, (tracking.artifacts, tracking.locks)):
             _writable(folder)
+        if database is not None:
+            reserve.keep(tracking.locks)
         with FileLock(tracking.locks / "store.lock"):
             return Store(tracking, experiment_name)
     except OSError as error:
