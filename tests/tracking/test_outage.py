@@ -159,11 +159,11 @@ def test_a_sweep_goes_on_when_its_server_is_killed_and_comes_back(tmp_path: Path
 
 @pytest.fixture
 def small_disk(tmp_path: Path, empty_store: Path) -> Iterator[Project]:
-    """A project on a disk of 4 MB of its own."""
+    """A project on a disk of 32 MB of its own."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", folder], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", folder], capture_output=True, check=False
     )
     if mounted.returncode:
         pytest.skip(f"a disk cannot be mounted here: {mounted.stderr.decode().strip()}")

@@ -29,6 +29,7 @@ AWAY = ("failed with exception", "failed with timeout exception")
 """How MLflow says that a request had no answer."""
 BROKEN = ("too many 500 error responses", "certificate")
 """What waiting does not help against."""
+REFUSED = ("PERMISSION_DENIED", "UNAUTHENTICATED")
 UNWRITABLE = ("disk is full", "readonly database", "disk i/o error", "unable to open database file")
 """SQLite's words."""
 
@@ -59,6 +60,8 @@ def again(action: Callable[[], T], uri: str, done: Callable[[], T | None] | None
         except (MlflowException, OSError, Unreachable) as error:
             if _is_unwritable(error, uri):
                 raise Unwritable(_words(uri, error)) from error
+            if isinstance(error, MlflowException) and error.error_code in REFUSED:
+                raise StoreError(f"tracking.uri={redacted(uri)}: the server refuses: {redacted(str(error))}") from error
             if not _is_away(error, uri):
                 raise
             waited = time.monotonic() - began
