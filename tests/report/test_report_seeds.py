@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -124,3 +125,22 @@ def test_the_file_that_ships_is_of_the_report_as_it_is_configured_today() -> Non
     seeds, percentages = jobs["seed"].unique(), jobs[names.PERCENTAGE].unique()
     assert set(jobs[names.CONFIG_HASH]) == hashes(percentages, [int(seed) for seed in seeds]), "make it again"
     assert len(seeds) >= 10
+
+
+def test_readmes_table_is_that_of_the_seeds_that_come_with_prunelab() -> None:
+    known = recorded()
+    assert known is not None
+    lines = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8").splitlines()
+    checked = 0
+    for (method, percentage), jobs in known[1].groupby(["method", names.PERCENTAGE]):
+        beginning = re.compile(rf"\| {percentage:g}% \| 0\.\d{{4}} / ")
+        line = next(filter(beginning.match, lines), None)
+        if line is None:
+            continue
+        first = jobs[jobs["seed"] == 0].iloc[0]
+        accuracies = jobs[names.TEST_ACCURACY]
+        here = f"{first[names.TEST_ACCURACY]:.4f} / {first[names.TEST_LOSS]:.4f}"
+        over = f"{accuracies.mean():.3f} ({accuracies.min():.3f} to {accuracies.max():.3f})"
+        assert f"| {here} | {over} |" in line, (method, percentage)
+        checked += 1
+    assert checked == 16
