@@ -1,6 +1,6 @@
 """`make bench`: run the benchmarks, print their ratios, write them to `benchmarks/results/latest.json`.
 
-python -m benchmarks [NAME ...]        training, jobs, recovering, startup, whole_report; growth, server only if named
+python -m benchmarks [NAME ...]        training, jobs, recovering, startup, whole_report, arithmetic; growth, server only if named
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import growth, jobs, recovering, server, startup, training, whole_report
+from benchmarks import arithmetic, growth, jobs, recovering, server, startup, training, whole_report
 from benchmarks.ratio import Ratio
 from prunelab.tracking.environment import git_state, machine, versions
 
@@ -24,6 +24,7 @@ BENCHMARKS: dict[str, Callable[[], list[Ratio]]] = {
     "recovering": recovering.measure,
     "startup": startup.measure,
     "whole_report": whole_report.measure,
+    "arithmetic": arithmetic.measure,
     "growth": growth.measure,
     "server": server.measure,
 }
