@@ -21,7 +21,7 @@ def measure() -> list[Ratio]:
     """Each in a process of its own, imports included; the data is there already. Speed is not measured within."""
     if not has_avx2():
         return []
-    obtain(Path("data"))
+    obtain(Path.cwd() / "data" / "FashionMNIST" / "raw")
     flags = Path("/proc/cpuinfo").read_text().partition("\nflags")[2].partition("\n")[0].split()
     target = WIDE if "avx512f" in flags else NARROW
     name = f"experiment=report, portable / native arithmetic ({'AVX-512' if target == WIDE else 'AVX2'})"
