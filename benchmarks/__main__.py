@@ -1,6 +1,6 @@
 """`make bench`: run the benchmarks, print their ratios, write them to `benchmarks/results/latest.json`.
 
-python -m benchmarks [NAME ...]    training, jobs, recovering, startup, whole_report, arithmetic; growth, server if named
+python -m benchmarks [NAME ...]   training, jobs, recovering, startup, whole_report, arithmetic; growth, server if named
 """
 
 from __future__ import annotations
