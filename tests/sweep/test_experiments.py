@@ -37,7 +37,7 @@ def test_every_recovery_that_trains_is_beside_the_unpruned_network_trained_as_lo
     for method in ("weight_obs", "neuron_activation"):
         assert {recovery for m, recovery, percentage in done if (m, percentage) == (method, "80")} == recoveries
         longer = {recovery for m, recovery, percentage in done if (m, percentage) == (method, "0")}
-        assert longer == {"finetune", "least_squares_finetune", "iterative", "rewind"}
+        assert longer == {"finetune", "least_squares_finetune", "iterative", "rewind", "sequence"}
     assert "the unpruned network given the same extra training (test accuracy" in outcome.output
 
 
