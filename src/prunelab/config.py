@@ -338,6 +338,7 @@ def plain(config: DictConfig) -> dict[str, Any]:
     """
     try:
         own = OmegaConf.masked_copy(config, [str(key) for key in config if key not in ("hydra", "experiment")])
+        own.paths.store = str(Path.cwd() / str(own.paths.store))  # other keys are addresses that begin with it
         resolved: Any = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         raise ConfigError(f"the configuration does not resolve: {error}") from error

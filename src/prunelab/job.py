@@ -68,7 +68,7 @@ def run(
     Raises:
         PrunelabError: for whatever a person can mend; the run is then FAILED, with its traceback.
     """
-    ready(job.trainer.arithmetic)
+    ready(job.trainer.arithmetic, job.trainer.accelerator == "gpu")
     torch.set_num_threads(threads_of(job, threads))
     dataset = dataset_of(job.data, device_of(job.trainer))
     store = open_store(job.tracking, job.experiment_name, waiting=sweep_id is not None)
@@ -124,8 +124,8 @@ def check(job: Job) -> None:
     Raises:
         PrunelabError: saying which key, and what it accepts.
     """
-    ready(job.trainer.arithmetic)
     timing.check(job.measure, device_of(job.trainer))
+    ready(job.trainer.arithmetic, job.trainer.accelerator == "gpu")
     graph = graph_of(job.model, dataset_of(job.data)).excluding(job.method.exclude)
     pruning.check(graph, job.method, job.percentage, job.percentage_of)
     recovery_of(job.recovery)

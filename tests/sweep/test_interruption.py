@@ -52,7 +52,9 @@ def table(project: Project) -> pd.DataFrame:
     assert run.info.status == "FINISHED"
     frame = pd.read_csv(project.artifact(run, "results.csv"))
     timed = (*names.MEASURED, names.FASTEST, names.SPEED_UNSTEADY)
-    frame = frame.drop(columns=["run_id", *(column for column in frame.columns if column.startswith(timed))])
+    frame = frame.drop(
+        columns=["run_id", "overrides", *(column for column in frame.columns if column.startswith(timed))]
+    )
     return frame.sort_values(["method", "percentage", "seed"]).reset_index(drop=True)
 
 

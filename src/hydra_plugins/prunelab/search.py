@@ -19,6 +19,11 @@ else:
     class SearchSweeper(OptunaSweeper):
         """Fewest parameters against highest validation accuracy, over whatever `params` lets vary."""
 
+        def __init__(self, jobs: Any = None, zip: Any = None, **settings: Any) -> None:
+            if jobs or zip:
+                raise SystemExit("prunelab: hydra.sweeper.jobs and zip are refused with experiment=search")
+            super().__init__(**settings)
+
         def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
             """Optuna's sweeper reads settings that may refer to Hydra's own."""
             HydraConfig.instance().set_config(config)

@@ -11,12 +11,14 @@ from prunelab.arithmetic.environment import CHOICE, Arithmetic, chosen, effectiv
 from prunelab.errors import ConfigError
 
 
-def ready(arithmetic: Arithmetic) -> None:
-    """Compute as the configuration asks for from here on.
+def ready(arithmetic: Arithmetic, gpu: bool = False) -> None:
+    """Compute as the configuration asks for from here on; on a GPU the processor's arithmetic is left as it is.
 
     Raises:
         ConfigError: if this process cannot: its libraries were loaded with other settings.
     """
+    if gpu:
+        return
     if arithmetic is not effective():
         raise ConfigError(
             f"trainer.arithmetic={arithmetic.value} is refused in a process whose arithmetic is {effective().value}. "
