@@ -32,10 +32,11 @@ SIZES = {"inception_v3": 299}
 FILE = Path(__file__).parents[1] / "docs" / "zoo.md"
 HEAD = """# Every torchvision classifier
 
-For those who wonder whether their network can be pruned: 40% of the units of each network (random weights, seed 0) removed at random: what analysis found, and how far the
-compacted network's outputs are from the masked one's, relative to the largest. Output layers and layer scales that
-begin as zeros have random numbers, and batch normalisations keep the signal of one size: otherwise many a network's
-output would not depend on what was removed. `make zoo` makes this table.
+For those who wonder whether their network can be pruned: 40% of the units of each network (random weights, seed 0)
+removed at random: what analysis found, and how far the compacted network's outputs are from the masked one's,
+relative to the largest. Output layers and layer scales that begin as zeros have random numbers, and batch
+normalisations keep the signal of one size: otherwise many a network's output would not depend on what was removed.
+`make zoo` makes this table.
 
 | network | units | layers | left whole | parameters | after | difference | analysis, s |
 | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
