@@ -57,6 +57,17 @@ def test_threads_identify_where_gradients_are_sums_that_threads_share() -> None:
     assert [depends_on_threads(graph) for graph in graphs] == [False, True]
 
 
+def test_the_code_of_every_step_of_a_recovery_identifies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = tmp_path / "own_recovery_step.py"
+    module.write_text("from prunelab.recovery.none import Options, recover\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    own = "+recovery.mine={name: mine, module: own_recovery_step}"
+    job = compose_job([*JOB, "recovery=sequence", own, "recovery.steps=[mine]"])
+    assert "own_recovery_step.recover" in determinants(job)["code"]
+    alone = compose_job([*JOB, "recovery.name=mine", "recovery.module=own_recovery_step"])
+    assert "own_recovery_step.recover" in determinants(alone)["code"]
+
+
 SCORE = """
 def mine(network, graph, calibration):
     return {layer.weight: FACTOR * network.get_parameter(layer.weight).abs() for layer in graph.prunable}

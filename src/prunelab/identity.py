@@ -10,6 +10,7 @@ import hashlib
 import inspect
 import os
 import sys
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
@@ -48,7 +49,7 @@ def determinants(job: Job, threads: int | None = None) -> dict[str, Any]:
         "calibration": job.calibration.model_dump(mode="json"),
         "percentage": job.percentage,
         "percentage_of": job.percentage_of.value,
-        "code": _code(job.data.loader, job.model.network, job.method.score, job.recovery.module),
+        "code": _code(job.data.loader, job.model.network, job.method.score, *_recoveries(job.recovery.model_dump())),
         "version": {**_versions(), "computation": COMPUTATION},
     }
 
@@ -109,6 +110,12 @@ def _arithmetic(job: Job, threads: int | None) -> dict[str, Any]:
 def _versions() -> dict[str, Any]:
     """Of the training code, and of torch, whose operators do the arithmetic; without the kind of its build."""
     return {"training": TRAINING, "torch": version("torch").partition("+")[0]}
+
+
+def _recoveries(recovery: Mapping[str, Any]) -> list[str]:
+    """The function of a recovery, and those of the recoveries that it is made of."""
+    inner = [path for value in recovery.values() if isinstance(value, Mapping) for path in _recoveries(value)]
+    return [f"{recovery['module']}.recover", *inner] if "module" in recovery else inner
 
 
 def _code(*paths: str) -> dict[str, str]:

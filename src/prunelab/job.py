@@ -9,7 +9,7 @@ import yaml
 from torch import Tensor
 
 from prunelab import names
-from prunelab.arithmetic.process import ready
+from prunelab.arithmetic.process import ready, torchs_own_operators
 from prunelab.config import Job
 from prunelab.data.dataset import Dataset, dataset_of
 from prunelab.device import device_of
@@ -175,9 +175,10 @@ def _time(
         record.tags({names.SPEED_NOT_MEASURED: str(error)})
         return None
     images = dataset.test.take(max(measure.batch_sizes))
-    measured = [
-        latency(every.operators, images, size, measure.seconds, measure.repeats) for size in measure.batch_sizes
-    ]
+    with torchs_own_operators():
+        measured = [
+            latency(every.operators, images, size, measure.seconds, measure.repeats) for size in measure.batch_sizes
+        ]
     record.metrics({**metrics.speeds(measured, every), **metrics.models(every)})
     record.tags(metrics.fastest(measured, every))
     return metrics.time(min(measured, key=lambda each: each.batch_size), every)

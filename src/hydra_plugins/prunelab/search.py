@@ -31,6 +31,7 @@ else:
 
         def sweep(self, arguments: list[str]) -> Any:
             """Run the search; exits with status 1 if it is refused or any of its jobs failed."""
+            assert self.sweeper.config is not None
             choose_arithmetic(self.sweeper.config, arguments)
             from prunelab.sweep.guided import run_search
 

@@ -44,16 +44,17 @@ class GridSweeper(BasicSweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Run the sweep; exits with status 1 if it is refused or any of its jobs failed."""
-        choose_arithmetic(self.config, arguments)
+        parts = self._parts(arguments)  # before torch comes with the import
         from prunelab.sweep.grid import run_grid
 
-        return run_grid(*self._parts(arguments))
+        return run_grid(*parts)
 
     def _parts(self, arguments: list[str]) -> tuple[DictConfig, ConfigLoader, Launcher, list[list[str]]]:
         """The configuration, what composes it, the launcher, and every combination of the swept values."""
         assert self.hydra_context is not None
         assert self.config is not None
         assert self.launcher is not None
+        choose_arithmetic(self.config, arguments)
         loader = self.hydra_context.config_loader
         overrides = OverridesParser.create(config_loader=loader).parse_overrides([*self._parse_config(), *arguments])
         grid = self.split_arguments(overrides, None)[0]
@@ -73,15 +74,14 @@ class UntilSweeper(GridSweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Run the sweep; exits with status 1 if it is refused or any of its jobs failed."""
-        choose_arithmetic(self.config, arguments)
+        parts = self._parts(arguments)  # before torch comes with the import
         from prunelab.sweep.guided import run_until
 
-        return run_until(*self._parts(arguments))
+        return run_until(*parts)
 
 
-def choose_arithmetic(config: DictConfig | None, arguments: list[str]) -> None:
+def choose_arithmetic(config: DictConfig, arguments: list[str]) -> None:
     """Set the arithmetic of this process, and of its workers, before torch is loaded: the same for all jobs."""
-    assert config is not None
     key = "trainer.arithmetic="
     given = [argument.removeprefix(key) for argument in arguments if argument.startswith(key)]
     choose(given[-1] if given else str(config.trainer.arithmetic))

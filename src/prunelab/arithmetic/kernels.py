@@ -38,15 +38,17 @@ def install() -> bool:
     return True
 
 
-def remove() -> None:
-    """Give torch its own operators back."""
+def remove() -> bool:
+    """Give torch its own operators back; False if it has them already."""
+    installed = bool(_libraries)
     while _libraries:
         _libraries.pop()._destroy()  # type: ignore[no-untyped-call]
+    return installed
 
 
 def _kernels() -> dict[str, Callable[..., Any]]:
     return {
-        **{name: _function(function) for name, function in NUMPY.items()},
+        **{name: _function(name, function) for name, function in NUMPY.items()},
         "mm": product,
         "addmm": _addmm,
         "addmv": lambda given, matrix, vector, beta=1, alpha=1: _scaled(
@@ -66,10 +68,15 @@ def _kernels() -> dict[str, Callable[..., Any]]:
     }
 
 
-def _function(function: Callable[..., Any]) -> Callable[[Tensor], Tensor]:
+def _function(name: str, function: Callable[..., Any]) -> Callable[[Tensor], Tensor]:
+    torchs = getattr(torch, name)
+
     def kernel(value: Tensor) -> Tensor:
+        if not value.is_floating_point() and not value.is_complex():
+            value = value.to(torch.get_default_dtype())
         if value.dtype not in (torch.float32, torch.float64):
-            value = value.to(torch.get_default_dtype()) if not value.is_floating_point() else value.float()
+            own: Tensor = torchs(value, out=torch.empty_like(value))  # the variant that is not replaced
+            return own
         with np.errstate(all="ignore"):
             return torch.from_numpy(np.asarray(function(_array(value.contiguous()))))
 

@@ -23,7 +23,7 @@ HALVED = range(193, 385)
 
 def product(left: Tensor, right: Tensor) -> Tensor:
     """`left` [rows, k] times `right` [k, columns], of one type, both on the CPU."""
-    if left.dtype == torch.float64:
+    if left.dtype == right.dtype == torch.float64:
         return torch.from_numpy(left.detach().numpy() @ right.detach().numpy())
     if left.dtype != torch.float32 or 0 in (*left.shape, *right.shape):
         return _multiply(left, right)

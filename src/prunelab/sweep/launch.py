@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import Any
 
 import psutil
@@ -41,7 +42,8 @@ def launch(
     remaining, fruitless = list(jobs), 0
     while remaining:
         try:
-            return list(launcher.launch([overrides(job) for job in remaining], initial_job_idx=0))
+            with _in_words(launcher):
+                return list(launcher.launch([overrides(job) for job in remaining], initial_job_idx=0))
         except BrokenProcessPool as error:
             ended = fail_lost(store, sweep_id, f"its worker process died ({reason(error)}); resume= runs it again")
             left = [job for job in remaining if job.hash not in ended]
@@ -49,12 +51,6 @@ def launch(
             if fruitless == FRUITLESS:
                 raise LaunchFailed(f"worker processes die before they begin a job: {reason(error)}") from error
             remaining = left
-        except Stop as stop:
-            raise stop.error from None
-        except PrunelabError:
-            raise
-        except Exception as error:
-            raise LaunchFailed(_words(launcher, error)) from error
     return []
 
 
@@ -65,16 +61,26 @@ def launch_one(launcher: Any, overrides: list[str]) -> Any:
         LaunchFailed: if it cannot be launched, or its worker process dies.
     """
     try:
-        (returned,) = launcher.launch([overrides], initial_job_idx=0)
+        with _in_words(launcher):
+            (returned,) = launcher.launch([overrides], initial_job_idx=0)
     except BrokenProcessPool as error:
         raise LaunchFailed(f"a worker process died: {reason(error)}") from error
+    return returned
+
+
+@contextmanager
+def _in_words(launcher: Any) -> Iterator[None]:
+    """What a launcher raises, as an error for people; a broken pool passes, for whoever can go on after it."""
+    try:
+        yield
     except Stop as stop:
         raise stop.error from None
-    except PrunelabError:
+    except (PrunelabError, BrokenProcessPool):
         raise
     except Exception as error:
-        raise LaunchFailed(_words(launcher, error)) from error
-    return returned
+        raise LaunchFailed(
+            f"hydra/launcher ({type(launcher).__name__}) could not run the jobs: {type(error).__name__}: {error}"
+        ) from error
 
 
 def reason(error: Exception) -> str:
@@ -97,10 +103,6 @@ def fail_lost(store: Store, sweep_id: str, words: str) -> set[str]:
             record.description(f"**Failed**: {words}")
             store.end(record, "FAILED")
     return {run.data.tags[names.CONFIG_HASH] for run in store.children(sweep_id) if run.info.status != "RUNNING"}
-
-
-def _words(launcher: Any, error: Exception) -> str:
-    return f"hydra/launcher ({type(launcher).__name__}) could not run the jobs: {type(error).__name__}: {error}"
 
 
 def _is_alive(run: Any) -> bool:
