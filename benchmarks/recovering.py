@@ -6,7 +6,7 @@ import torch
 
 from benchmarks import bare, subject
 from benchmarks.ratio import Ratio, compare
-from prunelab.config import Scope
+from prunelab.choices import Scope
 from prunelab.network.subject import graph_of
 from prunelab.pruning.calibration import calibration
 from prunelab.pruning.prune import prune

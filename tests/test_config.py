@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from prunelab.compose import compose_job
-from prunelab.config import CONF
 from prunelab.errors import ConfigError
+from prunelab.reading import CONF
 from tests.conftest import SMALL, Project
 
 REFUSED = {

@@ -26,8 +26,9 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from prunelab import names
+from prunelab.choices import Scope
 from prunelab.compose import compose_job
-from prunelab.config import CONF, Scope
+from prunelab.reading import CONF
 from tests.conftest import Outcome, Project, in_process, new_project
 
 ROOT = Path(__file__).parents[1]

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from prunelab.compose import compose_job
-from prunelab.config import CONF
 from prunelab.help import EXAMPLES, help_text
+from prunelab.reading import CONF
 from tests.conftest import Project
 
 HEAVY = {"torch", "mlflow", "pytorch_lightning", "pandas", "matplotlib", "numpy", "sklearn", "torchvision", "ray"}

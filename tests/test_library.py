@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 import prunelab
-from prunelab.config import CONF
+from prunelab.reading import CONF
 
 METHODS = sorted(path.stem for path in (CONF / "method").glob("*.yaml"))
 

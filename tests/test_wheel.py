@@ -37,7 +37,7 @@ def test_the_wheel_carries_conf_and_runs_outside_the_checkout(project: Project, 
     assert outcome.status == 0, outcome.output
     assert len(project.runs("job")) == 2
     where = subprocess.run(
-        [sys.executable, "-c", "import prunelab.config; print(prunelab.config.CONF)"],
+        [sys.executable, "-c", "import prunelab.reading; print(prunelab.reading.CONF)"],
         cwd=project.folder,
         env={**os.environ, "PYTHONPATH": str(unpacked)},
         capture_output=True,

@@ -16,9 +16,9 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from prunelab.arithmetic.environment import choose
-from prunelab.config import CONF, read
 from prunelab.errors import PrunelabError
 from prunelab.help import help_text
+from prunelab.reading import CONF, read
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")

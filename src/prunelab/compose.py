@@ -8,8 +8,9 @@ from pathlib import Path
 from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 
-from prunelab.config import CONF, Job, read
+from prunelab.config import Job
 from prunelab.errors import ConfigError
+from prunelab.reading import CONF, read
 
 TRUST = "run the code that the record names: networks, loaders, criteria that are not prunelab's or torchvision's"
 """What `--trust-code` does, in the help of the commands that have it."""

@@ -1,86 +1,18 @@
-"""What a job may be: every key, its type, its bounds, and the words that refuse anything else.
+"""Configuration schema: every key, its type and its bounds.
 
-Hydra composes `conf/` and refuses unknown keys and options; what it composed becomes a `Job` here, and the rest of the
-package sees nothing but that. Defaults stand in the YAML files alone.
+Hydra composes `conf/` and refuses unknown keys and options; `prunelab.reading` makes a `Job` of the result, and the
+rest of the package sees nothing but that. Defaults are in the YAML files alone.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from prunelab.arithmetic.environment import Arithmetic, has_avx2
-from prunelab.errors import ConfigError
-
-_CHECKOUT = Path(__file__).parents[2] / "conf"
-_PACKAGED = Path(__file__).parent / "conf"
-CONF = _CHECKOUT if _CHECKOUT.is_dir() else _PACKAGED
-"""The folder of the YAML groups: the checkout's, or the one that the wheel carries."""
-
-
-class GranularityName(str, Enum):
-    """What one unit is that pruning removes: see `prunelab.pruning.granularity`."""
-
-    WEIGHT = "weight"
-    NEURON = "neuron"
-    N_M = "n_m"
-    BLOCK = "block"
-
-
-class PercentageOf(str, Enum):
-    """What the percentage counts."""
-
-    UNITS = "units"
-    PARAMETERS = "parameters"
-    MULTIPLY_ADDS = "multiply_adds"
-
-
-class Scope(str, Enum):
-    """Which units are ranked together."""
-
-    GLOBAL = "global"
-    GLOBAL_NORMALISED = "global_normalised"
-    LAYER = "layer"
-
-
-class Schedule(str, Enum):
-    """The learning rate over a training: as it is, or down to zero, in a straight line or along REX's curve.
-
-    Down to zero within whatever epochs there are is what budgeted training takes (Li, Yumer and Ramanan 2020; after
-    pruning, Zimmer, Spiegel and Pokutta 2023). REX (Chen, Wolfe and Kyrillidis 2022) stays high for longer.
-    """
-
-    CONSTANT = "constant"
-    LINEAR = "linear"
-    REX = "rex"
-
-
-class Precision(str, Enum):
-    """The arithmetic of training; `bf16` is mixed: weights and their updates stay float32.
-
-    `auto` is whichever this machine is faster in; a job is told, and recorded with, what that is.
-    """
-
-    FLOAT32 = "float32"
-    BF16 = "bf16"
-    AUTO = "auto"
-
-
-class RuntimeName(str, Enum):
-    """What runs a network while it is timed; `auto` is onnxruntime on a CPU where the extra `onnx` is, else eager."""
-
-    AUTO = "auto"
-    EAGER = "eager"
-    COMPILE = "compile"
-    ONNXRUNTIME = "onnxruntime"
-
+from prunelab.arithmetic.environment import Arithmetic
+from prunelab.choices import GranularityName, PercentageOf, Precision, RuntimeName, Schedule, Scope
 
 Count = Annotated[int, Field(strict=True, ge=1, description="a whole number, at least 1")]
 CountOrZero = Annotated[int, Field(strict=True, ge=0, description="a whole number, at least 0")]
@@ -314,100 +246,3 @@ class Job(_Section):
     def experiment_name(self) -> str:
         """The MLflow experiment the job is recorded in."""
         return self.tracking.experiment_name or f"{self.data.name.replace('_', '-')}-pruning"
-
-
-def fingerprint(value: Any) -> str:
-    """SHA-256 (64 hexadecimal digits) of a JSON-like value, independent of the order of its keys."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def read(config: DictConfig) -> Job:
-    """The job that a composed configuration describes.
-
-    Raises:
-        ConfigError: naming each key that was refused, its value, and what it accepts.
-    """
-    return job_of(plain(config))
-
-
-def plain(config: DictConfig) -> dict[str, Any]:
-    """The job's own part of a composed configuration, resolved.
-
-    Raises:
-        ConfigError: if it does not resolve.
-    """
-    try:
-        own = OmegaConf.masked_copy(config, [str(key) for key in config if key not in ("hydra", "experiment")])
-        own.paths.store = str(Path.cwd() / str(own.paths.store))  # other keys are addresses that begin with it
-        resolved: Any = OmegaConf.to_container(own, resolve=True, throw_on_missing=True)
-    except OmegaConfBaseException as error:
-        raise ConfigError(f"the configuration does not resolve: {error}") from error
-    return dict(resolved)
-
-
-def job_of(values: dict[str, Any]) -> Job:
-    """The job that a resolved configuration describes.
-
-    Raises:
-        ConfigError: naming each key that was refused, its value, and what it accepts.
-    """
-    try:
-        return _decided(Job.model_validate(values))
-    except ValidationError as error:
-        raise ConfigError(refusals(error, Job)) from None
-
-
-def _decided(job: Job) -> Job:
-    """The job with what `auto` means on this machine, and native arithmetic where there is no portable one."""
-    if job.trainer.arithmetic is Arithmetic.PORTABLE and (job.trainer.accelerator == "gpu" or not has_avx2()):
-        job = job.model_copy(update={"trainer": job.trainer.model_copy(update={"arithmetic": Arithmetic.NATIVE})})
-    if job.training.precision is not Precision.AUTO:
-        return job
-    from prunelab.device import has_bf16  # imports torch
-
-    precision = Precision.BF16 if has_bf16(job.trainer) else Precision.FLOAT32
-    return job.model_copy(update={"training": job.training.model_copy(update={"precision": precision})})
-
-
-def refusals(error: ValidationError, model: type[BaseModel], prefix: str = "") -> str:
-    """What a model refused, a line for each key: its name, its value, and what it accepts."""
-    return "\n".join(_complaint(e, model, prefix) for e in error.errors())
-
-
-def _complaint(error: Any, model: type[BaseModel], prefix: str) -> str:
-    path = [str(part) for part in error["loc"]]
-    key = prefix + ".".join(path)
-    if error["type"] == "extra_forbidden":
-        return f"{key}: no such key"
-    if error["type"] == "missing":
-        return f"{key}: missing"
-    if error["type"] == "value_error":
-        return f"{key}={error['input']} is refused: {error['ctx']['error']}"
-    accepted = _accepted(model, path)
-    words = f"it accepts {accepted}" if accepted else error["msg"]
-    return f"{key}={error['input']} is refused: {words}"
-
-
-def _accepted(model: Any, path: list[str]) -> str | None:
-    """What the key at `path` accepts, in words: the description that stands beside its type, or an enum's values."""
-    for depth, name in enumerate(path):
-        field = getattr(model, "model_fields", {}).get(name)
-        if field is None:
-            return None
-        if depth < len(path) - 1 and path[depth + 1].isdigit():  # one of a list: what the list accepts
-            path = path[: depth + 1]
-        parts = getattr(field.annotation, "__args__", (field.annotation,))  # those of an optional field, or it itself
-        if depth < len(path) - 1:
-            model = next((part for part in parts if hasattr(part, "model_fields")), None)
-            continue
-        words = [field.description, *(_described(part) for part in parts)]
-        found = next((word for word in words if word), None)
-        return f"{found} or null" if found and type(None) in parts else found
-    return None
-
-
-def _described(kind: Any) -> str | None:
-    """What a type accepts: the description it carries, or an enum's values."""
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        return " or ".join(str(member.value) for member in kind)
-    return next((m.description for m in getattr(kind, "__metadata__", ()) if getattr(m, "description", None)), None)

@@ -29,6 +29,13 @@ OPTIONS = {
     "-sc install=bash": 'tab completion, of options too: eval "$(prunelab -sc install=bash)"',
     "--hydra-help": "Hydra's own options",
 }
+KEYS = {
+    "percentage_of": "units, parameters or multiply_adds: what the percentage counts",
+    "method.exclude": "layers left whole, by name or pattern: [conv1,stage1.*]",
+    "trainer.arithmetic": "portable: the same digits on every x86-64 machine with AVX2; native: this one's fastest",
+    "measure.int8": "true: quantize the network too, and measure that",
+    "resume": "last, or a sweep: finish what was interrupted",
+}
 DESCRIBED = ("recovery", "experiment")
 """Groups whose options' names do not say what they do."""
 
@@ -52,6 +59,7 @@ def help_text(conf: Path) -> str:
         "examples:\n" + _columns(EXAMPLES, width),
         "groups, * is the default:\n" + _columns(dict(lists), width),
         *described,
+        "keys often set (prunelab --cfg job shows all):\n" + _columns(KEYS, width),
         "options:\n" + _columns(OPTIONS, width),
         "other commands, each with a --help of its own:\n" + _columns(_commands(), width),
     ]

@@ -1,7 +1,7 @@
 """What determines a result: two jobs, or trainings, that agree in it give the same numbers.
 
-The configuration's own part, the data's digest, the code that computes, and the arithmetic. Names, folders, and what is
-only measured are not among it.
+That is the configuration, the data's digest, the code that computes, and the arithmetic; not names, folders, or what
+is only measured.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from prunelab.arithmetic.environment import Arithmetic
-from prunelab.config import Job, fingerprint
+from prunelab.config import Job
 from prunelab.data.dataset import dataset_of
+from prunelab.fingerprint import fingerprint
 from prunelab.graph.graph import Graph
 from prunelab.network.checkpoint import file_digest
 from prunelab.network.subject import graph_of
@@ -41,7 +42,7 @@ INDEPENDENT_OF_THREADS = frozenset(
 
 
 def determinants(job: Job, threads: int | None = None) -> dict[str, Any]:
-    """All that determines a job's result; `threads` are those of a job that its configuration gives none."""
+    """All that determines a job's result. `threads`: what its launcher gives it, where `trainer.threads` is null."""
     return {
         **training_determinants(job, threads),
         "method": job.method.model_dump(mode="json"),

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from prunelab.arithmetic.environment import effective
 from prunelab.arithmetic.process import arithmetic_for_a_while
-from prunelab.config import CONF, Method, PercentageOf, Recovery, Trainer, Training, refusals
+from prunelab.choices import PercentageOf
+from prunelab.config import Method, Recovery, Trainer, Training
 from prunelab.data.dataset import Dataset, Split
 from prunelab.errors import ConfigError
 from prunelab.graph.analyse import analyse as analyse
@@ -26,7 +27,9 @@ from prunelab.pruning import prune as pruning
 from prunelab.pruning.calibration import Calibration
 from prunelab.pruning.compaction import compact
 from prunelab.pruning.exactness import checked
+from prunelab.reading import CONF
 from prunelab.recovery.recover import Learning, Task, recover, recovery_of
+from prunelab.refusals import refusals
 
 VALIDATION = 0.1
 """The share of the images on which a recovery that trains chooses its best epoch."""

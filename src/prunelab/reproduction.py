@@ -16,13 +16,14 @@ from rich.table import Table
 
 from prunelab import __version__, names
 from prunelab.arithmetic.environment import Arithmetic
-from prunelab.config import Job, Tracking, refusals
+from prunelab.config import Job, Tracking
 from prunelab.data.dataset import Dataset, dataset_of
 from prunelab.errors import ConfigError, StoreError
 from prunelab.identity import baseline_key
 from prunelab.job import check, run
 from prunelab.names import Kind
 from prunelab.network.trusted import refuse_foreign_job
+from prunelab.refusals import refusals
 from prunelab.report.agreement import FAILURES, Row, as_rich, compare, compare_curves, summary
 from prunelab.report.console import terminal
 from prunelab.tracking.find import find_run

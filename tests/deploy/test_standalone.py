@@ -14,13 +14,13 @@ from tests.conftest import Outcome, Project, in_process
 from tests.deploy.bare import ONNX, TORCH, bare, only
 
 from prunelab.compose import compose_job
-from prunelab.config import CONF
 from prunelab.data.dataset import dataset_of
 from prunelab.deploy.export import main
 from prunelab.deploy.program import function_source
 from prunelab.graph.lively import lively
 from prunelab.network.build import build
 from prunelab.network.saved import read_network
+from prunelab.reading import CONF
 from prunelab.runtime.int8 import quantized
 from prunelab.runtime.onnx import onnx_bytes, onnx_runner
 

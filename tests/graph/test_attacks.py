@@ -11,8 +11,8 @@ from tests.graph import attacks, attacks_on_maps, nets
 from tests.small import everything, mlp_graph, pruned_by, randomise
 from torch import Tensor, nn
 
+from prunelab.choices import PercentageOf
 from prunelab.compose import compose_job
-from prunelab.config import PercentageOf
 from prunelab.errors import PrunelabError
 from prunelab.graph.analyse import analyse, some_of
 from prunelab.graph.exact import difference

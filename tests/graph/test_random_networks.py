@@ -12,7 +12,8 @@ from tests.graph.random_networks import Spec, images, specs, subject
 from tests.small import pruned_by
 from torch import Tensor, nn
 
-from prunelab.config import GranularityName, Method, Scope
+from prunelab.choices import GranularityName, Scope
+from prunelab.config import Method
 from prunelab.graph.exact import difference
 from prunelab.measure.size import dense_size, remaining_size
 from prunelab.pruning.calibration import Calibration

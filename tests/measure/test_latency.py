@@ -11,8 +11,9 @@ import torch
 from tests.small import Residual, mlp
 from torch import Tensor, nn
 
+from prunelab.choices import RuntimeName
 from prunelab.compose import compose_job
-from prunelab.config import Measure, RuntimeName
+from prunelab.config import Measure
 from prunelab.errors import ConfigError
 from prunelab.graph.analyse import analyse
 from prunelab.measure import forms as timing

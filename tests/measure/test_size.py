@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from prunelab.compose import compose_job
-from prunelab.config import CONF
 from prunelab.graph.analyse import analyse
 from prunelab.graph.graph import Graph
 from prunelab.measure.size import Size, dense_size, ratio, remaining_size
 from prunelab.network.build import build
 from prunelab.pruning.compaction import compact
 from prunelab.pruning.granularity import Neuron, Weight
+from prunelab.reading import CONF
 
 MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
 SHAPE = (1, 28, 28)

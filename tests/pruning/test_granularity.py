@@ -6,7 +6,8 @@ import pytest
 import torch
 from tests.small import mlp_graph
 
-from prunelab.config import GranularityName, Method, Scope
+from prunelab.choices import GranularityName, Scope
+from prunelab.config import Method
 from prunelab.errors import ConfigError
 from prunelab.pruning.granularity import Block, NofM, Weight, granularity_of
 from prunelab.pruning.selection import select

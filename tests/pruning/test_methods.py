@@ -11,14 +11,16 @@ import torch
 from tests.small import Residual, linear_layers, mlp
 from torch import nn
 
+from prunelab.choices import GranularityName
 from prunelab.compose import compose_job
-from prunelab.config import CONF, GranularityName, Method
+from prunelab.config import Method
 from prunelab.graph.analyse import analyse
 from prunelab.graph.graph import Graph
 from prunelab.pruning.calibration import Calibration
 from prunelab.pruning.granularity import granularity_of
 from prunelab.pruning.prune import Pruned
 from prunelab.pruning.prune import prune as prune_on
+from prunelab.reading import CONF
 
 METHODS = sorted(file.stem for file in (CONF / "method").glob("*.yaml"))
 NETWORKS = {

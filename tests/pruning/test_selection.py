@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from prunelab.config import Scope
+from prunelab.choices import Scope
 from prunelab.errors import PrunelabError
 from prunelab.pruning.selection import lowest, removed_count, select
 

@@ -13,12 +13,13 @@ from tests.small import randomise
 from torch import nn
 
 from prunelab.compose import compose_job
-from prunelab.config import CONF, Job
+from prunelab.config import Job
 from prunelab.data.dataset import Dataset, Split, dataset_of
 from prunelab.graph.graph import Graph
 from prunelab.network.subject import graph_of, untrained
 from prunelab.pruning.calibration import calibration
 from prunelab.pruning.prune import Pruned
+from prunelab.reading import CONF
 from prunelab.recovery import sequence
 from prunelab.recovery.recover import Learning, Options, Task, recover, recovery_of
 

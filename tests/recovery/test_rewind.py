@@ -10,7 +10,7 @@ import torch
 from tests.recovery.test_recoveries import dataset, job_of, task
 from torch import nn
 
-from prunelab.config import Schedule
+from prunelab.choices import Schedule
 from prunelab.errors import ConfigError
 from prunelab.recovery import rewind
 from prunelab.recovery.recover import Task, recovery_of

@@ -17,8 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from omegaconf import DictConfig
 
-from prunelab.config import CONF, Job, read
+from prunelab.config import Job
 from prunelab.errors import ConfigError
+from prunelab.reading import CONF, read
 from prunelab.sweep.composing import composer
 
 PLAIN = {

@@ -6,9 +6,9 @@ import torch
 from tests.conftest import SMALL, Project
 
 from prunelab.compose import compose_job
-from prunelab.config import CONF
 from prunelab.data.dataset import dataset_of
 from prunelab.pruning.calibration import calibration
+from prunelab.reading import CONF
 
 QUICK = (*SMALL, "calibration.images=300")
 

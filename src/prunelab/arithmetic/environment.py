@@ -1,4 +1,4 @@
-"""What fixes the arithmetic of the libraries, which read it from the environment when they are loaded.
+"""Environment variables that fix the arithmetic of the numerical libraries, which read them when loaded.
 
 Imported by `prunelab` itself, before torch and numpy, so that every process of a sweep (joblib's, Ray's, Slurm's
 workers) computes alike. It imports nothing heavy.
@@ -43,7 +43,7 @@ def prepare() -> None:
 
 
 def choose(arithmetic: str) -> None:
-    """The same for what the configuration asks for; only before torch and numpy are loaded."""
+    """Set the environment for the configured arithmetic; has no effect once torch or numpy is loaded."""
     if arithmetic in list(Arithmetic) and arithmetic != chosen() and not _loaded():
         for name, value in PORTABLE.items():
             if os.environ.get(name) == value:
@@ -53,13 +53,13 @@ def choose(arithmetic: str) -> None:
 
 
 def chosen() -> Arithmetic:
-    """What the environment asks for."""
+    """The arithmetic that the environment asks for."""
     native = os.environ.get(CHOICE, "").lower() == Arithmetic.NATIVE.value
     return Arithmetic.NATIVE if native else Arithmetic.PORTABLE
 
 
 def effective() -> Arithmetic:
-    """What this process computes with: decided when torch was loaded."""
+    """The arithmetic of this process, fixed when torch was loaded."""
     return Arithmetic.PORTABLE if _effective else Arithmetic.NATIVE
 
 

@@ -1,6 +1,6 @@
-"""Replacements of those of torch's CPU operators whose digits depend on the machine, for every network that runs.
+"""Replacements for torch's CPU operators whose results depend on the machine in the last digits.
 
-They are registered once in a process, below automatic differentiation, so that gradients are computed by them, too.
+They are registered with torch's dispatcher below autograd, so that every network uses them, in its gradients too.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ NUMPY: dict[str, Callable[..., Any]] = {
 } | {"atan": np.arctan, "asin": np.arcsin, "acos": np.arccos, "erf": scipy.special.erf, "erfc": scipy.special.erfc}
 """Functions that torch takes from MKL, whose variants for Intel's and other processors differ."""
 SUM_BLOCK = 2**15
-"""Numbers that are summed by one thread; torch shares longer sums out among its threads."""
+"""Torch splits the sum of more numbers than this between its threads."""
 
 _libraries: list[torch.library.Library] = []
 
 
 def install() -> bool:
-    """Put the replacements in place; False if they are already."""
+    """Register the replacements; False if they were registered already."""
     if _libraries:
         return False
     library = torch.library.Library("aten", "IMPL")  # type: ignore[no-untyped-call]
@@ -39,7 +39,7 @@ def install() -> bool:
 
 
 def remove() -> bool:
-    """Give torch its own operators back; False if it has them already."""
+    """Restore torch's own operators; False if they were in place already."""
     installed = bool(_libraries)
     while _libraries:
         _libraries.pop()._destroy()  # type: ignore[no-untyped-call]
@@ -105,7 +105,7 @@ def _bmm(left: Tensor, right: Tensor) -> Tensor:
 def _sum(
     value: Tensor, dim: Sequence[int] | None, keepdim: bool = False, *, dtype: torch.dtype | None = None
 ) -> Tensor:
-    """Sums over everything are taken in blocks; torch's others are not shared out within a sum."""
+    """Sum a whole tensor in blocks of fixed size; sums along a dimension do not depend on the threads."""
     if dtype is not None:
         value = value.to(dtype)
     elif not value.is_floating_point() and not value.is_complex():

@@ -1,4 +1,4 @@
-"""The arithmetic of this process, made to be what a job asks for, or refused."""
+"""Switching a process to the arithmetic that a job asks for."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from prunelab.errors import ConfigError
 
 
 def ready(arithmetic: Arithmetic, gpu: bool = False) -> None:
-    """Compute as the configuration asks for from here on; on a GPU the processor's arithmetic is left as it is.
+    """Switch this process to the configured arithmetic; a job on a GPU changes nothing.
 
     Raises:
-        ConfigError: if this process cannot: its libraries were loaded with other settings.
+        ConfigError: if the libraries of this process were loaded with other settings.
     """
     if gpu:
         return
@@ -33,9 +33,9 @@ def ready(arithmetic: Arithmetic, gpu: bool = False) -> None:
 
 @contextmanager
 def arithmetic_for_a_while() -> Iterator[Arithmetic]:
-    """Portable arithmetic, where the process has it, for the time of one call; afterwards torch is as it was.
+    """Use portable arithmetic, where this process can, for the duration of one call; then restore torch's operators.
 
-    Where it would have it, had prunelab been imported before torch, it says so.
+    Warns if it could have, had prunelab been imported before torch.
     """
     if effective() is not chosen() and has_avx2():
         warnings.warn(
@@ -54,7 +54,7 @@ def arithmetic_for_a_while() -> Iterator[Arithmetic]:
 
 @contextmanager
 def torchs_own_operators() -> Iterator[None]:
-    """Without the replacements, for timing: a network that is deployed runs without them."""
+    """Run without the replaced operators, for timing: a deployed network does not have them."""
     installed = kernels.remove()
     try:
         yield

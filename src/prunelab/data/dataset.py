@@ -17,9 +17,10 @@ import torch
 from pydantic import BaseModel, ConfigDict, ValidationError
 from torch import Tensor
 
-from prunelab.config import Data, refusals
+from prunelab.config import Data
 from prunelab.errors import ConfigError
 from prunelab.plugins import imported
+from prunelab.refusals import refusals
 
 EVALUATION_BATCH = 2048
 CPU = torch.device("cpu")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from torchvision.datasets import FashionMNIST
 
-from prunelab.config import Data, fingerprint
+from prunelab.config import Data
 from prunelab.data.dataset import Dataset
 from prunelab.data.fetch import FILES, obtain
 from prunelab.data.finish import finish
+from prunelab.fingerprint import fingerprint
 
 
 def load(config: Data) -> Dataset:

@@ -9,7 +9,8 @@ from functools import lru_cache
 import torch
 from torch import nn
 
-from prunelab.config import Measure, RuntimeName
+from prunelab.choices import RuntimeName
+from prunelab.config import Measure
 from prunelab.errors import ConfigError, ExportError
 from prunelab.measure.latency import DENSE
 from prunelab.network.chain import Operator, chain, csr_chain

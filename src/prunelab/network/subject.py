@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from prunelab.config import Model, fingerprint
+from prunelab.config import Model
 from prunelab.data.dataset import Dataset
 from prunelab.errors import ConfigError, NetworkError
+from prunelab.fingerprint import fingerprint
 from prunelab.graph.analyse import EXAMPLES, analyse
 from prunelab.graph.graph import Graph
 from prunelab.graph.trace import evaluating

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from prunelab.config import GranularityName, Method
+from prunelab.choices import GranularityName
+from prunelab.config import Method
 from prunelab.errors import ConfigError
 from prunelab.graph.graph import Graph
 from prunelab.graph.masks import unit_mask

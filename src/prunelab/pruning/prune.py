@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from prunelab.config import Method, PercentageOf
+from prunelab.choices import PercentageOf
+from prunelab.config import Method
 from prunelab.errors import ConfigError
 from prunelab.graph.graph import Graph
 from prunelab.graph.masks import Mask, masked

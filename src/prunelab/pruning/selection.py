@@ -9,7 +9,7 @@ from fractions import Fraction
 import torch
 from torch import Tensor
 
-from prunelab.config import Scope
+from prunelab.choices import Scope
 from prunelab.errors import PrunelabError
 
 

@@ -14,7 +14,8 @@ from pydantic import Field
 from pytorch_lightning.callbacks import Callback
 from torch import nn
 
-from prunelab.config import Count, Positive, Schedule, Training
+from prunelab.choices import Schedule
+from prunelab.config import Count, Positive, Training
 from prunelab.graph.surgery import restored, runnable, smaller
 from prunelab.pruning.prune import Pruned
 from prunelab.recovery.recover import Options as NoOptions

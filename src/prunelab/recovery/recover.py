@@ -13,7 +13,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from torch import nn
 
-from prunelab.config import Method, PercentageOf, Recovery, Trainer, Training, refusals
+from prunelab.choices import PercentageOf
+from prunelab.config import Method, Recovery, Trainer, Training
 from prunelab.data.dataset import Dataset
 from prunelab.errors import ConfigError
 from prunelab.graph.graph import Graph
@@ -21,6 +22,7 @@ from prunelab.plugins import imported
 from prunelab.pruning.calibration import Calibration
 from prunelab.pruning.prune import Pruned, prune
 from prunelab.recovery.batch_norm import reestimated
+from prunelab.refusals import refusals
 
 
 class Options(BaseModel):

@@ -18,7 +18,8 @@ from pydantic import Field
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor, nn
 
-from prunelab.config import CountOrZero, Schedule
+from prunelab.choices import Schedule
+from prunelab.config import CountOrZero
 from prunelab.errors import ConfigError
 from prunelab.pruning.prune import Pruned
 from prunelab.recovery import finetune

@@ -20,7 +20,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType
 from omegaconf import AnyNode, DictConfig, ListConfig, OmegaConf
 
-from prunelab.config import Job, job_of, plain, read
+from prunelab.config import Job
+from prunelab.reading import job_of, plain, read
 
 KNOWN = 10_000
 """Parsed overrides that are kept: a sweep's jobs share them."""

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from prunelab.config import Job, fingerprint
+from prunelab.config import Job
+from prunelab.fingerprint import fingerprint
 from prunelab.identity import determinants
 from prunelab.job import check
 from prunelab.recovery.recover import recovery_of

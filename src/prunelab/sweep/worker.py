@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from prunelab.config import read
 from prunelab.identity import config_hash
 from prunelab.job import Result, run
+from prunelab.reading import read
 from prunelab.sweep.progress import Progress
 from prunelab.tracking.patience import Unwritable
 

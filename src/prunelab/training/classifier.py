@@ -12,7 +12,8 @@ from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.nn import functional
 
-from prunelab.config import Schedule, Training
+from prunelab.choices import Schedule
+from prunelab.config import Training
 from prunelab.errors import TrainingError
 from prunelab.training.tally import Tally
 

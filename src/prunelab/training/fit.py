@@ -15,7 +15,8 @@ from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from pytorch_lightning.profilers import PassThroughProfiler
 from torch import nn
 
-from prunelab.config import Precision, Trainer, Training
+from prunelab.choices import Precision
+from prunelab.config import Trainer, Training
 from prunelab.data.dataset import Dataset
 from prunelab.quiet import quiet
 from prunelab.training.batches import DataModule

@@ -1,0 +1,52 @@
+"""The words that refuse a key: its name, its value, and what it accepts."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+
+def refusals(error: ValidationError, model: type[BaseModel], prefix: str = "") -> str:
+    """What a model refused, a line for each key: its name, its value, and what it accepts."""
+    return "\n".join(_complaint(e, model, prefix) for e in error.errors())
+
+
+def _complaint(error: Any, model: type[BaseModel], prefix: str) -> str:
+    path = [str(part) for part in error["loc"]]
+    key = prefix + ".".join(path)
+    if error["type"] == "extra_forbidden":
+        return f"{key}: no such key"
+    if error["type"] == "missing":
+        return f"{key}: missing"
+    if error["type"] == "value_error":
+        return f"{key}={error['input']} is refused: {error['ctx']['error']}"
+    accepted = _accepted(model, path)
+    words = f"it accepts {accepted}" if accepted else error["msg"]
+    return f"{key}={error['input']} is refused: {words}"
+
+
+def _accepted(model: Any, path: list[str]) -> str | None:
+    """What the key at `path` accepts, in words: the description that stands beside its type, or an enum's values."""
+    for depth, name in enumerate(path):
+        field = getattr(model, "model_fields", {}).get(name)
+        if field is None:
+            return None
+        if depth < len(path) - 1 and path[depth + 1].isdigit():  # one of a list: what the list accepts
+            path = path[: depth + 1]
+        parts = getattr(field.annotation, "__args__", (field.annotation,))  # those of an optional field, or it itself
+        if depth < len(path) - 1:
+            model = next((part for part in parts if hasattr(part, "model_fields")), None)
+            continue
+        words = [field.description, *(_described(part) for part in parts)]
+        found = next((word for word in words if word), None)
+        return f"{found} or null" if found and type(None) in parts else found
+    return None
+
+
+def _described(kind: Any) -> str | None:
+    """What a type accepts: the description it carries, or an enum's values."""
+    if isinstance(kind, type) and issubclass(kind, Enum):
+        return " or ".join(str(member.value) for member in kind)
+    return next((m.description for m in getattr(kind, "__metadata__", ()) if getattr(m, "description", None)), None)
