@@ -8,13 +8,11 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import Any
 
-import psutil
-
 from prunelab import names
 from prunelab.errors import PrunelabError
 from prunelab.sweep.plan import PlannedJob
 from prunelab.sweep.worker import Stop
-from prunelab.tracking.environment import process
+from prunelab.tracking.environment import is_gone, process
 from prunelab.tracking.recorder import Recorder
 from prunelab.tracking.store import Store
 
@@ -106,13 +104,6 @@ def fail_lost(store: Store, sweep_id: str, words: str) -> set[str]:
 
 
 def _is_alive(run: Any) -> bool:
-    """Whether a run's process is at work on this machine: a zombie is not."""
+    """Whether a run's process is at work on this machine."""
     tags = run.data.tags
-    if tags.get("process.host") != process()["process.host"]:
-        return False
-    try:
-        other = psutil.Process(int(tags["process.pid"]))
-        started = abs(other.create_time() - float(tags["process.started"])) <= 1.0
-        return bool(started and other.status() != psutil.STATUS_ZOMBIE)
-    except (psutil.NoSuchProcess, KeyError, ValueError):
-        return False
+    return tags.get("process.host") == process()["process.host"] and not is_gone(tags)

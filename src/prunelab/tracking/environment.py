@@ -74,12 +74,13 @@ def process() -> dict[str, str]:
 
 
 def is_gone(tags: dict[str, str]) -> bool:
-    """Whether the process that `process()` described is known to have ended; another machine's never is."""
+    """Whether the process that `process()` described has ended (so has a zombie); on another machine, never known."""
     if tags.get("process.host") != socket.gethostname():
         return False
     try:
         other = psutil.Process(int(tags["process.pid"]))
-        return abs(other.create_time() - float(tags["process.started"])) > 1.0
+        replaced = abs(other.create_time() - float(tags["process.started"])) > 1.0
+        return replaced or other.status() == psutil.STATUS_ZOMBIE
     except (psutil.NoSuchProcess, KeyError, ValueError):
         return True
 
