@@ -7,14 +7,13 @@ Only what composing needs is imported here: torch, lightning and mlflow come wit
 
 from __future__ import annotations
 
-import signal
 import sys
-from types import FrameType
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from prunelab import interruption
 from prunelab.arithmetic.environment import choose
 from prunelab.errors import PrunelabError
 from prunelab.help import help_text
@@ -35,19 +34,15 @@ def compose_and_run(config: DictConfig) -> None:
 
 
 def main() -> None:
-    """The console command; SIGTERM ends it as Ctrl-C does, so that open runs are closed as KILLED."""
+    """The console command; SIGTERM ends it as Ctrl-C does, and open runs are closed as KILLED."""
     given = {argument.partition("=")[0] for argument in sys.argv[1:]}
     if {"--help", "-h"} & given:
         print(help_text(CONF))
         return
     if {"--multirun", "-m"} & given and (shown := {"--cfg", "-c", "--info", "-i"} & given):
         sys.exit(f"prunelab: {shown.pop()} with -m is refused: it shows one job and runs nothing; leave out -m")
-    signal.signal(signal.SIGTERM, _interrupt)
+    interruption.listen()
     try:
         compose_and_run()
     except KeyboardInterrupt:
         sys.exit(130)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt(f"signal {number}")

@@ -113,3 +113,29 @@ def test_an_interrupted_sweep_is_closed_as_killed_with_what_finished_reported(
     assert run.data.metrics["jobs/not_run"] >= 1
     assert project.artifact(run, "figures/accuracy.png").is_file()
     assert {job.info.status for job in project.runs("job")} <= {"FINISHED", "KILLED"}
+
+
+LOUD = """
+import os, signal, torch
+def mine(network, graph, calibration):
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        signal.sigtimedwait([signal.SIGUSR1], 1)
+    except KeyboardInterrupt:
+        OUTCOME
+    return {layer.weight: torch.ones(graph.shapes[layer.weight]) for layer in graph.prunable}
+"""
+
+
+@pytest.mark.parametrize("outcome", ["raise RuntimeError('made of it by a library')", "pass"])
+def test_an_interruption_that_a_library_turned_into_an_error_or_dropped_still_ends_the_sweep(
+    outcome: str, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = f"loud_{len(outcome)}"
+    (project.folder / f"{module}.py").write_text(LOUD.replace("OUTCOME", outcome))
+    monkeypatch.syspath_prepend(project.folder)
+    outcome_of = project.prunelab("-m", *SMALL, f"method.score={module}.mine", "percentage=20,40,60")
+    assert outcome_of.status == 130
+    (run,) = project.runs("sweep")
+    assert run.info.status == "KILLED"
+    assert [job.info.status for job in project.runs("job")] == (["FINISHED"] if outcome == "pass" else ["KILLED"])

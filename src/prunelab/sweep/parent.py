@@ -13,7 +13,7 @@ from datetime import datetime
 from omegaconf import DictConfig
 from rich.console import Console
 
-from prunelab import names
+from prunelab import interruption, names
 from prunelab.errors import ConfigError, PrunelabError
 from prunelab.identity import baseline_key
 from prunelab.names import Kind
@@ -73,6 +73,11 @@ def open_sweep(plan: Plan, launcher: DictConfig) -> Iterator[Sweep]:
         status = "FINISHED"
     except (KeyboardInterrupt, SystemExit):
         status = "KILLED"
+        raise
+    except Exception:
+        if interruption.asked():  # an error that a library made of the interruption
+            status = "KILLED"
+        interruption.heed()
         raise
     finally:
         with _undisturbed():

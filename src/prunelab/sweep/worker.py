@@ -9,6 +9,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from prunelab.identity import config_hash
+from prunelab.interruption import heed
 from prunelab.job import Result, run
 from prunelab.reading import read
 from prunelab.sweep.progress import Progress
@@ -43,6 +44,7 @@ class SweepContext:
 
 def run_in_sweep(context: SweepContext, config: DictConfig) -> Result:
     """Run the job and report it; an exception is passed on to the launcher, which goes on with the other jobs."""
+    heed()
     job = read(config)
     progress = context.progress
     started = time.perf_counter()
@@ -53,6 +55,7 @@ def run_in_sweep(context: SweepContext, config: DictConfig) -> Result:
         overrides = [override for override in HydraConfig.get().overrides.task if not override.startswith(ROOT)]
         result = run(job, overrides, context.sweep_id, context.threads, alone=progress is not None)
     except Exception as error:
+        heed()
         if isinstance(error, Unwritable) and progress is not None:
             raise Stop(error) from None
         if progress is not None:

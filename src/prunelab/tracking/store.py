@@ -15,7 +15,7 @@ from mlflow.entities import Run as MlflowRun
 from mlflow.exceptions import MlflowException, RestException
 from mlflow.tracking import MlflowClient
 
-from prunelab import names
+from prunelab import interruption, names
 from prunelab.config import Tracking
 from prunelab.errors import StoreError
 from prunelab.names import Kind
@@ -59,16 +59,22 @@ class Store:
         try:
             yield recorder
         except Exception as error:
+            if interruption.asked():  # an error that a library made of the interruption
+                self._kill(recorder)
+                interruption.heed()
             recorder.description(f"**Failed**: {type(error).__name__}: {error}")
             with suppress(Exception):  # the store may be what failed; the error itself counts for more
                 self.end(recorder, "FAILED", {names.TRACEBACK_FILE: traceback.format_exc()})
             raise
         except BaseException:
-            recorder.description("**Killed**: interrupted before it was done.")
-            with suppress(Exception):  # it may be the store's own work that was interrupted; the signal counts for more
-                self.end(recorder, "KILLED")
+            self._kill(recorder)
             raise
         self.end(recorder, "FINISHED")
+
+    def _kill(self, recorder: Recorder) -> None:
+        recorder.description("**Killed**: interrupted before it was done.")
+        with suppress(Exception):  # it may be the store's own work that was interrupted; the signal counts for more
+            self.end(recorder, "KILLED")
 
     def start(
         self, kind: Kind, name: str, parent: str | None = None, tags: Mapping[str, object] | None = None
