@@ -75,7 +75,7 @@ def fit(
     if not torch.cuda.is_available():
         # Lightning has torch look for GPUs through NVML. Adam looks at every step, a failing dlopen each time.
         os.environ["PYTORCH_NVML_BASED_CUDA_CHECK"] = "0"
-    with quiet("pytorch_lightning", module="pytorch_lightning"):  # its advertisements
+    with quiet("pytorch_lightning", module="(pytorch_lightning|lightning_fabric)"):  # advertisements and hints
         lightning.Trainer(
             accelerator=trainer.accelerator,
             devices=1,
