@@ -23,11 +23,16 @@ class PercentageOf(str, Enum):
 
 
 class Scope(str, Enum):
-    """Which units are ranked together."""
+    """How units of different layers compare.
+
+    By score alone, by score over its layer's mean, not at all (the same share of every layer goes), or by how sensitive
+    the network is to pruning in each layer (`prunelab.pruning.sensitivity`).
+    """
 
     GLOBAL = "global"
     GLOBAL_NORMALISED = "global_normalised"
     LAYER = "layer"
+    SENSITIVITY = "sensitivity"
 
 
 class Schedule(str, Enum):

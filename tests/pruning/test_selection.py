@@ -12,9 +12,9 @@ from torch import Tensor
 
 from prunelab.choices import Scope
 from prunelab.errors import PrunelabError
-from prunelab.pruning.selection import lowest, removed_count, select
+from prunelab.pruning.selection import SCOPES, lowest, removed_count, select
 
-scopes = st.sampled_from(list(Scope))
+scopes = st.sampled_from(list(SCOPES))
 floors = st.integers(0, 4)
 
 percentages = st.one_of(st.integers(0, 100).map(float), st.floats(0, 100))

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from prunelab.choices import PercentageOf
+from prunelab.choices import GranularityName, PercentageOf, Scope
 from prunelab.config import Method
 from prunelab.errors import ConfigError
 from prunelab.graph.graph import Graph
@@ -20,6 +20,7 @@ from prunelab.plugins import imported
 from prunelab.pruning.calibration import Calibration
 from prunelab.pruning.granularity import Granularity, granularity_of
 from prunelab.pruning.selection import removed_count, select
+from prunelab.pruning.sensitivity import by_sensitivity
 
 Criterion = Callable[[nn.Module, Graph, Calibration], Any]
 
@@ -88,18 +89,30 @@ def prune(
             f"[{graph.units}] for neurons and a dict of tensors by the names of the weights otherwise ({error})"
         ) from error
     total = sum(score.numel() for score in scores)
+    scope = method.scope
+    cost = _cost_of_choices(graph, granularity, percentage_of)
+    if scope is Scope.SENSITIVITY:
+        scores = by_sensitivity(network, graph, granularity, scores, calibration, cost)
+        scope = Scope.GLOBAL
 
     def choice(count: int) -> list[Tensor]:
-        return select(scores, count, method.scope, method.min_keep)
+        return select(scores, count, scope, method.min_keep)
 
     if percentage_of is PercentageOf.UNITS:
         count = removed_count(percentage, total)
     else:
-        cost = costs(graph, percentage_of)
-        count = _count(percentage, total, lambda count: cost(granularity.mask(graph, choice(count))), percentage_of)
+        count = _count(percentage, total, lambda count: cost(choice(count)), percentage_of)
     kept = choice(count)
     mask = {name: stays.to(calibration.images.device) for name, stays in granularity.mask(graph, kept).items()}
     return Pruned(masked(network, mask), graph, kept, mask, granularity)
+
+
+def _cost_of_choices(graph: Graph, granularity: Granularity, what: PercentageOf) -> Callable[[list[Tensor]], int]:
+    """What is left of what the percentage counts when only some units stay."""
+    if what is PercentageOf.UNITS:
+        return lambda kept: sum(int(each.sum()) for each in kept)
+    cost = costs(graph, what)
+    return lambda kept: cost(granularity.mask(graph, kept))
 
 
 def costs(graph: Graph, what: PercentageOf) -> Callable[[Mask], int]:
@@ -136,6 +149,11 @@ def check(graph: Graph, method: Method, percentage: float, percentage_of: Percen
     granularity = granularity_of(method)
     granularity.check(graph, percentage)
     criterion_of(method)
+    if method.scope is Scope.SENSITIVITY and method.granularity is GranularityName.N_M:
+        raise ConfigError(
+            "method.scope=sensitivity is refused with method.granularity=n_m, where every layer loses the same share: "
+            "it accepts global, global_normalised, layer"
+        )
     if not granularity.layers(graph):
         reasons = "; ".join(f"{name}: {why}" for name, why in list(graph.whole.items())[:5])
         raise ConfigError(f"method={method.name} is refused: the network has no unit that it could remove ({reasons})")

@@ -28,12 +28,21 @@ def select(scores: Sequence[Tensor], count: int, scope: Scope, min_keep: int = 0
         PrunelabError: if a score is not a number.
     """
     flat = [score.flatten() for score in scores]
-    if any(torch.isnan(score).any() for score in flat):
-        raise PrunelabError("a score is not a number: the units cannot be ranked")
+    check_numbers(flat)
     ranked = torch.cat([SCOPES[scope](score) for score in flat]) if flat else torch.zeros(0)
     kept = ~(lowest(ranked, count) if min_keep == 0 else _sparing(ranked, count, flat, min_keep))
     parts = torch.split(kept, [score.numel() for score in scores])
     return [part.reshape(score.shape) for part, score in zip(parts, scores, strict=True)]
+
+
+def check_numbers(scores: Sequence[Tensor]) -> None:
+    """Refuse scores that cannot be ranked.
+
+    Raises:
+        PrunelabError: if one is not a number.
+    """
+    if any(torch.isnan(score).any() for score in scores):
+        raise PrunelabError("a score is not a number: the units cannot be ranked")
 
 
 def lowest(scores: Tensor, count: int) -> Tensor:
@@ -65,7 +74,7 @@ SCOPES: dict[Scope, Callable[[Tensor], Tensor]] = {
     Scope.GLOBAL_NORMALISED: by_mean,
     Scope.LAYER: by_rank,
 }
-"""What of a layer's scores ([n]) is ranked across layers."""
+"""What of a layer's scores ([n]) is ranked across layers. Sensitivity takes more than scores: it makes ranks first."""
 
 
 def _sparing(ranked: Tensor, count: int, flat: Sequence[Tensor], min_keep: int) -> Tensor:
