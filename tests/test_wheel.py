@@ -31,6 +31,7 @@ def test_the_wheel_carries_conf_and_runs_outside_the_checkout(project: Project, 
     for file in ("published.csv", "template/page.html.j2", "template/parts.html.j2", "template/style.css"):
         assert f"prunelab/report/{file}" in names
     assert "prunelab/report/template/page.js" in names
+    assert "prunelab/py.typed" in names, "type checkers of other projects do not look at the annotations"
     assert "hydra_plugins/prunelab/sweepers.py" in names
     assert "hydra_plugins/__init__.py" not in names, "the namespace is shared with other plugins"
     outcome = project.in_a_process("-m", *SMALL, "percentage=0,50", PYTHONPATH=f"{unpacked}{os.pathsep}")
