@@ -1,6 +1,7 @@
 # prunelab on a CPU: docker build -t prunelab . && docker run --rm -v "$PWD/work:/work" prunelab experiment=report
 #
-# torch from the package registry brings CUDA's libraries, which a CPU never loads: they are removed in the same layer.
+# By default torch comes with CUDA's libraries, 4 GB that a CPU has no use for. Without them:
+#   docker build --build-arg TORCH_INDEX=ADDRESS ... with the address of PyTorch's own index of CPU builds, see pytorch.org
 FROM python:3.11-slim
 
 RUN apt-get update \
@@ -13,8 +14,11 @@ COPY src src
 COPY conf conf
 
 ARG EXTRAS=joblib,onnx,search
-RUN pip install --no-cache-dir -c constraints.txt ".[${EXTRAS}]" \
- && pip freeze | grep -E '^(nvidia-|cuda-|triton)' | cut -d= -f1 | xargs -r pip uninstall -y
+ARG TORCH_INDEX=
+RUN if [ -n "$TORCH_INDEX" ]; then \
+      pip install --no-cache-dir -c constraints.txt --index-url "$TORCH_INDEX" torch torchvision; \
+    fi \
+ && pip install --no-cache-dir -c constraints.txt ".[${EXTRAS}]"
 
 # Stores, data and outputs are below the folder in which prunelab is started.
 RUN useradd --create-home prunelab && mkdir /work && chown prunelab /work
