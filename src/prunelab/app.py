@@ -13,7 +13,6 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-import prunelab
 from prunelab import interruption
 from prunelab.arithmetic.environment import choose
 from prunelab.errors import PrunelabError
@@ -39,9 +38,6 @@ def main() -> None:
     given = {argument.partition("=")[0] for argument in sys.argv[1:]}
     if {"--help", "-h"} & given:
         print(help_text(CONF))
-        return
-    if "--version" in given:
-        print(f"prunelab {prunelab.__version__}")
         return
     if {"--multirun", "-m"} & given and (shown := {"--cfg", "-c", "--info", "-i"} & given):
         sys.exit(f"prunelab: {shown.pop()} with -m is refused: it shows one job and runs nothing; leave out -m")

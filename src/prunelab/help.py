@@ -27,7 +27,6 @@ OPTIONS = {
     "--cfg job": "every key and its value, without running anything",
     "--config-dir DIR": "YAML files of your own in DIR/model/, DIR/method/ ... (docs/own_network.md)",
     "-sc install=bash": 'tab completion, of options too: eval "$(prunelab -sc install=bash)"',
-    "--version": "prunelab's version",
     "--hydra-help": "Hydra's own options",
 }
 KEYS = {
