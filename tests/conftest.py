@@ -21,6 +21,7 @@ import pytest
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hypothesis import settings
+from matplotlib.figure import Figure
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
@@ -34,6 +35,14 @@ settings.load_profile("prunelab")
 
 # A shell has what it runs in the background ignore Ctrl-C, and so would every process that a test starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What looks at pages is marked `browser` by the fixture it takes."""
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.browser)
+
 
 SMALL = (
     *("data=digits", "model=mlp_small", "training.epochs=2"),
@@ -146,11 +155,26 @@ def project(tmp_path: Path, empty_store: Path) -> Project:
     return new_project(tmp_path, empty_store)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def swept(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> tuple[Project, Outcome]:
     """A project in which one small sweep was run, and what the sweep printed; for tests that only look at it."""
     project = new_project(tmp_path_factory.mktemp("swept"), empty_store)
-    return project, project.prunelab("-m", *SMALL, "method=weight,neuron", "percentage=0,50,99")
+    return project, sweep_of_six(project)
+
+
+def sweep_of_six(project: Project) -> Outcome:
+    """Two methods at three percentages."""
+    return project.prunelab("-m", *SMALL, "method=weight,neuron", "percentage=0,50,99")
+
+
+@pytest.fixture
+def unillustrated(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sweeps of this process leave an empty figure and an empty page: drawing them is half of a small sweep's time.
+
+    tests/report and tests/sweep/test_sweep.py look at the real ones.
+    """
+    monkeypatch.setattr("prunelab.report.outcome.draw", lambda results, pictures: {"accuracy": Figure()})
+    monkeypatch.setattr("prunelab.report.outcome.page", lambda *_, **__: "<p>left out</p>")
 
 
 def new_project(folder: Path, empty_store: Path) -> Project:

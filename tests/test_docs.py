@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from matplotlib.figure import Figure
+from _pytest.mark import ParameterSet
 
 from prunelab import names
 from prunelab.choices import Scope
@@ -31,15 +31,14 @@ FEW_COMMANDS = (
 )
 
 
-@pytest.fixture
-def unillustrated(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sweeps leave an empty figure and an empty page; tests/report and tests/sweep look at the real ones."""
-    monkeypatch.setattr("prunelab.report.outcome.draw", lambda results, pictures: {"accuracy": Figure()})
-    monkeypatch.setattr("prunelab.report.outcome.page", lambda *_, **__: "<p>left out</p>")
+def _marked(document: Path) -> ParameterSet:
+    """Documents with many commands are slow."""
+    marks = () if document.name in FEW_COMMANDS else pytest.mark.slow
+    return pytest.param(document, id=document.name, marks=marks)
 
 
 @pytest.mark.usefixtures("unillustrated")
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", map(_marked, DOCUMENTS))
 def test_every_command_of_a_document_runs(
     document: Path, tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,11 +8,14 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import SMALL, Project
 
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.mark.slow
 def test_the_wheel_carries_conf_and_runs_outside_the_checkout(project: Project, tmp_path: Path) -> None:
     built = tmp_path / "built"
     subprocess.run(

@@ -62,7 +62,11 @@ def test_the_file_has_every_job_and_says_how_it_was_made(
 
 
 def test_it_stands_beside_the_same_jobs_of_one_seed_and_not_beside_others(
-    seeds: tuple[Project, Path], tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch
+    seeds: tuple[Project, Path],
+    tmp_path: Path,
+    empty_store: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> None:
     monkeypatch.setattr(report_seeds, "place", lambda: seeds[1])
     jobs = pd.read_csv(seeds[1], comment="#")
@@ -77,6 +81,7 @@ def test_it_stands_beside_the_same_jobs_of_one_seed_and_not_beside_others(
         html = project.artifact(sweep, artifact).read_text()
         assert (text in html) == (artifact == "report.html")
     assert "accuracy over seeds" in sweep.data.tags[names.NOTE]
+    request.getfixturevalue("unillustrated")
     for change in ("training.epochs=3", "recovery=least_squares", "percentage_of=parameters", "method.min_keep=1"):
         other = [word for word in SWEEP if word.partition("=")[0] != change.partition("=")[0]]
         outcome = project.prunelab(*other, change)

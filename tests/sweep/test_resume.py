@@ -11,6 +11,7 @@ from tests.conftest import SMALL, Project, in_process
 
 from prunelab.sweep.redraw import main as report_main
 
+pytestmark = pytest.mark.usefixtures("unillustrated")
 SWEEP = ("-m", *SMALL, "method=weight,neuron", "percentage=0,50,90")
 
 

@@ -13,6 +13,7 @@ from tests.conftest import SMALL, Outcome, Project, in_process
 from prunelab.deploy.export import main as export_main
 from prunelab.tracking.moved import mend
 
+pytestmark = pytest.mark.usefixtures("unillustrated")
 AGAIN = ("-m", *SMALL, "method=weight", "percentage=0,30")
 
 

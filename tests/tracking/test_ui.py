@@ -16,7 +16,7 @@ import requests
 from mlflow.entities import Metric, Run
 from playwright.sync_api import Browser, Page, expect
 from tests.browser import OUTPUT
-from tests.conftest import Outcome, Project, in_process
+from tests.conftest import Project, in_process, new_project, sweep_of_six
 from tests.tracking.ui import Ui, running, servers
 
 from prunelab.tracking import views
@@ -29,10 +29,14 @@ CHARTS = (
 expect.set_options(timeout=30_000)
 
 
+pytestmark = pytest.mark.browser
+
+
 @pytest.fixture(scope="module")
-def project(swept: tuple[Project, Outcome]) -> Project:
+def project(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Project:
     """A project with the sweep to look at, and the curve of another, which the comparison must leave out."""
-    project, outcome = swept
+    project = new_project(tmp_path_factory.mktemp("ui"), empty_store)
+    outcome = sweep_of_six(project)
     assert outcome.status == 0, outcome.output
     (sweep,) = project.runs("sweep")
     other = project.client.create_run(
