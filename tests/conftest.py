@@ -12,7 +12,8 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlparse
@@ -30,7 +31,15 @@ from prunelab.app import main
 from prunelab.training import baseline
 from tests.browser import browser as browser
 
-settings.register_profile("prunelab", deadline=None)  # a busy machine is not a failure
+THOROUGH = os.environ.get("CI") == "true"
+
+
+def examples(number: int) -> int:
+    """How many examples of a property are tried: all of them in CI, elsewhere a third."""
+    return number if THOROUGH else max(number // 3, 1)
+
+
+settings.register_profile("prunelab", deadline=None, max_examples=examples(100))  # a busy machine is not a failure
 settings.load_profile("prunelab")
 
 # A shell has what it runs in the background ignore Ctrl-C, and so would every process that a test starts.
@@ -167,14 +176,22 @@ def sweep_of_six(project: Project) -> Outcome:
     return project.prunelab("-m", *SMALL, "method=weight,neuron", "percentage=0,50,99")
 
 
-@pytest.fixture
-def unillustrated(monkeypatch: pytest.MonkeyPatch) -> None:
+@contextmanager
+def nothing_drawn() -> Iterator[None]:
     """Sweeps of this process leave an empty figure and an empty page: drawing them is half of a small sweep's time.
 
     tests/report and tests/sweep/test_sweep.py look at the real ones.
     """
-    monkeypatch.setattr("prunelab.report.outcome.draw", lambda results, pictures: {"accuracy": Figure()})
-    monkeypatch.setattr("prunelab.report.outcome.page", lambda *_, **__: "<p>left out</p>")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("prunelab.report.outcome.draw", lambda results, pictures: {"accuracy": Figure()})
+        patch.setattr("prunelab.report.outcome.page", lambda *_, **__: "<p>left out</p>")
+        yield
+
+
+@pytest.fixture
+def unillustrated() -> Iterator[None]:
+    with nothing_drawn():
+        yield
 
 
 def new_project(folder: Path, empty_store: Path) -> Project:

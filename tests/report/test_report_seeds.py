@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from benchmarks.report_seeds import hashes
 from benchmarks.report_seeds import main as make
-from tests.conftest import SMALL, Outcome, Project, in_process, new_project
+from tests.conftest import SMALL, Outcome, Project, in_process, new_project, nothing_drawn
 from tests.report.sweeps import job, results
 
 from prunelab import names
@@ -30,7 +30,8 @@ def made(project: Project, *arguments: str) -> Outcome:
 def seeds(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> tuple[Project, Path]:
     """A project with a sweep over three seeds, and the file made from it."""
     project = new_project(tmp_path_factory.mktemp("seeds"), empty_store)
-    outcome = project.prunelab(*SWEEP, "seed=range(0,3)", "measure=off")
+    with nothing_drawn():
+        outcome = project.prunelab(*SWEEP, "seed=range(0,3)", "measure=off")
     assert outcome.status == 0, outcome.output
     file = project.folder / "seeds.csv"
     outcome = made(project, *SAME, "--output", str(file))
