@@ -76,7 +76,7 @@ breakeven: $(READY)  ## from which sparsity on sparse products pay on this machi
 	$(BIN)/python -m benchmarks.breakeven --write
 
 docs: $(READY)  ## the documentation as a site, in site/; strict: a broken link or reference fails
-	$(BIN)/mkdocs build --strict --quiet
+	$(BIN)/mkdocs build --strict
 
 lint: $(READY)  ## ruff, mypy, imports one way, spelling, length of files
 	$(BIN)/ruff check .

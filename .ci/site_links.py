@@ -19,6 +19,15 @@ LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\((?!\w+:|#)([^)#\s]+)(#[^)
 LABELLED = re.compile(r"^(```+)(\w+) (\S+)$", re.MULTILINE)
 
 
+def on_config(config: Any) -> Any:
+    """A document that has no place in mkdocs.yml stands under More."""
+    placed = str(config["nav"])
+    others = [path.name for path in sorted((ROOT / "docs").glob("*.md")) if f"'{path.name}'" not in placed]
+    if others:
+        config["nav"].append({"More": others})
+    return config
+
+
 def on_files(files: Files, config: Any) -> Files:
     """Add the pages that are made of files beside docs/."""
     for source, page in PAGES.items():
