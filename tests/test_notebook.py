@@ -9,20 +9,14 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
-import torch
 
 NOTEBOOK = Path(__file__).parents[1] / "docs" / "own_network.ipynb"
+NUMBER = re.compile(r"\d+(\.\d+)?(e-\d+)?")
 ACCURACY = re.compile(r"\d\.\d{3}")
-ROUNDING = re.compile(r"\de-\d\d")
 
 
-@pytest.fixture
-def one_thread() -> None:
-    torch.set_num_threads(1)
-
-
-@pytest.mark.usefixtures("one_thread")
 def test_every_cell_runs_and_prints_what_the_notebook_shows() -> None:
+    """But for numbers: rounding decides which channels go, and so do kernels that other tests have put in."""
     notebook = json.loads(NOTEBOOK.read_text())
     assert notebook["nbformat"] == 4
     namespace: dict[str, object] = {"__name__": "notebook"}
@@ -33,16 +27,19 @@ def test_every_cell_runs_and_prints_what_the_notebook_shows() -> None:
         printed = io.StringIO()
         with redirect_stdout(printed):
             exec(compile("".join(cell["source"]), f"cell {number}", "exec"), namespace)
+        ours = printed.getvalue()
         shown = "".join(text for output in cell["outputs"] for text in output["text"])
-        assert _without_numbers_that_vary(printed.getvalue()) == _without_numbers_that_vary(shown)
-        for one, other in zip(ACCURACY.findall(printed.getvalue()), ACCURACY.findall(shown), strict=True):
-            assert float(one) == pytest.approx(float(other), abs=0.03)
+        assert NUMBER.sub("#", ours) == NUMBER.sub("#", shown)
+        if "result" not in namespace:
+            assert ACCURACY.sub("#", ours) == ACCURACY.sub("#", shown)
+        for one, other in zip(ACCURACY.findall(ours), ACCURACY.findall(shown), strict=True):
+            assert float(one) == pytest.approx(float(other), abs=0.05)
             accuracies.append(float(one))
-    before, _, after = accuracies
-    assert before > 0.9
+    before, again, after = accuracies
+    assert before == again > 0.9
     assert after > 0.8
-
-
-def _without_numbers_that_vary(text: str) -> str:
-    """Accuracies may differ a little between machines, and what rounds to nothing has any last digit."""
-    return ROUNDING.sub("rounding", ACCURACY.sub("accuracy", text))
+    result = namespace["result"]
+    units = re.search(r"units +(\d+) -> (\d+)", ours)
+    assert units is not None
+    assert (int(units[1]), int(units[2])) == (80, 40)
+    assert result.after.parameters < result.before.parameters / 2  # type: ignore[attr-defined]
