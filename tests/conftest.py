@@ -28,6 +28,7 @@ from mlflow.tracking import MlflowClient
 
 from prunelab import names
 from prunelab.app import main
+from prunelab.tracking.moved import mend
 from prunelab.training import baseline
 from tests.browser import browser as browser
 
@@ -192,6 +193,13 @@ def nothing_drawn() -> Iterator[None]:
 def unillustrated() -> Iterator[None]:
     with nothing_drawn():
         yield
+
+
+def copied(project: Project, folder: Path) -> Project:
+    """A project of one's own, `folder`, with all that another holds."""
+    shutil.copytree(project.folder, folder)
+    mend(folder / "mlruns/mlflow.db", folder / "mlruns/artifacts", writing=True)
+    return Project(folder)
 
 
 def new_project(folder: Path, empty_store: Path) -> Project:
