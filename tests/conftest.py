@@ -12,7 +12,8 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from contextlib import redirect_stderr, redirect_stdout
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlparse
@@ -21,19 +22,37 @@ import pytest
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hypothesis import settings
+from matplotlib.figure import Figure
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 
 from prunelab import names
 from prunelab.app import main
+from prunelab.tracking.moved import mend
 from prunelab.training import baseline
 from tests.browser import browser as browser
 
-settings.register_profile("prunelab", deadline=None)  # a busy machine is not a failure
+THOROUGH = os.environ.get("CI") == "true"
+
+
+def examples(number: int) -> int:
+    """How many examples of a property are tried: all of them in CI, elsewhere a third."""
+    return number if THOROUGH else max(number // 3, 1)
+
+
+settings.register_profile("prunelab", deadline=None, max_examples=examples(100))  # a busy machine is not a failure
 settings.load_profile("prunelab")
 
 # A shell has what it runs in the background ignore Ctrl-C, and so would every process that a test starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What looks at pages is marked `browser` by the fixture it takes."""
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.browser)
+
 
 SMALL = (
     *("data=digits", "model=mlp_small", "training.epochs=2"),
@@ -146,11 +165,41 @@ def project(tmp_path: Path, empty_store: Path) -> Project:
     return new_project(tmp_path, empty_store)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def swept(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> tuple[Project, Outcome]:
     """A project in which one small sweep was run, and what the sweep printed; for tests that only look at it."""
     project = new_project(tmp_path_factory.mktemp("swept"), empty_store)
-    return project, project.prunelab("-m", *SMALL, "method=weight,neuron", "percentage=0,50,99")
+    return project, sweep_of_six(project)
+
+
+def sweep_of_six(project: Project) -> Outcome:
+    """Two methods at three percentages."""
+    return project.prunelab("-m", *SMALL, "method=weight,neuron", "percentage=0,50,99")
+
+
+@contextmanager
+def nothing_drawn() -> Iterator[None]:
+    """Sweeps of this process leave an empty figure and an empty page: drawing them is half of a small sweep's time.
+
+    tests/report and tests/sweep/test_sweep.py look at the real ones.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("prunelab.report.outcome.draw", lambda results, pictures: {"accuracy": Figure()})
+        patch.setattr("prunelab.report.outcome.page", lambda *_, **__: "<p>left out</p>")
+        yield
+
+
+@pytest.fixture
+def unillustrated() -> Iterator[None]:
+    with nothing_drawn():
+        yield
+
+
+def copied(project: Project, folder: Path) -> Project:
+    """A project of one's own, `folder`, with all that another holds."""
+    shutil.copytree(project.folder, folder)
+    mend(folder / "mlruns/mlflow.db", folder / "mlruns/artifacts", writing=True)
+    return Project(folder)
 
 
 def new_project(folder: Path, empty_store: Path) -> Project:

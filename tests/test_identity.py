@@ -74,6 +74,7 @@ def mine(network, graph, calibration):
 """
 
 
+@pytest.mark.slow
 def test_a_sweep_is_not_resumed_with_other_code_other_arithmetic_or_other_data(project: Project) -> None:
     """In processes of their own, as a person would."""
     score = project.folder / "own_score.py"

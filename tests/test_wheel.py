@@ -8,11 +8,14 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import SMALL, Project
 
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.mark.slow
 def test_the_wheel_carries_conf_and_runs_outside_the_checkout(project: Project, tmp_path: Path) -> None:
     built = tmp_path / "built"
     subprocess.run(
@@ -31,6 +34,7 @@ def test_the_wheel_carries_conf_and_runs_outside_the_checkout(project: Project, 
     for file in ("published.csv", "template/page.html.j2", "template/parts.html.j2", "template/style.css"):
         assert f"prunelab/report/{file}" in names
     assert "prunelab/report/template/page.js" in names
+    assert "prunelab/py.typed" in names, "type checkers of other projects do not look at the annotations"
     assert "hydra_plugins/prunelab/sweepers.py" in names
     assert "hydra_plugins/__init__.py" not in names, "the namespace is shared with other plugins"
     outcome = project.in_a_process("-m", *SMALL, "percentage=0,50", PYTHONPATH=f"{unpacked}{os.pathsep}")

@@ -46,13 +46,14 @@ def test_the_digits_are_those_that_other_machines_computed(one: dict[str, str]) 
     assert {name: digest for name, digest in one.items() if name != "arithmetic"} == recorded
 
 
-@pytest.mark.parametrize("threads", [2, 3, 8])
+@pytest.mark.parametrize("threads", [2, *(pytest.param(n, marks=pytest.mark.slow) for n in (3, 8))])
 def test_any_number_of_threads_gives_the_same_digits(one: dict[str, str], threads: int) -> None:
     assert one["arithmetic"] == "portable"
     assert len(one) > 400
     assert computed(threads) == one
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", [1, 3])
 def test_the_kernels_for_both_makers_give_the_same_digits(one: dict[str, str], tmp_path: Path, threads: int) -> None:
     compiler = shutil.which("gcc") or shutil.which("cc")
@@ -63,8 +64,9 @@ def test_the_kernels_for_both_makers_give_the_same_digits(one: dict[str, str], t
     assert computed(threads, LD_PRELOAD=str(library)) == one
 
 
-def test_native_arithmetic_is_another() -> None:
+@pytest.mark.slow
+def test_native_arithmetic_is_another(one: dict[str, str]) -> None:
     """Were it not, nothing here would be tested."""
     native = computed(1, **{CHOICE: "native"})
     assert native["arithmetic"] == "native"
-    assert native["log"] != computed(1)["log"]
+    assert native["log"] != one["log"]

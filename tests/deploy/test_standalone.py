@@ -45,7 +45,7 @@ LOAD = {
         ("neuron-50", "onnx", ()),
         ("neuron-50", "onnx", ("--int8",)),
         ("neuron-50", "safetensors", ()),
-        ("weight-50", "safetensors", ()),
+        pytest.param("weight-50", "safetensors", (), marks=pytest.mark.slow),
     ],
 )
 def test_a_file_gives_the_same_where_there_is_no_prunelab(
@@ -96,6 +96,7 @@ def test_a_picture_is_read_as_prunelab_reads_it(swept: tuple[Project, Outcome], 
 
 
 @pytest.mark.parametrize("model", MODELS)
+@pytest.mark.slow
 def test_every_network_of_the_configuration_is_exported_in_both_precisions_and_as_source(model: str) -> None:
     pytest.importorskip("onnxruntime", reason="pip install 'prunelab[onnx]'")
     shape = (1, 28, 28)

@@ -8,6 +8,7 @@ from fractions import Fraction
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.conftest import examples
 from tests.graph.random_networks import Spec, images, specs, subject
 from tests.small import pruned_by
 from torch import Tensor, nn
@@ -22,7 +23,7 @@ from prunelab.pruning.granularity import Granularity, Neuron, Weight
 from prunelab.pruning.prune import prune
 
 EXACT = 1e-9
-EXAMPLES = 40
+EXAMPLES = examples(40)
 shares = st.lists(st.sampled_from([0.0, 0.1, 0.3, 0.6, 0.9, 1.0]), min_size=1, max_size=4)
 seeds = st.integers(0, 1000)
 

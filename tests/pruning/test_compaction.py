@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.conftest import examples
 from tests.small import everything, linear_layers, mlp, mlp_graph, pruned_by
 from torch import nn
 
@@ -21,7 +22,7 @@ def same(one: nn.Module, other: nn.Module) -> bool:
     return torch.allclose(one(images), other(images), rtol=1e-4, atol=1e-5)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(
     hidden=st.sampled_from(HIDDEN),
     bias=st.booleans(),

@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.conftest import examples
 from tests.small import Residual, everything, linear_layers, mlp, mlp_graph, pruned_by
 from torch import Tensor, nn
 
@@ -31,7 +32,7 @@ def refitted(pruned: Pruned, dense: nn.Module, images: Tensor, ridge: float) -> 
     return refit(pruned, layer_targets(dense, pruned.graph, given), given, ridge).network
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(
     st.integers(1, 12),
     st.integers(1, 9),

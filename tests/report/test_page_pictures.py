@@ -149,6 +149,7 @@ def test_the_page_says_which_picture_is_what(browser: Browser, tmp_path: Path) -
     assert {"pixels", "filters"} <= draw(ordinary(), [*pictures(), *convolutional_pictures()]).keys()
 
 
+@pytest.mark.slow
 def test_a_sweep_of_several_networks_has_pictures_of_each_and_none_of_what_cannot_be_read(project: Project) -> None:
     small = ("data=digits", "training.epochs=1", "trainer.progress=false", "measure.batch_sizes=[]")
     outcome = project.prunelab("-m", *small, "model=vgg_small,mlp_small", "method=weight,neuron", "percentage=50")

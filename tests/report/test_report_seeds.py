@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from benchmarks.report_seeds import hashes
 from benchmarks.report_seeds import main as make
-from tests.conftest import SMALL, Outcome, Project, in_process, new_project
+from tests.conftest import SMALL, Outcome, Project, in_process, new_project, nothing_drawn
 from tests.report.sweeps import job, results
 
 from prunelab import names
@@ -30,7 +30,8 @@ def made(project: Project, *arguments: str) -> Outcome:
 def seeds(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> tuple[Project, Path]:
     """A project with a sweep over three seeds, and the file made from it."""
     project = new_project(tmp_path_factory.mktemp("seeds"), empty_store)
-    outcome = project.prunelab(*SWEEP, "seed=range(0,3)", "measure=off")
+    with nothing_drawn():
+        outcome = project.prunelab(*SWEEP, "seed=range(0,3)", "measure=off")
     assert outcome.status == 0, outcome.output
     file = project.folder / "seeds.csv"
     outcome = made(project, *SAME, "--output", str(file))
@@ -62,7 +63,11 @@ def test_the_file_has_every_job_and_says_how_it_was_made(
 
 
 def test_it_stands_beside_the_same_jobs_of_one_seed_and_not_beside_others(
-    seeds: tuple[Project, Path], tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch
+    seeds: tuple[Project, Path],
+    tmp_path: Path,
+    empty_store: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> None:
     monkeypatch.setattr(report_seeds, "place", lambda: seeds[1])
     jobs = pd.read_csv(seeds[1], comment="#")
@@ -77,6 +82,7 @@ def test_it_stands_beside_the_same_jobs_of_one_seed_and_not_beside_others(
         html = project.artifact(sweep, artifact).read_text()
         assert (text in html) == (artifact == "report.html")
     assert "accuracy over seeds" in sweep.data.tags[names.NOTE]
+    request.getfixturevalue("unillustrated")
     for change in ("training.epochs=3", "recovery=least_squares", "percentage_of=parameters", "method.min_keep=1"):
         other = [word for word in SWEEP if word.partition("=")[0] != change.partition("=")[0]]
         outcome = project.prunelab(*other, change)

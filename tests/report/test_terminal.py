@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pandas as pd
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
@@ -104,6 +105,7 @@ def test_it_is_never_wider_than_the_terminal_nor_higher_than_it_should_be(
     assert len(written) <= ROWS + 3 + len(lines) + 1
 
 
+@pytest.mark.slow
 def test_a_sweep_ends_with_its_table_and_plot_in_the_encoding_of_its_log(project: Project) -> None:
     sweep = ("-m", *SMALL, "method=weight,neuron", "percentage=0,90", "seed=0,1")
     outcome = project.in_a_process(*sweep, PYTHONIOENCODING="ascii")

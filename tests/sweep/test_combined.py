@@ -10,6 +10,7 @@ from tests.conftest import SMALL, Project
 from prunelab.errors import ConfigError
 from prunelab.sweep.combined import combined
 
+pytestmark = pytest.mark.usefixtures("unillustrated")
 GRID = [["seed=0"], ["seed=1"]]
 EXPERIMENT = """\
 # @package _global_

@@ -16,6 +16,7 @@ from hydra.types import RunMode
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from omegaconf import DictConfig
+from tests.conftest import examples
 
 from prunelab.config import Job
 from prunelab.errors import ConfigError
@@ -82,7 +83,7 @@ def outcome(compose: object, *arguments: object) -> object:
     return job.model_dump()
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.lists(st.sampled_from(CHOICES), max_size=6), min_size=1, max_size=3))
 def test_a_job_is_what_hydra_composes_or_is_refused_in_the_same_words(
     hydra: tuple[DictConfig, ConfigLoader], jobs: list[list[str]]

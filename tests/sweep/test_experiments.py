@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from tests.conftest import SMALL, Project
 
@@ -13,6 +14,7 @@ from prunelab.reading import CONF
 QUICK = (*SMALL, "calibration.images=300")
 
 
+@pytest.mark.slow
 def test_the_league_has_every_method_with_its_random_and_magnitude_baselines(project: Project) -> None:
     outcome = project.prunelab("experiment=league", *QUICK, "percentage=50", "seed=0,1")
     assert outcome.status == 0, outcome.output
@@ -28,6 +30,7 @@ def test_the_league_has_every_method_with_its_random_and_magnitude_baselines(pro
         assert project.artifact(sweep, f"figures/{figure}.png").is_file()
 
 
+@pytest.mark.slow
 def test_every_recovery_that_trains_is_beside_the_unpruned_network_trained_as_long(project: Project) -> None:
     outcome = project.prunelab("experiment=recovery", *QUICK, "percentage=80")
     assert outcome.status == 0, outcome.output
@@ -41,6 +44,7 @@ def test_every_recovery_that_trains_is_beside_the_unpruned_network_trained_as_lo
     assert "the unpruned network given the same extra training (test accuracy" in outcome.output
 
 
+@pytest.mark.slow
 def test_the_recipe_beyond_runs_with_and_without_retraining(project: Project) -> None:
     for changes in ((), ("recovery=least_squares",)):
         outcome = project.prunelab("experiment=beyond", *QUICK, "percentage=80", "seed=0", *changes)

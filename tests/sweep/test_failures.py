@@ -5,11 +5,14 @@ from __future__ import annotations
 import pytest
 from tests.conftest import SMALL, Project
 
+pytestmark = pytest.mark.usefixtures("unillustrated")
 RATES = "training.learning_rate=0.001,0.002,0.003,1e30,0.004,0.005"
 JOBLIB = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
 
 
-@pytest.mark.parametrize("launcher", [(), JOBLIB], ids=["basic", "joblib"])
+@pytest.mark.parametrize(
+    "launcher", [pytest.param((), id="basic"), pytest.param(JOBLIB, id="joblib", marks=pytest.mark.slow)]
+)
 def test_one_failing_job_among_six_leaves_five_finished_and_all_is_reported(
     launcher: tuple[str, ...], project: Project
 ) -> None:

@@ -11,6 +11,7 @@ from prunelab.job import Result
 from prunelab.measure.quality import Quality
 from prunelab.sweep.until import bisect
 
+pytestmark = pytest.mark.usefixtures("unillustrated")
 NONE = {
     **{"max_accuracy_drop": None, "min_speedup": None, "max_parameters": None, "max_ms": None, "max_bytes": None},
     "resolution": 1.0,

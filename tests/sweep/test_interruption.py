@@ -67,6 +67,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> 
     return table(project)
 
 
+@pytest.mark.slow
 def test_after_a_sigkill_at_any_moment_resuming_gives_the_whole_table_to_the_last_digit(
     undisturbed: pd.DataFrame, tmp_path: Path, empty_store: Path
 ) -> None:

@@ -22,6 +22,7 @@ from tests.server import free_port
 from prunelab.sweep.launchers import threads_per_job
 
 
+@pytest.mark.cluster
 def test_ray_runs_a_sweep_on_a_local_cluster(project: Project) -> None:
     pytest.importorskip("hydra_plugins.hydra_ray_launcher", reason="the extra `ray` is not installed")
     outcome = project.in_a_process(
@@ -113,6 +114,7 @@ def test_a_cluster_that_refuses_the_token_is_said_in_words_and_the_sweep_is_clos
     assert [run.info.status for run in project.runs("sweep")] == ["FAILED"]
 
 
+@pytest.mark.slow
 def test_submitit_runs_a_sweep_in_processes_of_its_own(project: Project) -> None:
     pytest.importorskip("hydra_plugins.hydra_submitit_launcher", reason="the extra `submitit` is not installed")
     outcome = project.in_a_process("-m", *SMALL, "percentage=0,90", "hydra/launcher=submitit_local")

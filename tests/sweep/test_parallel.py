@@ -11,12 +11,15 @@ import threading
 import time
 from pathlib import Path
 
+import pytest
 from tests.conftest import SMALL, Project, computed
 
+pytestmark = pytest.mark.usefixtures("unillustrated")
 JOBS = ("method=weight,neuron", "percentage=0,20,40,60,80,90,95,99")
 ROUNDS = int(os.environ.get("PRUNELAB_ROUNDS", "1"))
 
 
+@pytest.mark.slow
 def test_eight_workers_on_a_fresh_store(tmp_path: Path) -> None:
     for number in range(ROUNDS):
         folder = tmp_path / str(number)
@@ -28,6 +31,7 @@ def test_eight_workers_on_a_fresh_store(tmp_path: Path) -> None:
         assert "[16/16]" in outcome.output
 
 
+@pytest.mark.slow
 def test_parallel_jobs_give_the_same_numbers_as_serial_ones(project: Project) -> None:
     sweep = ("-m", *SMALL, "method=weight,neuron", "percentage=0,50")
     project.prunelab(*sweep, "tracking.experiment_name=serial")
@@ -44,6 +48,7 @@ def test_parallel_jobs_give_the_same_numbers_as_serial_ones(project: Project) ->
     assert len(serial) == 4
 
 
+@pytest.mark.slow
 def test_a_store_locked_by_another_process_for_ten_seconds_is_waited_for(project: Project) -> None:
     project.prunelab(*SMALL, "percentage=0")
     release = threading.Event()

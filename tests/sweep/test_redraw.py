@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from tests.conftest import SMALL, Outcome, Project, in_process, new_project
+from tests.conftest import SMALL, Outcome, Project, in_process, new_project, nothing_drawn
 
 from prunelab.sweep.redraw import main
 
@@ -24,7 +24,8 @@ def two(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Project:
     project = new_project(tmp_path_factory.mktemp("two"), empty_store)
     long = ("training.epochs=8", "training.learning_rate=0.01")
     for extra in (("method=weight,neuron", "name=first"), ("method=weight", "name=second", "data.split_seed=1")):
-        outcome = project.prunelab("-m", *SMALL, *long, *extra, "percentage=0,50,100")
+        with nothing_drawn():
+            outcome = project.prunelab("-m", *SMALL, *long, *extra, "percentage=0,50,100")
         assert outcome.status == 0, outcome.output
     return project
 
@@ -102,6 +103,7 @@ def test_the_sweeps_of_a_store_are_listed_newest_first(two: Project) -> None:
         assert jobs in line
 
 
+@pytest.mark.usefixtures("unillustrated")
 def test_a_sweep_whose_process_is_gone_is_listed_as_that(project: Project) -> None:
     project.prunelab("-m", *SMALL, "percentage=0")
     (sweep,) = project.runs("sweep")
@@ -111,6 +113,7 @@ def test_a_sweep_whose_process_is_gone_is_listed_as_that(project: Project) -> No
     assert "process gone" in report(project, "--list").output
 
 
+@pytest.mark.usefixtures("unillustrated")
 def test_a_sweep_without_a_finished_job_is_refused_and_left_as_it_was(project: Project) -> None:
     project.prunelab("-m", *SMALL, "percentage=0")
     (job,) = project.runs("job")

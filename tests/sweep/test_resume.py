@@ -7,16 +7,31 @@ from pathlib import Path
 
 import pytest
 from mlflow.entities import Run
-from tests.conftest import SMALL, Project, in_process
+from tests.conftest import SMALL, Project, copied, in_process, new_project, nothing_drawn
 
 from prunelab.sweep.redraw import main as report_main
 
+pytestmark = pytest.mark.usefixtures("unillustrated")
 SWEEP = ("-m", *SMALL, "method=weight,neuron", "percentage=0,50,90")
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Project:
+    """A project in which the sweep was run."""
+    project = new_project(tmp_path_factory.mktemp("whole"), empty_store)
+    with nothing_drawn():
+        assert project.prunelab(*SWEEP).status == 0
+    return project
+
+
+@pytest.fixture
+def finished(whole: Project, tmp_path: Path) -> Project:
+    """The same, for this test alone."""
+    return copied(whole, tmp_path / "finished")
+
+
 def interrupt_after(project: Project, jobs: int) -> None:
-    """A sweep as a SIGKILL would have left it: the later jobs gone, the last one and the parent RUNNING."""
-    project.prunelab(*SWEEP)
+    """The finished sweep as a SIGKILL would have left it: later jobs gone, the last one and the parent RUNNING."""
     client = project.client
     (sweep,) = project.runs("sweep")
     gone = {"process.pid": "999999999"}
@@ -28,27 +43,27 @@ def interrupt_after(project: Project, jobs: int) -> None:
             client.set_tag(run.info.run_id, key, value)
 
 
-def finished(project: Project) -> list[Run]:
+def done(project: Project) -> list[Run]:
     return [run for run in project.runs("job") if run.info.status == "FINISHED"]
 
 
 @pytest.mark.parametrize("wanted", ["last", "id", "name"])
-def test_only_what_is_not_finished_is_run(wanted: str, project: Project) -> None:
-    interrupt_after(project, 3)
-    (sweep,) = project.runs("sweep")
+def test_only_what_is_not_finished_is_run(wanted: str, finished: Project) -> None:
+    interrupt_after(finished, 3)
+    (sweep,) = finished.runs("sweep")
     name = {"last": "last", "id": sweep.info.run_id, "name": f"'{sweep.info.run_name}'"}[wanted]
-    before = {run.info.run_id for run in finished(project)}
-    outcome = project.prunelab(*SWEEP, f"resume={name}")
+    before = {run.info.run_id for run in done(finished)}
+    outcome = finished.prunelab(*SWEEP, f"resume={name}")
     assert outcome.status == 0, outcome.output
     assert "3 of 6 jobs are done" in outcome.output
     assert "[3/3]" in outcome.output
-    assert len(finished(project)) == 6
-    assert before <= {run.info.run_id for run in finished(project)}
-    (sweep,) = project.runs("sweep")
+    assert len(done(finished)) == 6
+    assert before <= {run.info.run_id for run in done(finished)}
+    (sweep,) = finished.runs("sweep")
     assert sweep.info.status == "FINISHED"
-    assert len(project.runs("curve")) == 2
-    assert len(project.artifact(sweep, "results.csv").read_text().splitlines()) == 7
-    killed = [run for run in project.runs("job") if run.info.status == "KILLED"]
+    assert len(finished.runs("curve")) == 2
+    assert len(finished.artifact(sweep, "results.csv").read_text().splitlines()) == 7
+    killed = [run for run in finished.runs("job") if run.info.status == "KILLED"]
     assert len(killed) == 1
     assert "process was gone" in killed[0].data.tags["mlflow.note.content"]
 
@@ -61,30 +76,28 @@ def test_a_job_that_is_left_is_called_as_it_was_among_all(project: Project) -> N
     assert "[1/1] weight-50 seed=1" in outcome.output
 
 
-def test_reporting_on_a_sweep_whose_process_is_gone_closes_what_it_left_open(project: Project) -> None:
-    interrupt_after(project, 3)
-    outcome = in_process("prunelab-report", report_main, project.folder, "data=digits")
+def test_reporting_on_a_sweep_whose_process_is_gone_closes_what_it_left_open(finished: Project) -> None:
+    interrupt_after(finished, 3)
+    outcome = in_process("prunelab-report", report_main, finished.folder, "data=digits")
     assert outcome.status == 0, outcome.output
-    assert project.runs("sweep")[0].info.status == "KILLED"
-    assert sorted(run.info.status for run in project.runs("job")) == ["FINISHED"] * 3 + ["KILLED"]
-    assert project.prunelab(*SWEEP, "resume=last").status == 0
-    assert project.runs("sweep")[0].info.status == "FINISHED"
+    assert finished.runs("sweep")[0].info.status == "KILLED"
+    assert sorted(run.info.status for run in finished.runs("job")) == ["FINISHED"] * 3 + ["KILLED"]
+    assert finished.prunelab(*SWEEP, "resume=last").status == 0
+    assert finished.runs("sweep")[0].info.status == "FINISHED"
 
 
-def test_reporting_on_a_sweep_that_is_still_at_work_leaves_it_running(project: Project) -> None:
-    project.prunelab(*SWEEP)
-    (sweep,) = project.runs("sweep")
-    project.client.update_run(sweep.info.run_id, status="RUNNING")
-    assert in_process("prunelab-report", report_main, project.folder, "data=digits").status == 0
-    assert project.runs("sweep")[0].info.status == "RUNNING"
+def test_reporting_on_a_sweep_that_is_still_at_work_leaves_it_running(finished: Project) -> None:
+    (sweep,) = finished.runs("sweep")
+    finished.client.update_run(sweep.info.run_id, status="RUNNING")
+    assert in_process("prunelab-report", report_main, finished.folder, "data=digits").status == 0
+    assert finished.runs("sweep")[0].info.status == "RUNNING"
 
 
-def test_a_finished_sweep_has_nothing_to_resume(project: Project) -> None:
-    project.prunelab(*SWEEP)
-    outcome = project.prunelab(*SWEEP, "resume=last")
+def test_a_finished_sweep_has_nothing_to_resume(finished: Project) -> None:
+    outcome = finished.prunelab(*SWEEP, "resume=last")
     assert outcome.status == 0
     assert "6 of 6 jobs are done; to do: 0 jobs" in outcome.output
-    assert len(project.runs("job")) == 6
+    assert len(finished.runs("job")) == 6
 
 
 def test_a_failed_job_is_run_again(project: Project) -> None:
@@ -108,20 +121,18 @@ def test_a_failed_job_is_run_again(project: Project) -> None:
         ("method=weight", "method.name: recorded neuron, weight, now weight"),
     ],
 )
-def test_another_configuration_is_refused_and_the_difference_shown(change: str, said: str, project: Project) -> None:
-    project.prunelab(*SWEEP)
-    before = project.database.read_bytes()
-    outcome = project.prunelab(*SWEEP, change, "resume=last")
+def test_another_configuration_is_refused_and_the_difference_shown(change: str, said: str, finished: Project) -> None:
+    before = finished.database.read_bytes()
+    outcome = finished.prunelab(*SWEEP, change, "resume=last")
     assert outcome.status == 1
     assert said in outcome.output
-    assert project.database.read_bytes() == before
+    assert finished.database.read_bytes() == before
 
 
-def test_a_sweep_that_is_still_at_work_is_left_alone(project: Project) -> None:
-    project.prunelab(*SWEEP)
-    (sweep,) = project.runs("sweep")
-    project.client.update_run(sweep.info.run_id, status="RUNNING")
-    outcome = project.prunelab(*SWEEP, "resume=last")
+def test_a_sweep_that_is_still_at_work_is_left_alone(finished: Project) -> None:
+    (sweep,) = finished.runs("sweep")
+    finished.client.update_run(sweep.info.run_id, status="RUNNING")
+    outcome = finished.prunelab(*SWEEP, "resume=last")
     assert outcome.status == 1
     assert f"still running (process {os.getpid()}" in outcome.output
 

@@ -82,6 +82,7 @@ def test_neurons_remaining_count_what_a_compacted_network_holds(swept: tuple[Pro
     assert half["weights/remaining"] == sum(a * b for a, b in pairwise(sizes))
 
 
+@pytest.mark.usefixtures("unillustrated")
 def test_an_emptied_layer_gives_a_tenth_and_the_logarithm_of_ten(project: Project) -> None:
     project.prunelab("-m", *SMALL, "method=neuron", "percentage=100")
     (job,) = project.runs("job")
@@ -121,6 +122,7 @@ def test_the_sweep_run_carries_a_page_that_says_what_was_run(swept: tuple[Projec
     assert description.startswith("**")
 
 
+@pytest.mark.usefixtures("unillustrated")
 def test_a_value_given_twice_is_one_job(project: Project) -> None:
     outcome = project.prunelab("-m", *SMALL, "percentage=50,50.0,50")
     assert outcome.status == 0
@@ -136,6 +138,7 @@ def test_a_single_job_has_no_parent(project: Project) -> None:
     assert f"accuracy {job.data.metrics['test/accuracy']:.4f}" in outcome.output
 
 
+@pytest.mark.usefixtures("unillustrated")
 def test_the_report_experiment_is_a_sweep_by_itself(project: Project) -> None:
     outcome = project.prunelab("experiment=report", *SMALL)
     assert outcome.status == 0
@@ -146,6 +149,7 @@ def test_the_report_experiment_is_a_sweep_by_itself(project: Project) -> None:
     assert project.runs("sweep")[0].info.run_name.startswith("report 20")
 
 
+@pytest.mark.usefixtures("unillustrated")
 def test_the_command_line_wins_over_an_experiments_own_values(project: Project) -> None:
     project.prunelab("experiment=report", *SMALL, "percentage=10,60", "method=neuron")
     assert [job.info.run_name for job in project.runs("job")] == ["neuron-10", "neuron-60"]

@@ -8,12 +8,14 @@ import subprocess
 import sys
 import time
 
+import pytest
 from tests.conftest import SMALL, Project
 
 SWEEP = ("-m", *SMALL, "recovery=finetune", "recovery.epochs=20", "percentage=0,10,20,30,40,50")
 JOBLIB = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
 
 
+@pytest.mark.slow
 def test_the_others_go_on_the_killed_job_says_why_and_resuming_finishes_it(project: Project) -> None:
     sweep = subprocess.Popen(
         [sys.executable, "-m", "prunelab", *SWEEP, *JOBLIB],

@@ -117,6 +117,7 @@ SEARCH = ("POST", "mlflow/experiments/search")
 CREATE = ("POST", "mlflow/experiments/create")
 
 
+@pytest.mark.cluster
 def test_no_password_no_entry(address: str) -> None:
     for user in (None, "stranger"):
         assert ask(address, user, *SEARCH, max_results=10) == 401
@@ -124,6 +125,7 @@ def test_no_password_no_entry(address: str) -> None:
         assert requests.get(address, auth=None, timeout=60).status_code == 401
 
 
+@pytest.mark.cluster
 def test_a_writer_records_a_job_and_a_reader_reads_it_and_changes_nothing(address: str, tmp_path: Path) -> None:
     command = (*SMALL, "percentage=50", "measure=off", "tracking=server", f"tracking.uri={address}")
     writer = {"MLFLOW_TRACKING_USERNAME": "wanda", "MLFLOW_TRACKING_PASSWORD": PASSWORDS["wanda"]}

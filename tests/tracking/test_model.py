@@ -54,6 +54,7 @@ def test_mlflow_loads_it_and_it_takes_any_number_of_images(logged: Project) -> N
     assert signature.outputs.to_dict()[0]["tensor-spec"]["shape"] == (-1, 10)
 
 
+@pytest.mark.cluster
 def test_mlflow_serves_it(logged: Project) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

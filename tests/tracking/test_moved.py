@@ -8,21 +8,19 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tests.conftest import SMALL, Outcome, Project, in_process
+from tests.conftest import SMALL, Outcome, Project, copied, in_process
 
 from prunelab.deploy.export import main as export_main
 from prunelab.tracking.moved import mend
 
+pytestmark = pytest.mark.usefixtures("unillustrated")
 AGAIN = ("-m", *SMALL, "method=weight", "percentage=0,30")
 
 
 @pytest.fixture
 def original(swept: tuple[Project, Outcome], tmp_path: Path) -> Project:
     """A project of this test's own, opened once where it is."""
-    project, _ = swept
-    shutil.copytree(project.folder, tmp_path / "original")
-    mend(tmp_path / "original/mlruns/mlflow.db", tmp_path / "original/mlruns/artifacts", writing=True)
-    return Project(tmp_path / "original")
+    return copied(swept[0], tmp_path / "original")
 
 
 def addresses(project: Project) -> list[str]:

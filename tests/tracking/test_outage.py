@@ -118,6 +118,7 @@ def stop(process: subprocess.Popen[bytes]) -> None:
     process.wait(30)
 
 
+@pytest.mark.cluster
 def test_a_sweep_goes_on_when_its_server_is_killed_and_comes_back(tmp_path: Path, empty_store: Path) -> None:
     (tmp_path / "mlflow.db").write_bytes(empty_store.read_bytes())
     port = free_port()
@@ -174,6 +175,7 @@ def small_disk(tmp_path: Path, empty_store: Path) -> Iterator[Project]:
 
 
 @pytest.mark.parametrize("sweep", [("-m", "percentage=0,50,90"), ("percentage=50",)], ids=["sweep", "job"])
+@pytest.mark.slow
 def test_a_full_disk_is_said_once_and_nothing_is_left_running(sweep: tuple[str, ...], small_disk: Project) -> None:
     assert small_disk.prunelab(*SMALL, "percentage=20").status == 0  # what there is to train is trained
     room = os.statvfs(small_disk.folder)
@@ -195,7 +197,13 @@ def test_a_full_disk_is_said_once_and_nothing_is_left_running(sweep: tuple[str, 
         assert small_disk.runs("sweep")[0].info.status == "FINISHED"
 
 
-@pytest.mark.parametrize("sweep", [("-m", "percentage=0,50"), ("percentage=50",)], ids=["sweep", "job"])
+@pytest.mark.parametrize(
+    "sweep",
+    [
+        pytest.param(("-m", "percentage=0,50"), id="sweep", marks=pytest.mark.slow),
+        pytest.param(("percentage=50",), id="job"),
+    ],
+)
 def test_a_read_only_folder_is_said_in_one_message(sweep: tuple[str, ...], small_disk: Project) -> None:
     subprocess.run(["mount", "-o", "remount,ro", small_disk.folder], check=True)
     outcome = small_disk.in_a_process(*sweep, *SMALL)

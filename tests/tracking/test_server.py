@@ -22,6 +22,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield server.address
 
 
+@pytest.mark.cluster
 def test_a_parallel_sweep_on_a_server_is_recorded_and_read_back(address: str, tmp_path: Path) -> None:
     server = ("tracking=server", f"tracking.uri={address.replace('//', f'//team:{PASSWORD}@')}")
     project = Project(tmp_path)

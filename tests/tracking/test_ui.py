@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import os
-import pty
 import re
-import select
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -23,98 +16,27 @@ import requests
 from mlflow.entities import Metric, Run
 from playwright.sync_api import Browser, Page, expect
 from tests.browser import OUTPUT
-from tests.conftest import Outcome, Project, in_process
-from tests.server import free_port
+from tests.conftest import Project, in_process, new_project, sweep_of_six
+from tests.tracking.ui import Ui, running, servers
 
 from prunelab.tracking import views
 from prunelab.tracking.ui import main
 
-COMMAND = (sys.executable, "-c", "from prunelab.tracking.ui import main; main()")
 CHARTS = (
     "() => [...document.querySelectorAll('.js-plotly-plot')].map(chart => ({lines: chart.data, layout: chart.layout}))"
 )
 
-SILENCE = 90.0
-
 expect.set_options(timeout=30_000)
 
 
-@dataclass
-class Ui:
-    """A running `prunelab-ui`, and what it has said."""
-
-    process: subprocess.Popen[bytes]
-    terminal: int
-    port: int
-    said: bytes = field(default=b"")
-
-    def until(self, text: str) -> str:
-        """What it said, up to the line that begins so."""
-        while not (found := re.search(rf"^{text}[^\n]*\n", self.text, re.MULTILINE)):
-            self._read()
-        return found.group().removeprefix(text).strip()
-
-    def rest(self) -> str:
-        """All it said until it ended."""
-        while self._read(ended_is_fine=True):
-            pass
-        self.process.wait(30)
-        return self.text
-
-    @property
-    def text(self) -> str:
-        return self.said.decode().replace("\r\n", "\n")
-
-    def _read(self, ended_is_fine: bool = False) -> bool:
-        silent = not select.select([self.terminal], [], [], SILENCE)[0]
-        assert not silent, f"nothing more for {SILENCE:.0f} s after: {self.text}"
-        try:
-            self.said += os.read(self.terminal, 4096)
-        except OSError:  # how a terminal says that nobody writes to it any more
-            assert ended_is_fine, self.text
-            return False
-        return True
-
-
-@contextmanager
-def running(folder: Path, *arguments: str, **environment: str) -> Iterator[Ui]:
-    """`prunelab-ui` on a terminal of its own; it and its server are gone afterwards, whatever happened."""
-    port = free_port()
-    telemetry = ("MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK")
-    inherited = {name: value for name, value in os.environ.items() if name not in telemetry}
-    terminal, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [*COMMAND, f"--port={port}", *arguments],
-        cwd=folder,
-        env={**inherited, **environment},
-        stdout=theirs,
-        stderr=theirs,
-        start_new_session=True,
-    )
-    os.close(theirs)
-    try:
-        yield Ui(process, terminal, port)
-    finally:
-        process.terminate()
-        try:
-            process.wait(30)
-        finally:
-            for left in servers(port):
-                with suppress(psutil.NoSuchProcess):
-                    left.kill()
-            os.close(terminal)
-
-
-def servers(port: int) -> list[psutil.Process]:
-    """MLflow's processes that serve a port."""
-    running = [(process, process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])]
-    return [process for process, words in running if ("--port", str(port)) in pairwise(words)]
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
-def project(swept: tuple[Project, Outcome]) -> Project:
+def project(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Project:
     """A project with the sweep to look at, and the curve of another, which the comparison must leave out."""
-    project, outcome = swept
+    project = new_project(tmp_path_factory.mktemp("ui"), empty_store)
+    outcome = sweep_of_six(project)
     assert outcome.status == 0, outcome.output
     (sweep,) = project.runs("sweep")
     other = project.client.create_run(

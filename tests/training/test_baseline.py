@@ -8,6 +8,7 @@ import pytest
 import torch
 from tests.conftest import SMALL, Outcome, Project, computed
 
+pytestmark = pytest.mark.usefixtures("unillustrated")
 CURVES = ("train/loss", "train/accuracy", "val/loss", "val/accuracy")
 
 
