@@ -27,7 +27,7 @@ ROOMY = 200
 
 
 def looks(series: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Colour, marker and dashes of each series; the report's two methods look the same in every figure."""
+    """Colour, marker and dashes of each series; the published report's two methods look the same in every figure."""
     order = ["weight", "neuron", *sorted(name for name in set(series) if name not in ("weight", "neuron"))]
     return {
         name: {
@@ -41,7 +41,7 @@ def looks(series: Iterable[str]) -> dict[str, dict[str, Any]]:
 
 
 def against_percentage(results: Results, table: pd.DataFrame, metric: str, baseline: str) -> Figure:
-    """A metric of every series against the percentage removed, the unpruned network dashed (the report's figure 8)."""
+    """A metric of every series against the percentage removed, as in the published report's figure 8."""
     figure, axes = _figure()
     look = looks(table["series"])
     for series, part in table.groupby("series", sort=False):
@@ -108,7 +108,7 @@ def theoretical_beside_measured(table: pd.DataFrame, sizes: Sequence[int]) -> Fi
 
 
 def learning_curves(curves: dict[str, dict[str, dict[int, float]]]) -> Figure:
-    """Accuracy and loss per epoch, training and validation, of every baseline (the report's figure 4)."""
+    """Accuracy and loss per epoch, training and validation, of every baseline (the published report's figure 4)."""
     figure = Figure(figsize=(9, 3.8), layout="constrained")
     left, right = figure.subplots(1, 2)
     for axes, metrics, label in (

@@ -78,8 +78,12 @@ def treatment(results: Results, series: str) -> str:
     rows = results.labelled[results.labelled["series"] == series]
     if abs(reference(results, series)[names.TEST_ACCURACY] - float(rows[names.BASELINE_ACCURACY].mean())) < 1e-9:
         return ""
-    trains = names.RECOVERY_TRAINS in rows and (rows[names.RECOVERY_TRAINS] == "true").any()
-    return " given the same extra training" if trains else " treated alike"
+    return " given the same extra training" if _trains(rows) else " treated alike"
+
+
+def _trains(rows: pd.DataFrame) -> bool:
+    """Whether the recovery of these rows trains; older stores do not say."""
+    return names.RECOVERY_TRAINS in rows and bool((rows[names.RECOVERY_TRAINS] == "true").any())
 
 
 def points(fraction: float) -> str:
@@ -137,7 +141,9 @@ def _what(results: Results, series: str) -> str:
     """The baseline, or what the same treatment makes of it."""
     treated = treatment(results, series)
     if not treated:
-        return "the baseline"
+        part = results.labelled[results.labelled["series"] == series]
+        untreated = _trains(part) and not (part[names.PERCENTAGE] == 0).any()
+        return "the baseline" + (", which was not trained on: percentage 0 is missing," if untreated else "")
     return f"the unpruned network{treated} (test accuracy {reference(results, series)[names.TEST_ACCURACY]:.4f})"
 
 

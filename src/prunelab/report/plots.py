@@ -55,7 +55,7 @@ class Axis:
 def against_percentage(
     results: Results, table: pd.DataFrame, series: Sequence[str], published: pd.DataFrame | None
 ) -> list[Plot]:
-    """Test accuracy and loss of the series, with bands over seeds, and the report's printed values as open markers."""
+    """Test accuracy and loss with bands over seeds, and the published report's values as open markers."""
     plots = []
     for name, metric, baseline, column, label in (
         ("accuracy", names.TEST_ACCURACY, names.BASELINE_ACCURACY, ACCURACY, "test accuracy"),
