@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from importlib.metadata import distribution
@@ -64,8 +65,8 @@ def test_a_new_file_in_a_group_is_in_the_help_with_its_first_sentence(tmp_path: 
 
 def test_the_examples_of_the_help_compose() -> None:
     for command in EXAMPLES:
-        overrides = [word.partition(",")[0] for word in command.split() if "=" in word]
-        compose_job(overrides)
+        overrides = [word for word in shlex.split(command) if "=" in word and "(" not in word]
+        compose_job([override.partition(",")[0] for override in overrides])
 
 
 def test_the_help_fits_its_terminal(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

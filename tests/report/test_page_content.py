@@ -115,7 +115,7 @@ def test_measured_columns_have_plots_of_their_own_where_they_exist() -> None:
     names_of = [plot.title for plot in _shared(results(job("weight", 50, **measured)))]
     assert names_of == [
         *("With fewer parameters", "With fewer multiply-adds", "Measured speed, one image at a time"),
-        *("Measured speed, 1,024 images at a time", "In a smaller file"),
+        *("Measured speed, 1,024 images at a time", "Size of the file"),
     ]
     same = job("weight", 50, **{names.COMPRESSION_RATIO: 2.0, names.THEORETICAL_SPEEDUP: 2.0})
     assert [plot.title for plot in _shared(results(same))] == ["With fewer parameters and multiply-adds"]

@@ -69,7 +69,7 @@ def _lines(name: str, survival: Survival) -> Plot:
             "y": numbers(shares),
             "line": {"color": colour, "width": 1.8},
             "marker": {"color": colour, "size": 4},
-            "hovertemplate": "%{x:g}% removed overall: %{y:.1f}% remain in %{fullData.name}<extra></extra>",
+            "hovertemplate": "%{x:~g}% removed overall: %{y:.1f}% remain in %{fullData.name}<extra></extra>",
         }
         for layer, shares, colour in zip(
             survival.layers, survival.shares, colours(len(survival.layers))[0], strict=True

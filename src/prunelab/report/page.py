@@ -28,7 +28,7 @@ from prunelab.report.plots import MOST, Plot, against_percentage, learning_curve
 from prunelab.report.provenance import Provenance
 from prunelab.report.published import comparison
 from prunelab.report.report_seeds import said_of_seeds
-from prunelab.report.results import Results
+from prunelab.report.results import Results, alive
 from prunelab.report.series import PERCENTAGE_OF
 from prunelab.report.speed import measured_with
 from prunelab.report.tables import as_cells
@@ -73,6 +73,7 @@ def page(
         choice=choice,
         runtime=measured_with(results.rows),
         left_out=len(every) - len(series),
+        left_out_of_shared=len(table) - len(alive(table)),
         key_of_series=_key(series),
         detail=drawing.DETAIL,
         alike=alike,

@@ -14,7 +14,7 @@ import pandas as pd
 from prunelab import names
 from prunelab.report.figures import BASELINE_COLOUR, DASHES, PALETTE
 from prunelab.report.published import ACCURACY, LOSS
-from prunelab.report.results import Results, same_ratios
+from prunelab.report.results import Results, alive, same_ratios
 from prunelab.report.series import removed
 from prunelab.report.speed import batch_sizes
 from prunelab.report.traces import Trace, lines, logarithmic, number, printed, spans, unpruned
@@ -40,16 +40,12 @@ class Plot:
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """What accuracy is drawn against, on a logarithmic axis: a column, a title, a label, how its ticks are written.
-
-    What is gained grows to the right: where smaller is better, the axis runs backwards.
-    """
+    """What accuracy is drawn against, on a logarithmic axis: a column, a title, a label, how its ticks are written."""
 
     column: str
     title: str
     label: str
     tick: str = "{:,g}×"
-    smaller_is_better: bool = False
 
 
 def against_percentage(
@@ -61,7 +57,7 @@ def against_percentage(
         ("accuracy", names.TEST_ACCURACY, names.BASELINE_ACCURACY, ACCURACY, "test accuracy"),
         ("loss", names.TEST_LOSS, names.BASELINE_LOSS, LOSS, "test loss (cross-entropy, nats)"),
     ):
-        data = lines(table, series, names.PERCENTAGE, metric, "%{x:g}% removed")
+        data = lines(table, series, names.PERCENTAGE, metric, "%{x:~g}% removed")
         if published is not None:
             data += printed(published, series, column)
         y = {"title": {"text": label}, **(SHARE if name == "accuracy" else {})}
@@ -80,12 +76,13 @@ def against_percentage(
 def shared_axes(results: Results, table: pd.DataFrame, series: Sequence[str]) -> list[Plot]:
     """Accuracy against what both granularities can be compared by: parameters, multiply-adds, speed, bytes."""
     plots = []
+    table = alive(table)
     for axis in axes(table):
         some = table[table[axis.column] > 0]
         layout = {
             "xaxis": {
                 "title": {"text": axis.label},
-                **logarithmic(some[axis.column], axis.tick, axis.smaller_is_better),
+                **logarithmic(some[axis.column], axis.tick),
             },
             "yaxis": {"title": {"text": "test accuracy"}, **SHARE},
             **unpruned(results.rows, names.BASELINE_ACCURACY),
@@ -108,7 +105,7 @@ def axes(table: pd.DataFrame) -> list[Axis]:
         column = names.speedup(batch)
         images = "one image" if batch == 1 else f"{batch:,} images"
         found.append(Axis(column, f"Measured speed, {images} at a time", f"times faster, measured, {images} at a time"))
-    found.append(Axis(names.FILE_BYTES, "In a smaller file", "size of the saved network (bytes)", "{:g}B", True))
+    found.append(Axis(names.FILE_BYTES, "Size of the file", "size of the saved network (bytes)", "{:g}B"))
     return [axis for axis in found if axis.column in table and (table[axis.column] > 0).any()]
 
 

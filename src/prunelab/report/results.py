@@ -144,6 +144,15 @@ def _over_seeds(labelled: pd.DataFrame, bars: Bars) -> pd.DataFrame:
     ).reset_index(drop=True)
 
 
+def alive(table: pd.DataFrame) -> pd.DataFrame:
+    """The table without networks that lost a layer and half of the unpruned accuracy with it.
+
+    They give every image the same answer, and their sizes and times would stretch an axis for nothing.
+    """
+    dead = (table[EMPTIED] != "") & (table[names.TEST_ACCURACY] < table[names.BASELINE_ACCURACY] / 2)
+    return table if dead.all() else table[~dead]
+
+
 def same_ratios(table: pd.DataFrame) -> bool:
     """Whether multiply-adds shrink exactly as parameters do, as they do without biases."""
     if not {names.THEORETICAL_SPEEDUP, names.COMPRESSION_RATIO} <= set(table.columns):

@@ -90,7 +90,7 @@ def printed(published: pd.DataFrame, series: Sequence[str], column: str) -> list
                 "symbol": f"{SYMBOLS[look[name]['marker']]}-open",
                 "line": {"width": 1.5},
             },
-            "hovertemplate": "<b>%{fullData.name}</b><br>%{y:.4f}<br>%{x:g}% removed<extra></extra>",
+            "hovertemplate": "<b>%{fullData.name}</b><br>%{y:.4f}<br>%{x:~g}% removed<extra></extra>",
         }
         for name in series
         if not (part := published[published["series"] == name].dropna(subset=[column])).empty
@@ -119,7 +119,7 @@ def unpruned(rows: pd.DataFrame, baseline: str) -> dict[str, Any]:
     return {"shapes": shapes, "annotations": words}
 
 
-def logarithmic(values: pd.Series, tick: str, backwards: bool = False) -> dict[str, Any]:
+def logarithmic(values: pd.Series, tick: str) -> dict[str, Any]:
     """A logarithmic axis over these values with ticks at 1, 2 and 5, or at powers of ten where there are many."""
     values = finite(values)
     low, high = math.log10(values.min()) - 0.04, math.log10(values.max()) + 0.04
@@ -131,7 +131,7 @@ def logarithmic(values: pd.Series, tick: str, backwards: bool = False) -> dict[s
     shown = [value for value in ticks if low <= math.log10(value) <= high]
     return {
         "type": "log",
-        "range": [high, low] if backwards else [low, high],
+        "range": [low, high],
         "tickvals": shown,
         "ticktext": [_short(value, tick) for value in shown],
     }

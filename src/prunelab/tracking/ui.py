@@ -11,6 +11,7 @@ from contextlib import suppress
 
 from prunelab.compose import compose_job, split_arguments
 from prunelab.errors import PrunelabError
+from prunelab.loading import say_loading
 from prunelab.tracking import views
 
 
@@ -18,6 +19,7 @@ def main() -> None:
     """The console command."""
     overrides, others = split_arguments(sys.argv[1:])
     arguments = _parser().parse_args(others)
+    say_loading("prunelab-ui")
     try:
         with suppress(KeyboardInterrupt):
             _look(overrides, arguments)
