@@ -38,6 +38,16 @@ COLUMNS: dict[str, tuple[str, str]] = {
     "n": ("n", "{:.0f}"),
 }
 """Each column that a person sees beside those of speed: its heading and how a value of it is written."""
+EXPLAINED = {
+    names.PERCENTAGE: "%: removed",
+    names.TEST_ACCURACY: "accuracy, loss: on the test images",
+    names.ACCURACY_DROP: "drop: accuracy lost against the unpruned network",
+    names.COMPRESSION_RATIO: "smaller by: its parameters over those that remain",
+    names.FILE_BYTES: "file: of the saved network",
+    EMPTIED: "emptied layers: those with nothing left",
+    "n": "n: seeds",
+}
+"""What stands under the table on a terminal, of the columns that are there."""
 BEFORE_SPEED = names.THEORETICAL_SPEEDUP
 """The column after which those of measured speed stand."""
 WIDE = (names.VAL_ACCURACY,)
@@ -86,7 +96,7 @@ def as_rich(table: pd.DataFrame, title: str, width: int, plain: bool = False) ->
             headings = _broken(headings)
     if plain:
         lines = [[cell.replace("±", "+-") for cell in line] for line in lines]
-    drawn = Table(title=title, title_justify="left")
+    drawn = Table(title=title, title_justify="left", caption=_explained(table), caption_justify="left")
     for position, heading in enumerate(headings):
         drawn.add_column(heading, justify="left" if position == 0 else "right", no_wrap=True)
     previous = None
@@ -96,6 +106,15 @@ def as_rich(table: pd.DataFrame, title: str, width: int, plain: bool = False) ->
         previous = line[0]
         drawn.add_row(*line)
     return drawn
+
+
+def _explained(table: pd.DataFrame) -> str:
+    """The headings of these columns that need a word."""
+    columns = [column for column in shown(table) if column not in WIDE]
+    words = [EXPLAINED[column] for column in columns if column in EXPLAINED]
+    if batch_sizes(columns):
+        words.append("faster: measured, times as fast as the unpruned network, for a batch of so many images")
+    return "; ".join(words)
 
 
 def as_markdown(table: pd.DataFrame) -> str:
