@@ -32,12 +32,21 @@ from prunelab.reading import CONF
 from tests.conftest import Outcome, Project, in_process, new_project
 
 ROOT = Path(__file__).parents[1]
-FEW_COMMANDS = ("arithmetic.md", "zoo.md", "breakeven.md", "definitions.md", "performance.md")
+FEW_COMMANDS = (
+    "arithmetic.md",
+    "zoo.md",
+    "breakeven.md",
+    "definitions.md",
+    "performance.md",
+    "results.md",
+    "layout.md",
+)
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 SCRIPTS = {entry.name: entry for entry in distribution("prunelab").entry_points.select(group="console_scripts")}
 COMMANDS = (*SCRIPTS, "make", "pip", "createdb")
 SHELLS = ("sh", "bash", "shell", "console")
 CLUSTER = re.compile(r"hydra/launcher=\w+|tracking=server|trainer=gpu")
+JOB = re.compile(r"(?P<method>\w+)-(?P<percentage>\d+)(-(?P<recovery>(?!seed)\w+))?(-seed(?P<seed>\d+))?")
 DATED = re.compile(r"([\w-]+) \d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
 NO_SERVER = "tracking.uri=http://127.0.0.1:9"
 JOBS = 8
@@ -180,8 +189,13 @@ class Reader:
     def _have_job(self, argument: str) -> None:
         """A job that is named by what the shortened sweeps left out is run now."""
         known = {run.info.run_name for run in self.project.runs("job")}
-        if (match := re.fullmatch(r"(\w+)-(\d+)", argument)) and argument not in known:
-            self._succeeds("prunelab", small([f"method={match[1]}", f"percentage={match[2]}"]))
+        if (match := JOB.fullmatch(argument)) and argument not in known:
+            overrides = [f"method={match['method']}", f"percentage={match['percentage']}"]
+            if match["recovery"] or match["seed"]:  # names say them only in a sweep that varies them
+                recovery, seed = match["recovery"], match["seed"]
+                overrides += ["-m", *([f"recovery=none,{recovery}"] if recovery else [])]
+                overrides += [f"seed={seed},{int(seed) + 1}"] if seed else []
+            self._succeeds("prunelab", small(overrides))
 
     def _have_picture(self, argument: str) -> None:
         """A picture that a reader has, and the document does not make."""
@@ -225,8 +239,11 @@ class Reader:
     def _pip(self, command: list[str]) -> None:
         assert command[1] == "install"
         extras = distribution("prunelab").metadata.get_all("Provides-Extra") or []
-        for package in command[2:]:
-            match = re.fullmatch(r"prunelab(?:\[([\w,]+)\])?", package)
+        assert command[2] == "-e", (
+            "prunelab is installed from its checkout: an index may have another package of its name"
+        )
+        for package in command[3:]:
+            match = re.fullmatch(r"\.(?:\[([\w,]+)\])?", package)
             assert match, f"{package}: only prunelab is installed by a document"
             assert set((match[1] or "dev").split(",")) <= set(extras)
 
