@@ -57,7 +57,7 @@ def interruptible(program: str) -> Iterator[None]:
         yield
     except KeyboardInterrupt as interruption:
         words = f", {interruption}" if isinstance(interruption, Interrupted) else ""
-    except SystemExit:
+    except (SystemExit, Exception):
         if not asked():
             raise
     else:
