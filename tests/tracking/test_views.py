@@ -63,7 +63,7 @@ def test_a_sweep_ends_by_saying_where_its_page_is_and_what_opens_the_comparison(
 
 
 def test_the_experiment_that_needs_no_word_is_the_default_one() -> None:
-    assert views.DEFAULT_EXPERIMENT == compose_job([]).experiment_name
+    assert compose_job([]).experiment_name == views.DEFAULT_EXPERIMENT
 
 
 def test_the_longest_names_fit_into_a_tag() -> None:
