@@ -14,11 +14,12 @@ from tests.report.sweeps import HOSTILE, job, many, ordinary, pictures, provenan
 
 from prunelab import names
 from prunelab.report.bars import Bars
+from prunelab.report.charts import against_percentage, shared_axes
 from prunelab.report.describe import LONGEST, cut, describe
 from prunelab.report.gallery import draw
 from prunelab.report.page import page
 from prunelab.report.pictures import kept_per_block
-from prunelab.report.plots import MOST, against_percentage, shared_axes
+from prunelab.report.plots import MOST, plot
 from prunelab.report.provenance import merged
 from prunelab.report.results import Results
 from prunelab.report.verdict import verdicts
@@ -129,7 +130,7 @@ def test_bands_are_the_interval_or_one_deviation_to_either_side_and_captions_say
         (Bars.DEVIATION, sd, "standard deviation over seeds"),
     ):
         shown = replace(swept, bars=bars)
-        accuracy, _ = against_percentage(shown, shown.table, ["weight"], None)
+        accuracy = plot(against_percentage(shown, shown.table, ["weight"])[0])
         band, line = accuracy.data
         assert line["y"] == [pytest.approx(mean)]
         assert band["y"] == [pytest.approx(mean + half, abs=1e-5), pytest.approx(mean - half, abs=1e-5)]
@@ -141,7 +142,7 @@ def test_bands_are_the_interval_or_one_deviation_to_either_side_and_captions_say
 
 def test_bands_end_where_accuracies_do() -> None:
     swept = results(job("weight", 20, 0), job("weight", 20, 50))
-    accuracy, loss = against_percentage(swept, swept.table, ["weight"], None)
+    accuracy, loss = map(plot, against_percentage(swept, swept.table, ["weight"]))
     assert max(accuracy.data[0]["y"]) == 1
     assert min(loss.data[0]["y"]) == 0
     assert max(loss.data[0]["y"]) > 1

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 from tests.conftest import SMALL, Project
 
-from prunelab.report.figures import PALETTE
+from prunelab.report.looks import PALETTE
 from prunelab.report.terminal import MOST, ROWS, Line, Plot, accuracy_plot
 
 

@@ -18,13 +18,14 @@ from plotly.offline import get_plotlyjs
 from prunelab import names
 from prunelab.report import pictures as drawing
 from prunelab.report.bars import LEVEL
+from prunelab.report.charts import against_percentage, learning_curves, shared_axes
 from prunelab.report.differences import differences
-from prunelab.report.figures import ON_DARK, looks
 from prunelab.report.findings import findings
 from prunelab.report.kept import DROPS, kept
 from prunelab.report.layer_plots import survivors
+from prunelab.report.looks import ON_DARK, looks
 from prunelab.report.pictures import Picture
-from prunelab.report.plots import MOST, Plot, against_percentage, learning_curves, shared_axes
+from prunelab.report.plots import DASH_NAMES, MOST, SYMBOLS, Plot, plot
 from prunelab.report.provenance import Provenance
 from prunelab.report.published import comparison
 from prunelab.report.report_seeds import said_of_seeds
@@ -32,7 +33,6 @@ from prunelab.report.results import Results, alive
 from prunelab.report.series import PERCENTAGE_OF
 from prunelab.report.speed import measured_with
 from prunelab.report.tables import as_cells
-from prunelab.report.traces import DASH_NAMES, SYMBOLS
 from prunelab.report.verdict import verdicts
 from prunelab.report.which_file import which_file
 
@@ -49,14 +49,14 @@ def page(
     published = comparison(results)
     alike, maps = survivors(results, table, series)
     groups = {
-        "percentage": against_percentage(results, table, series, published),
-        "shared": shared_axes(results, table, series),
+        "percentage": [plot(chart) for chart in against_percentage(results, table, series, published)],
+        "shared": [plot(chart) for chart in shared_axes(results, table, series)],
         "maps": maps,
-        "training": learning_curves(results.curves),
+        "training": [plot(chart, legend=True) for chart in learning_curves(results.curves)],
     }
     choice = which_file(table)
     groups["files"] = [] if choice is None else choice.plots
-    plots = [*chain.from_iterable(groups.values()), *(plot for each in alike for plot in each.plots)]
+    plots = [*chain.from_iterable(groups.values()), *chain.from_iterable(each.plots for each in alike)]
     on_dark = {light: dark for each in alike for _, light, dark in each.layers}
     return _template().render(
         results=results,

@@ -18,7 +18,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from prunelab import names
-from prunelab.report.figures import looks
+from prunelab.report.looks import looks
 
 ROWS = 12
 WIDTH = 100

@@ -14,7 +14,7 @@ from prunelab.names import Kind
 from prunelab.report.bars import Bars
 from prunelab.report.console import PLAIN, terminal
 from prunelab.report.describe import cut
-from prunelab.report.figures import looks
+from prunelab.report.looks import looks
 from prunelab.report.outcome import outcome_of
 from prunelab.tracking import views
 from prunelab.tracking.moved import folder_of
