@@ -12,7 +12,8 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8
 """Okabe and Ito's and Tol's colours, told apart by colour-blind readers too."""
 MARKERS = "osD^vPX<"
 DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1, 1)))
-NO_LINE = "none"
+NO_LINE, STEPS, RING = "none", "steps-post", "$○$"
+"""A line style, a draw style and a marker of matplotlib's."""
 BASELINE_COLOUR = "#444444"
 ON_DARK = {"#0072B2": "#3B97DB", "#882255": "#C4528F", BASELINE_COLOUR: "#B8BDC4"}
 """What stands for a colour on a dark background, for those that would hardly be seen there."""

@@ -12,13 +12,13 @@ from html import escape
 from typing import Any
 
 from prunelab.report.charts import Axis, Chart, Line
-from prunelab.report.looks import BASELINE_COLOUR, DASHES, NO_LINE, PALETTE
+from prunelab.report.looks import BASELINE_COLOUR, DASHES, NO_LINE, PALETTE, RING, STEPS
 
 MOST = len(PALETTE) * len(DASHES)
 """So many lines can be told apart; more are not drawn."""
 SYMBOLS = {
     **{"o": "circle", "s": "square", "D": "diamond", "^": "triangle-up", "v": "triangle-down"},
-    **{"P": "cross", "X": "x", "<": "triangle-left"},
+    **{"P": "cross", "X": "x", "<": "triangle-left", RING: "circle-open"},
 }
 DASH_NAMES = dict(zip(DASHES, ("solid", "dash", "dot"), strict=True))
 FEW = 6
@@ -74,6 +74,7 @@ def _line(line: Line, hover: str) -> Trace:
             "color": colour,
             "width": 2 if marked else 1.2,
             "dash": DASH_NAMES.get(line.look["linestyle"], "solid"),
+            "shape": "hv" if line.look.get("drawstyle") == STEPS else "linear",
         },
         "marker": {"color": colour, "size": size + 2.5, "symbol": SYMBOLS.get(line.look.get("marker"), "circle")},
         "hovertemplate": f"{hover}<extra></extra>",

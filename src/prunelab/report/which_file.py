@@ -14,7 +14,7 @@ import pandas as pd
 
 from prunelab import names
 from prunelab.report.charts import Axis, Chart, Line
-from prunelab.report.looks import BASELINE_COLOUR, DASHES, NO_LINE, PALETTE
+from prunelab.report.looks import BASELINE_COLOUR, DASHES, NO_LINE, PALETTE, RING, STEPS
 from prunelab.report.plots import Plot, plot
 from prunelab.report.speed import UNSTEADY, batch_sizes, mark
 
@@ -24,7 +24,10 @@ LOOKS = {
     form: {"color": colour, "marker": marker, "linestyle": NO_LINE, "markersize": 5.5}
     for form, colour, marker in zip(FORMS, PALETTE, "oDs", strict=False)
 }
-ON_THE_FRONT = {"color": BASELINE_COLOUR, "marker": "o", "linestyle": DASHES[1], "markersize": 12}
+ON_THE_FRONT = {
+    **{"color": BASELINE_COLOUR, "marker": RING, "markersize": 12},
+    **{"linestyle": DASHES[1], "drawstyle": STEPS},
+}
 HOVER = "<b>%{fullData.name}</b> %{customdata[0]}<br>validation %{y:.4f}, test %{customdata[1]}<br>%{x:,.4~g}"
 
 
