@@ -32,7 +32,7 @@ from prunelab.report.report_seeds import said_of_seeds
 from prunelab.report.results import Results, alive
 from prunelab.report.series import PERCENTAGE_OF
 from prunelab.report.speed import measured_with
-from prunelab.report.tables import as_cells
+from prunelab.report.tables import SPREAD, sheet
 from prunelab.report.verdict import verdicts
 from prunelab.report.which_file import which_file
 
@@ -80,8 +80,8 @@ def page(
         of_units=set(results.labelled[PERCENTAGE_OF]) == {"units"},
         figures=_json(plots, ON_DARK | on_dark),
         pictures=_pictured(pictures),
-        table=as_cells(table),
-        published=None if published is None else as_cells(published),
+        table=sheet(table, spread=SPREAD),
+        published=None if published is None else sheet(published, spread=SPREAD),
         provenance=provenance,
         still=None if still is None else base64.b64encode(still).decode(),
     )

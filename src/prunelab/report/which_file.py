@@ -17,6 +17,7 @@ from prunelab.report.charts import Axis, Chart, Line
 from prunelab.report.looks import BASELINE_COLOUR, DASHES, NO_LINE, PALETTE, RING, STEPS
 from prunelab.report.plots import Plot, plot
 from prunelab.report.speed import UNSTEADY, batch_sizes, mark
+from prunelab.report.tables import Cell, Heading, Sheet
 
 COMPACTED = "compacted"
 FORMS = ("ONNX, float32", "ONNX, int8", "safetensors")
@@ -93,7 +94,7 @@ class Choice:
     """The section of the page: two plots, a table, and of how many images the times are."""
 
     plots: list[Plot]
-    table: dict[str, Any]
+    table: Sheet
     batch: int | None
 
 
@@ -130,7 +131,7 @@ def _line(name: str, files: Sequence[File], cost: str, look: dict[str, Any]) -> 
     return Line(name, x, y, look, notes=tuple((f"{f.series}, {f.percentage:g}%", f"{f.test:.4f}") for f in files))
 
 
-def _table(files: Sequence[File], fronts: dict[str, list[File]]) -> dict[str, Any]:
+def _table(files: Sequence[File], fronts: dict[str, list[File]]) -> Sheet:
     texts = ("method", "form", "Pareto front")
     headings = ("method", "%", "form", "validation accuracy", "test accuracy", "bytes", "ms", "Pareto front")
     lines = []
@@ -139,18 +140,18 @@ def _table(files: Sequence[File], fronts: dict[str, list[File]]) -> dict[str, An
         time = UNSTEADY if file.unsteady else "" if file.milliseconds is None else f"{file.milliseconds:.4g}"
         lines.append(
             [
-                _cell(file.series),
-                _cell(f"{file.percentage:g}", file.percentage),
-                _cell(file.form),
-                _cell(f"{file.validation:.4f}", file.validation),
-                _cell(f"{file.test:.4f}", file.test),
-                _cell(f"{file.size:,.0f}", file.size),
-                _cell(time, file.milliseconds),
-                _cell(" and ".join(on)),
+                Cell(file.series),
+                _number_cell(f"{file.percentage:g}", file.percentage),
+                Cell(file.form),
+                _number_cell(f"{file.validation:.4f}", file.validation),
+                _number_cell(f"{file.test:.4f}", file.test),
+                _number_cell(f"{file.size:,.0f}", file.size),
+                _number_cell(time, file.milliseconds),
+                Cell(" and ".join(on)),
             ]
         )
-    return {"headings": [{"text": text, "numeric": text not in texts} for text in headings], "lines": lines}
+    return Sheet([Heading(text, text not in texts) for text in headings], lines)
 
 
-def _cell(text: str, value: float | None = None) -> dict[str, str]:
-    return {"text": text, "value": "" if value is None else f"{value:.9g}", "title": ""}
+def _number_cell(text: str, value: float | None) -> Cell:
+    return Cell(text, "" if value is None else f"{value:.9g}")
