@@ -39,7 +39,7 @@ def refuse_unknown(overrides: Iterable[str]) -> None:
 def _refuse(override: str, name: str, known: list[str], prefix: str) -> None:
     if name in known:
         return
-    nearest = get_close_matches(name, known, n=2, cutoff=0.5)
+    nearest = get_close_matches(name, known, n=2)
     meant = f"did you mean {' or '.join(f'{prefix}{each}=' for each in nearest)}?" if nearest else "see prunelab --help"
     raise ConfigError(f"{override} is refused: there is no key {prefix}{name}; {meant}")
 

@@ -28,10 +28,10 @@ MEASURES = (
     (names.TEST_ACCURACY, names.BASELINE_ACCURACY, "accuracy", "test accuracy", ACCURACY),
     (names.TEST_LOSS, names.BASELINE_LOSS, "loss", "test loss (mean cross-entropy, nats)", LOSS),
 )
-TRAINING = (
-    ("accuracy", (names.TRAIN_ACCURACY, names.VAL_ACCURACY), "accuracy"),
-    ("loss", (names.TRAIN_LOSS, names.VAL_LOSS), "loss (mean cross-entropy, nats)"),
-)
+TRAINING = {
+    "accuracy": (names.TRAIN_ACCURACY, names.VAL_ACCURACY),
+    "loss (mean cross-entropy, nats)": (names.TRAIN_LOSS, names.VAL_LOSS),
+}
 STAGES: dict[str, Look] = {
     "training": {"color": "#7D8791", "marker": "o", "linestyle": DASHES[0], "markersize": 4},
     "validation": {"color": BASELINE_COLOUR, "marker": "s", "linestyle": DASHES[1], "markersize": 4},
@@ -43,9 +43,7 @@ POINT = "<b>%{fullData.name}</b> %{customdata[0]}<br>%{y:.4f}%{customdata[1]}<br
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """Its title, and how its ticks are written if it is logarithmic; if it is not, its `ends` and the `step` of ticks,
-    where these do not follow from the values.
-    """
+    """`tick`: how ticks are written, of a logarithmic one; `ends` and `step` of another one, if not by the values."""
 
     label: str
     tick: str = ""
@@ -167,8 +165,8 @@ def learning_curves(curves: Mapping[str, Mapping[str, Mapping[int, float]]]) -> 
     """Accuracy and loss per epoch, training and validation, of every baseline (the published report's figure 4)."""
     charts = []
     epochs = max((len(points) for history in curves.values() for points in history.values()), default=1)
-    for name, metrics, label in TRAINING:
-        lines = []
+    for label, metrics in TRAINING.items():
+        name, lines = label.partition(" ")[0], []
         for (stage, look), metric in zip(STAGES.items(), metrics, strict=True):
             histories = [history[metric] for history in curves.values() if history.get(metric)]
             points = [point for history in histories for point in [*history.items(), (math.nan, math.nan)]][:-1]
