@@ -59,7 +59,7 @@ def test_the_verdict_is_chosen_on_validation_and_its_numbers_are_those_of_the_ro
 
 def test_where_nothing_holds_the_verdict_says_so_and_names_the_nearest() -> None:
     (verdict,) = verdicts(results(job("neuron", 0), job("neuron", 90), job("neuron_b", 80)))
-    assert verdict.answer == "No tried share of the neurons can go"
+    assert verdict.answer == "No tried percentage of the neurons can be removed"
     assert "The nearest is neuron_b at 80%: test accuracy 0.5000, against 0.9000" in verdict.evidence
     (verdict,) = verdicts(results(job("weight", 0)))
     assert str(verdict) == "No weights were removed in this sweep."
@@ -153,8 +153,8 @@ def test_of_one_seed_there_are_no_bands_and_all_places_say_that_it_is_one_networ
     html = " ".join(without_plotly(page(swept)).split())
     assert "Means over seeds" not in html
     assert "One network each, so without bands" in html
-    assert "It is one network, an anecdote." in html
-    assert "Every value is from one trained network (seed 0), an anecdote" in describe(swept, None)
+    assert "It is a single network." in html
+    assert "Every value is from a single trained network (seed 0)" in describe(swept, None)
     assert draw(swept)["accuracy"].get_supxlabel() == ""
 
 

@@ -36,7 +36,7 @@ def test_each_network_is_compared_with_its_own_unpruned_network() -> None:
     assert [str(verdict) for verdict in verdicts(swept)] == [
         f"neuron, {model} removes 50% of the neurons for at most 1 point of validation accuracy (on {model}). Test "
         f"accuracy there is {accuracy - 0.005:.4f}, against {accuracy:.4f} of the unpruned network, with 2.0x fewer "
-        "parameters. It is one network, an anecdote."
+        "parameters. It is a single network."
         for model, accuracy in (("vgg_small", 0.9), ("resnet8", 0.6))
     ]
     assert [[cell["shade"] for cell in line["cells"]] for line in kept(swept)["lines"]] == [[3, 3, 0], [3, 3, 0]]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import fill
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
-from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from prunelab.report.charts import Chart
 from prunelab.report.looks import BASELINE_COLOUR
@@ -15,6 +16,8 @@ SIZE = (7.2, 4.4)
 """Inches of a figure of one chart."""
 ROOMY = 200
 """Axes that span a larger factor have ticks at powers of ten alone."""
+TITLE = 40
+"""Characters of a line of the title of one of several charts."""
 FEW = 6
 """So many lines have their legend inside the axes; more would be covered by it."""
 
@@ -44,6 +47,7 @@ def grid(figure: Figure | SubFigure, charts: Sequence[Chart], rows: int, columns
         axes.set_visible(False)
     for axes, chart in zip(panels, charts, strict=False):
         draw(axes, chart)
+        axes.set_title(fill(chart.title, TITLE), fontsize=10)
         axes.legend(frameon=False, fontsize=8)
 
 
@@ -66,7 +70,8 @@ def draw(axes: Axes, chart: Chart) -> None:
         elif each.step is not None:
             if each.ends is not None:
                 axes.set(**{f"{letter}lim": each.ends})
-            axes.locator_params(letter, integer=True)
+            axis = axes.xaxis if letter == "x" else axes.yaxis
+            axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     plain(axes)
 
 

@@ -43,7 +43,7 @@ EXPLAINED = {
     names.PERCENTAGE: "%: removed",
     names.TEST_ACCURACY: "accuracy, loss: on the test images",
     names.ACCURACY_DROP: "drop: accuracy lost against the unpruned network",
-    names.COMPRESSION_RATIO: "smaller by: its parameters over those that remain",
+    names.COMPRESSION_RATIO: "smaller by: all parameters / those that remain",
     names.FILE_BYTES: "file: of the saved network",
     EMPTIED: "emptied layers: those with nothing left",
     "n": "n: seeds",

@@ -145,9 +145,9 @@ class _Grid:
             self.dot(round(x + (to_x - x) * step / steps), round(y + (to_y - y) * step / steps), style)
 
     def mark(self, x: int, y: int, letter: str, style: str) -> None:
-        """A letter instead of dots; where there is another one, as near to its left or right as there is room."""
+        """A letter instead of dots; where there is another one, to its right, or if there is no room to its left."""
         column, row = x // self.cell[0], y // self.cell[1]
-        near = sorted(range(self.columns), key=lambda other: abs(other - column))
+        near = [*range(column, self.columns), *range(column - 1, -1, -1)]
         for at in ((other, row) for other in near if self.letters.get((other, row), letter) == letter):
             self.letters[at], self.styles[at] = letter, style
             break
