@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from prunelab.report.tiles import tiles
 
 ROW = 0.155
 """Inches of a row of a heat map."""
+TITLE = 30
+"""Characters of a line of the title of a picture."""
 READABLE = 0.12
 """Inches that a name needs; where rows are lower, only some are named."""
 TALLEST = 30.0
@@ -82,7 +85,7 @@ def pixels(pictures: Sequence[Picture]) -> Figure:
     most = max(float(inputs.max(initial=0)) for _, inputs in maps) or 1.0
     for axes, (picture, inputs) in zip(panels.flat, maps, strict=False):
         image = axes.imshow(inputs, cmap="viridis", vmin=0, vmax=most)
-        axes.set_title(f"{picture.series}, {picture.percentage:g}%\n{picture.unused_pixels} pixels unused", fontsize=9)
+        axes.set_title(f"{_title(picture)}\n{picture.unused_pixels} pixels unused", fontsize=9)
     figure.colorbar(image, ax=panels, label="sum of the remaining |weights| of a pixel", shrink=0.8)
     return figure
 
@@ -94,8 +97,12 @@ def filters(pictures: Sequence[Picture]) -> Figure:
     for axes, (picture, kernels) in zip(panels.flat, tiled, strict=False):
         axes.imshow(tiles(kernels.weights))
         left = f"{kernels.left} of {len(kernels.weights)} filters left in {kernels.layer}"
-        axes.set_title(f"{picture.series}, {picture.percentage:g}%\n{left}", fontsize=9)
+        axes.set_title(f"{_title(picture)}\n{left}", fontsize=9)
     return figure
+
+
+def _title(picture: Picture) -> str:
+    return fill(f"{picture.series}, {picture.percentage:g}%", TITLE)
 
 
 def _panels(count: int) -> tuple[Figure, Any]:
