@@ -120,7 +120,7 @@ def test_an_interrupted_sweep_is_closed_as_killed_with_what_finished_reported(
     assert f"prunelab: interrupted, {done} done; continue with the same command and resume=last" in said
     assert f"incomplete: {done}" in said
     page = project.artifact(run, "report.html")
-    assert f"report: {page.relative_to(project.folder)}; prunelab-ui" in said
+    assert f"report: {page.relative_to(project.folder)}; " in said
     assert f"Incomplete: {done}" in page.read_text()
 
 

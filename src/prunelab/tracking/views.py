@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +58,7 @@ def comparison_address(server: str, experiment_id: str, known: Mapping[str, str]
 def command(uri: str, experiment_name: str) -> str:
     """The command that opens the comparison from the current folder."""
     database = sqlite_file(uri)
-    words = ["prunelab-ui"]
+    words = [_ui()]
     if database is None:
         words += ["tracking=server", f"tracking.uri={redacted(uri)}"]
     elif database != Path.cwd() / "mlruns" / "mlflow.db":
@@ -64,6 +66,15 @@ def command(uri: str, experiment_name: str) -> str:
     if experiment_name != DEFAULT_EXPERIMENT:
         words.append(f"tracking.experiment_name={experiment_name}")
     return shlex.join(words)
+
+
+def _ui() -> str:
+    """`prunelab-ui`, with its folder where that is not on the path."""
+    name, here = "prunelab-ui", Path.cwd()
+    if shutil.which(name):
+        return name
+    file = Path(sys.executable).parent / name
+    return str(file.relative_to(here) if file.is_relative_to(here) else file)
 
 
 def runs_address(server: str, experiment_id: str, known: Mapping[str, str]) -> str:
