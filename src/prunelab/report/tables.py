@@ -34,8 +34,8 @@ COLUMNS: dict[str, tuple[str, str]] = {
     names.INT8_ACCURACY: ("int8 accuracy", "{:.4f}"),
     names.INT8_BYTES: ("int8, bytes", "{:,.0f}"),
     EMPTIED: ("emptied layers", "{}"),
-    ACCURACY: ("report's accuracy", "{:.4f}"),
-    LOSS: ("report's loss", "{:.4f}"),
+    ACCURACY: ("published accuracy", "{:.4f}"),
+    LOSS: ("published loss", "{:.4f}"),
     "n": ("n", "{:.0f}"),
 }
 """Each column that a person sees beside those of speed: its heading and how a value of it is written."""
