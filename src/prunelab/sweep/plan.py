@@ -14,6 +14,10 @@ from prunelab.job import check
 from prunelab.recovery.recover import recovery_of
 
 
+IN_A_NAME = ("method=", "percentage=", "recovery=", "seed=")
+"""Overrides that the name of a job says, where they vary."""
+
+
 @dataclass(frozen=True, slots=True)
 class PlannedJob:
     """A job, the overrides that lead to it, and its config hash."""
@@ -48,27 +52,27 @@ class Plan:
     @property
     def labels(self) -> dict[str, str]:
         """What each job is called on the terminal, by its config hash: its name, and what else it takes to tell it."""
-        count = Counter(planned.job.run_name for planned in self.jobs)
+        told_by = self.told_by
+        count = Counter(planned.job.name_told_by(told_by) for planned in self.jobs)
         common = set.intersection(*(set(planned.overrides) for planned in self.jobs)) if self.jobs else set()
         labels = {}
         for planned in self.jobs:
-            words = [planned.job.run_name]
+            words = [planned.job.name_told_by(told_by)]
             if count[words[0]] > 1:
-                words += [
-                    o for o in planned.overrides if o not in common and not o.startswith(("method=", "percentage="))
-                ]
+                words += [o for o in planned.overrides if o not in common and not o.startswith(IN_A_NAME)]
             labels[planned.hash] = " ".join(words)
         return labels
 
     @property
     def record(self) -> dict[str, Any]:
         """The plan as it is kept with the sweep run: every job, and all that decides what it computes."""
+        told_by = self.told_by
         return {
             "name": self.name,
             "guided": self.guided,
             "jobs": [
                 {
-                    "name": planned.job.name_told_by(self.told_by),
+                    "name": planned.job.name_told_by(told_by),
                     "config_hash": planned.hash,
                     "overrides": list(planned.overrides),
                     "determinants": planned.determinants,
