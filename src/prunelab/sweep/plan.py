@@ -13,7 +13,6 @@ from prunelab.identity import determinants
 from prunelab.job import check
 from prunelab.recovery.recover import recovery_of
 
-
 IN_A_NAME = ("method=", "percentage=", "recovery=", "seed=")
 """Overrides that the name of a job says, where they vary."""
 
