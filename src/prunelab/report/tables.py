@@ -185,6 +185,7 @@ def _explained(table: pd.DataFrame) -> str:
     words = [EXPLAINED[column] for column in columns if column in EXPLAINED]
     if batch_sizes(columns):
         words.append("faster: measured, times as fast as the unpruned network, for a batch of so many images")
+        words.append("fastest as: the form that took least time")
     return "; ".join(words)
 
 
