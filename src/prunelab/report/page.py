@@ -121,7 +121,7 @@ def _key(series: Sequence[str]) -> list[dict[str, str]]:
         {
             "series": name,
             "light": look["color"],
-            "dark": ON_DARK.get(look["color"], look["color"]),
+            "dark": ON_DARK.get(str(look["color"]), str(look["color"])),
             "dash": DASH_NAMES[look["linestyle"]],
             "symbol": SYMBOLS[look["marker"]],
         }

@@ -76,7 +76,7 @@ def _line(line: Line, hover: str) -> Trace:
             "dash": DASH_NAMES.get(line.look["linestyle"], "solid"),
             "shape": "hv" if line.look.get("drawstyle") == STEPS else "linear",
         },
-        "marker": {"color": colour, "size": size + 2.5, "symbol": SYMBOLS.get(line.look.get("marker"), "circle")},
+        "marker": {"color": colour, "size": size + 2.5, "symbol": SYMBOLS.get(str(line.look.get("marker")), "circle")},
         "hovertemplate": f"{hover}<extra></extra>",
     }
 
@@ -146,7 +146,7 @@ def _logarithmic(values: Iterable[float], tick: str) -> dict[str, Any]:
     low, high = math.log10(min(positive)) - 0.04, math.log10(max(positive)) + 0.04
     if high - low < 0.3:
         low, high = low - 0.15, high + 0.15
-    every = (1, 2, 5) if high - low < 2.5 else (1,)
+    every = (1, 1.5, 2, 3, 4, 5, 6, 8) if high - low < 0.5 else (1, 2, 5) if high - low < 2.5 else (1,)
     powers = range(math.floor(low), math.ceil(high) + 1)
     ticks = [digit * 10.0**power for power in powers for digit in every]
     shown = [value for value in ticks if low <= math.log10(value) <= high]
