@@ -6,6 +6,7 @@ rest of the package sees nothing but that. Defaults are in the YAML files alone.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -241,6 +242,11 @@ class Job(_Section):
     def run_name(self) -> str:
         """The job's name in the store: `weight-50`."""
         return f"{self.method.name}-{self.percentage:g}"
+
+    def name_told_by(self, keys: Collection[str]) -> str:
+        """The same with the `recovery` and the `seed`, where these are among the keys: `weight-50-finetune-seed1`."""
+        recovery = "" if self.recovery.name == "none" or "recovery" not in keys else f"-{self.recovery.name}"
+        return f"{self.run_name}{recovery}" + (f"-seed{self.seed}" if "seed" in keys else "")
 
     @property
     def experiment_name(self) -> str:

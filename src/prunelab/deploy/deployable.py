@@ -31,6 +31,7 @@ from prunelab.pruning.calibration import calibration
 from prunelab.runtime.int8 import IMAGES, quantized
 from prunelab.runtime.onnx import described, onnx_bytes, onnx_runner, require, version
 from prunelab.runtime.processor import about_int8
+from prunelab.tracking.find import described as described_run
 from prunelab.tracking.find import find_job
 from prunelab.tracking.recorded import recorded
 from prunelab.tracking.store import Store
@@ -91,6 +92,7 @@ def export(store: Store, data: Path, wanted: Wanted) -> None:
         contents = {paths[1]: script.encode(), **contents}
     write_together(contents, lambda files: _recheck(files[path], is_onnx, logits, card))
     console = Console(highlight=False, soft_wrap=True, markup=False)
+    console.print(f"exported: {described_run(run)}")
     for line in _said(path, len(content), facts):
         console.print(line)
     beside = [str(other) for other in contents if other != path]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 import sys
+from typing import Any
 
 from rich.console import Console
 
 WIDTH = 132
 """Columns of a table in a pipe or a log, where there is no terminal to say."""
+PLAIN: dict[str, Any] = {"highlight": False, "markup": False, "soft_wrap": True}
+"""How a sentence is printed: as it is, in one line."""
 
 
 def terminal() -> Console:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import pandas as pd
 from mlflow.entities import Run as MlflowRun
@@ -67,7 +68,9 @@ def read_results(store: Store, sweep: RecordedSweep, bars: Bars = Bars.INTERVAL)
     baselines = dict.fromkeys(run.data.tags[names.BASELINE_RUN] for run in finished)
     curves = {run_id: {metric: store.history(run_id, metric) for metric in CURVE_METRICS} for run_id in baselines}
     verdicts = tuple(json.loads(sweep.run.data.tags.get(names.VERDICTS, "[]")))
-    return Results(name, rows, curves, verdicts, bars)
+    plan = _plan(store, sweep)
+    guided = bool(verdicts) or plan.get("guided", False)
+    return Results(name, rows, curves, verdicts, bars, 0 if guided else len(plan.get("jobs", [])))
 
 
 def read_pictures(store: Store, results: Results) -> list[Picture]:
@@ -100,7 +103,7 @@ def read_provenance(store: Store, sweep: RecordedSweep) -> Provenance:
     jobs = sweep.finished
     first = jobs[0].info.run_id if jobs else sweep.id
     environment = json.loads(_text(store, first, names.ENVIRONMENT_FILE) or "{}")
-    planned = json.loads(_text(store, sweep.id, names.PLAN_FILE) or "{}").get("jobs")
+    planned = _plan(store, sweep).get("jobs")
     each = (
         [job["overrides"] for job in planned]
         if planned
@@ -117,6 +120,14 @@ def read_provenance(store: Store, sweep: RecordedSweep) -> Provenance:
         machine=environment.get("machine", {}),
         data=tuple(dict.fromkeys(DataSource(data.name, data.digest, data.source) for data in inputs)),
     )
+
+
+def _plan(store: Store, sweep: RecordedSweep) -> dict[str, Any]:
+    """What was planned; empty where that is missing or damaged."""
+    try:
+        return dict(json.loads(_text(store, sweep.id, names.PLAN_FILE) or "{}"))
+    except ValueError:
+        return {}
 
 
 def _text(store: Store, run_id: str, path: str) -> str:
