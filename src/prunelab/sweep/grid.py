@@ -16,8 +16,8 @@ from rich.progress import track
 from prunelab.config import Job
 from prunelab.errors import PrunelabError
 from prunelab.sweep.composing import composer
-from prunelab.sweep.launch import launch
-from prunelab.sweep.launchers import threads_per_job
+from prunelab.sweep.launch import launch, launch_here
+from prunelab.sweep.launchers import in_this_process, needs_hydra, threads_per_job
 from prunelab.sweep.parent import open_sweep
 from prunelab.sweep.plan import plan
 from prunelab.sweep.worker import ROOT, JobFailed, run_in_sweep
@@ -37,11 +37,14 @@ def run_grid(
     try:
         planned = plan(shown(combinations), composer(config, loader), threads_per_job(config.hydra.launcher))
         with open_sweep(planned, config.hydra.launcher) as sweep:
-            launcher.task_function = partial(run_in_sweep, sweep.context)  # type: ignore[attr-defined]
             jobs = sweep.remaining.jobs
-            returns = launch(
-                launcher, sweep.store, sweep.context.sweep_id, jobs, lambda j: with_root(j.overrides, j.job)
-            )
+            if in_this_process(config.hydra.launcher) and not needs_hydra(config):
+                returns = launch_here(sweep.context, jobs)
+            else:
+                launcher.task_function = partial(run_in_sweep, sweep.context)  # type: ignore[attr-defined]
+                returns = launch(
+                    launcher, sweep.store, sweep.context.sweep_id, jobs, lambda j: with_root(j.overrides, j.job)
+                )
             complain(returns)
             return returns
     except PrunelabError as error:

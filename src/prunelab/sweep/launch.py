@@ -8,10 +8,12 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import Any
 
+from hydra.core.utils import JobReturn, JobStatus
+
 from prunelab import names
 from prunelab.errors import PrunelabError
 from prunelab.sweep.plan import PlannedJob
-from prunelab.sweep.worker import Stop
+from prunelab.sweep.worker import Stop, SweepContext, run_composed
 from prunelab.tracking.environment import is_gone, process
 from prunelab.tracking.recorder import Recorder
 from prunelab.tracking.store import Store
@@ -50,6 +52,28 @@ def launch(
                 raise LaunchFailed(f"worker processes die before they begin a job: {reason(error)}") from error
             remaining = left
     return []
+
+
+def launch_here(context: SweepContext, jobs: Sequence[PlannedJob]) -> list[JobReturn]:
+    """Run the jobs one after the other in this process; what Hydra's basic launcher would return, less the configs.
+
+    That launcher composes each job again (91 ms) and keeps two copies of its whole configuration until the last job
+    ends: 10,000 jobs took a quarter of an hour, and gigabytes, for nothing.
+
+    Raises:
+        PrunelabError: if the jobs after one that failed would fail alike.
+    """
+    returned = []
+    for planned in jobs:
+        outcome = JobReturn(overrides=planned.overrides, status=JobStatus.COMPLETED)
+        try:
+            outcome.return_value = run_composed(context, planned.job, list(planned.overrides))
+        except Stop as stop:
+            raise stop.error from None
+        except Exception as error:
+            outcome.status, outcome.return_value = JobStatus.FAILED, error
+        returned.append(outcome)
+    return returned
 
 
 def launch_one(launcher: Any, overrides: list[str]) -> Any:

@@ -79,7 +79,10 @@ class Artifacts:
         try:
             folder = folder_of(entry.address)
             if folder is not None:
-                return (folder / path).read_bytes()
+                file = folder / path
+                if not file.resolve().is_relative_to(folder.resolve()):
+                    raise StoreError(f"{file} is a link that leads out of the run's folder")
+                return file.read_bytes()
             with tempfile.TemporaryDirectory() as place:
                 return Path(self._client.download_artifacts(entry.id, path, place)).read_bytes()
         except (MlflowException, OSError) as error:
