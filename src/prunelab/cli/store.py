@@ -1,4 +1,4 @@
-"""`prunelab-store`: what a store holds and weighs, sweeps deleted for good, a store moved, damage found, sweeps exported."""
+"""`prunelab-store`: what a store holds and weighs; sweeps deleted, exported, imported; a store moved; damage found."""
 
 from __future__ import annotations
 
