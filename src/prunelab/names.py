@@ -93,6 +93,7 @@ LAYERS = "layers"  # JSON: the names behind layer_1, layer_2, ... of remaining/ 
 ALL_LAYERS = "all_layers"  # the same for multiply_adds/
 PARENT = "mlflow.parentRunId"
 NOTE = "mlflow.note.content"
+SLURM_JOB = "process.slurm_job"  # as squeue shows it: 12, or 12_3 of an array
 COLOUR = "mlflow.runColor"
 
 CHECKPOINT = "checkpoint/best.ckpt"

@@ -12,7 +12,9 @@ from hydra.core.utils import JobReturn, JobStatus
 
 from prunelab import names
 from prunelab.errors import PrunelabError
+from prunelab.sweep import slurm
 from prunelab.sweep.plan import PlannedJob
+from prunelab.sweep.slurm import every_job_awaited
 from prunelab.sweep.worker import Stop, SweepContext, run_composed
 from prunelab.tracking.environment import is_gone, process
 from prunelab.tracking.recorder import Recorder
@@ -42,8 +44,10 @@ def launch(
     remaining, fruitless = list(jobs), 0
     while remaining:
         try:
-            with _in_words(launcher):
-                return list(launcher.launch([overrides(job) for job in remaining], initial_job_idx=0))
+            with _in_words(launcher), every_job_awaited(launcher):
+                returned = list(launcher.launch([overrides(job) for job in remaining], initial_job_idx=0))
+            slurm.fail_lost(store, sweep_id, returned)
+            return returned
         except BrokenProcessPool as error:
             ended = fail_lost(store, sweep_id, f"its worker process died ({reason(error)}); resume= runs it again")
             left = [job for job in remaining if job.hash not in ended]
@@ -83,7 +87,7 @@ def launch_one(launcher: Any, overrides: list[str]) -> Any:
         LaunchFailed: if it cannot be launched, or its worker process dies.
     """
     try:
-        with _in_words(launcher):
+        with _in_words(launcher), every_job_awaited(launcher):
             (returned,) = launcher.launch([overrides], initial_job_idx=0)
     except BrokenProcessPool as error:
         raise LaunchFailed(f"a worker process died: {reason(error)}") from error
