@@ -15,6 +15,7 @@ from omegaconf import DictConfig
 
 from prunelab import interruption
 from prunelab.arithmetic.environment import choose
+from prunelab.compose import refuse_what_is_no_text
 from prunelab.errors import PrunelabError
 from prunelab.help import help_text
 from prunelab.reading import CONF, read
@@ -35,6 +36,7 @@ def compose_and_run(config: DictConfig) -> None:
 
 def main() -> None:
     """The console command; SIGTERM ends it as Ctrl-C does, and open runs are closed as KILLED."""
+    refuse_what_is_no_text(sys.argv[1:])
     given = {argument.partition("=")[0] for argument in sys.argv[1:]}
     if {"--help", "-h"} & given:
         print(help_text(CONF))

@@ -1,4 +1,4 @@
-"""A sweep taken from one store into another: the same digits, resumable, whole or not at all; nothing hostile passes."""
+"""A sweep taken from one store into another: the same digits, resumable, whole or not at all; hostile files refused."""
 
 from __future__ import annotations
 
@@ -253,7 +253,7 @@ def _renames(path: str) -> Change:
     return change
 
 
-def _tags(kind: str, **tags: str) -> Change:
+def _tags(kind: str, /, **tags: str) -> Change:
     return lambda manifest, members: _of(kind, manifest)["tags"].update(tags)
 
 
@@ -273,8 +273,14 @@ HOSTILE: dict[str, tuple[Change, str]] = {
     "absolute": (_renames("/tmp/escaped"), "a path leads down"),
     "backslash": (_renames("..\\escaped"), "a path leads down"),
     "control characters": (_renames("a\x1b[2Jb"), "a path leads down"),
-    "experiment that is a path": (lambda m, _: m.update(experiment="../../escaped"), "name is that of a folder"),
-    "experiment that is the folder above": (lambda m, _: m.update(experiment=".."), "name is that of a folder"),
+    "experiment that is a path": (
+        lambda m, _: m.update(experiment="../../escaped"),
+        "artifacts are kept in a folder of that name",
+    ),
+    "experiment that is the folder above": (
+        lambda m, _: m.update(experiment=".."),
+        "artifacts are kept in a folder of that name",
+    ),
     "name with control characters": (lambda m, _: _of("job", m).update(name="a\x1b[2Jb"), "printable characters"),
     "job of a sweep that is in the store": (_tags("job", **{"mlflow.parentRunId": "0" * 32}), "not a part of"),
     "curve of another sweep": (_tags("curve", sweep_id="0" * 32), "not a curve of"),

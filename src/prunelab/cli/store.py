@@ -39,7 +39,7 @@ def main() -> None:
             "export": _export,
         }
         sys.exit(commands[arguments.command](opened(tracking), arguments))
-    except PrunelabError as error:
+    except (PrunelabError, OSError) as error:
         print(f"prunelab-store: {error}", file=sys.stderr)
         sys.exit(REFUSED)
     except KeyboardInterrupt:

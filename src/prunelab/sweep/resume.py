@@ -15,6 +15,7 @@ from prunelab.sweep.orphans import close_orphans
 from prunelab.sweep.plan import Plan
 from prunelab.tracking.environment import is_gone
 from prunelab.tracking.find import find_sweep
+from prunelab.tracking.moved import refuse_outside
 from prunelab.tracking.store import Store
 
 
@@ -39,6 +40,7 @@ def resumed(store: Store, plan: Plan, wanted: str) -> MlflowRun:
             + "\n".join(f"  {line}" for line in difference)
             + "\nGive the same command as then, or start a new sweep without resume."
         )
+    refuse_outside(sweep.info.artifact_uri, store.tracking.artifacts)
     close_orphans(store, sweep.info.run_id)
     return sweep
 
@@ -74,4 +76,4 @@ def _conditions(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[str
 
 def done(store: Store, sweep_id: str) -> set[str]:
     """The config hashes of the sweep's finished jobs."""
-    return {run.data.tags[names.CONFIG_HASH] for run in store.children(sweep_id, "FINISHED")}
+    return {run.data.tags.get(names.CONFIG_HASH, "") for run in store.children(sweep_id, "FINISHED")}

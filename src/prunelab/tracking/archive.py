@@ -22,6 +22,7 @@ from prunelab import names
 from prunelab.errors import StoreError
 from prunelab.names import Kind
 from prunelab.refusals import refusals
+from prunelab.tracking.moved import refuse_path
 
 MANIFEST = "manifest.json"
 LARGEST_MANIFEST = 2**29
@@ -39,8 +40,10 @@ def _printable(text: str) -> str:
 
 
 def _folder(text: str) -> str:
-    if text in (".", "..") or set(text) & set("/\\"):
-        raise ValueError("an experiment's name is that of a folder, without / or \\")
+    try:
+        refuse_path(text)
+    except StoreError as error:
+        raise ValueError(str(error)) from None
     return _printable(text)
 
 
