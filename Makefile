@@ -6,6 +6,7 @@ READY := .venv/.ready
 PYTEST := OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest
 PORT ?= 5000
 HOST = 127.0.0.1
+ROUNDS = 10
 
 .PHONY: help setup sweep ui server test soak bench zoo breakeven lint format clean
 
@@ -37,8 +38,8 @@ server: $(READY)  ## an MLflow server for a team: make server DATABASE=postgresq
 test: $(READY)  ## the whole test suite
 	$(PYTEST) --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-soak: $(READY)  ## the long versions: 20 starts of 8 workers on a fresh store, 20 kills at random moments
-	PRUNELAB_ROUNDS=20 $(PYTEST) tests/sweep/test_parallel.py tests/sweep/test_interruption.py
+soak: $(READY)  ## the long versions, ROUNDS=10 each: starts of 8 workers, kills, servers away, full disks, moved stores
+	PRUNELAB_ROUNDS=$(ROUNDS) $(PYTEST) tests/sweep/test_parallel.py tests/sweep/test_interruption.py tests/sweep/test_soak.py
 
 bench: $(READY)  ## benchmarks, as ratios
 	$(BIN)/python -m benchmarks
