@@ -47,10 +47,10 @@ def _order(value: str) -> tuple[float, str]:
 
 def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     """A tree's leaves as texts, by their dotted keys."""
-    flat: dict[str, str] = {}
+    found: dict[str, str] = {}
     for key, value in tree.items():
         if isinstance(value, Mapping):
-            flat |= flat(value, f"{prefix}{key}.")
+            found |= flat(value, f"{prefix}{key}.")
         else:
-            flat[f"{prefix}{key}"] = str(value)
-    return flat
+            found[f"{prefix}{key}"] = str(value)
+    return found

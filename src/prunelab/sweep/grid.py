@@ -20,6 +20,7 @@ from prunelab.sweep.launch import launch, launch_here
 from prunelab.sweep.launchers import in_this_process, needs_hydra, threads_per_job
 from prunelab.sweep.parent import open_sweep
 from prunelab.sweep.plan import plan
+from prunelab.sweep.slurm import LostJob
 from prunelab.sweep.worker import ROOT, JobFailed, run_in_sweep
 
 MANY = 500
@@ -69,14 +70,13 @@ def with_root(overrides: Sequence[str], job: Job) -> list[str]:
 
 
 def complain(returns: Sequence[JobReturn]) -> None:
-    """Say why jobs failed that never came as far as having a run in the store to say it."""
+    """Say why jobs failed that have no run in the store to say it, or that a cluster ended."""
     reasons = []
     for job in returns:
-        try:
-            _ = job.return_value
-        except JobFailed:
-            continue
-        except Exception as error:
-            reasons.append(f"{type(error).__name__}: {error}")
+        error = job._return_value
+        if isinstance(error, LostJob):
+            reasons.append(str(error))
+        elif isinstance(error, Exception) and not isinstance(error, JobFailed):
+            reasons.append(f"a job could not be started: {type(error).__name__}: {error}")
     for reason in dict.fromkeys(reasons):
-        Console(stderr=True).print(f"a job could not be started: {reason}", markup=False, highlight=False)
+        Console(stderr=True).print(reason, markup=False, highlight=False)
