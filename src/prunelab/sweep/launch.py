@@ -22,6 +22,8 @@ from prunelab.tracking.store import Store
 
 DYING_SECONDS = 10.0
 """How long the other workers of a broken pool may take to end."""
+AT_ONCE = 1000
+"""So many jobs are handed to joblib together: each comes back with two copies of its whole configuration."""
 FRUITLESS = 3
 """How often in a row workers may die before any job has begun."""
 
@@ -32,7 +34,7 @@ class LaunchFailed(PrunelabError):
 
 def launch(
     launcher: Any, store: Store, sweep_id: str, jobs: Sequence[PlannedJob], overrides: Callable[[PlannedJob], list[str]]
-) -> list[Any]:
+) -> list[JobReturn]:
     """Run the jobs; what the launcher returned for those whose pool lived to the end.
 
     When a worker process is killed (by the system when memory runs out, for instance), joblib takes the whole pool
@@ -42,12 +44,12 @@ def launch(
         LaunchFailed: if jobs cannot be launched.
     """
     remaining, fruitless = list(jobs), 0
+    returned: list[JobReturn] = []
     while remaining:
+        batch = remaining[:AT_ONCE] if type(launcher).__name__ == "JoblibLauncher" else remaining
         try:
             with _in_words(launcher), every_job_awaited(launcher):
-                returned = list(launcher.launch([overrides(job) for job in remaining], initial_job_idx=0))
-            slurm.fail_lost(store, sweep_id, returned)
-            return returned
+                found = launcher.launch([overrides(job) for job in batch], initial_job_idx=len(jobs) - len(remaining))
         except BrokenProcessPool as error:
             ended = fail_lost(store, sweep_id, f"its worker process died ({reason(error)}); resume= runs it again")
             left = [job for job in remaining if job.hash not in ended]
@@ -55,7 +57,13 @@ def launch(
             if fruitless == FRUITLESS:
                 raise LaunchFailed(f"worker processes die before they begin a job: {reason(error)}") from error
             remaining = left
-    return []
+        else:
+            returned += [
+                JobReturn(each.overrides, status=each.status, _return_value=each._return_value) for each in found
+            ]
+            remaining = remaining[len(batch) :]
+    slurm.fail_lost(store, sweep_id, returned)
+    return returned
 
 
 def launch_here(context: SweepContext, jobs: Sequence[PlannedJob]) -> list[JobReturn]:
