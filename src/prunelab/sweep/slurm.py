@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import getpass
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -58,7 +58,7 @@ def every_job_awaited(launcher: Any) -> Iterator[None]:
         SlurmExecutor.job_class = before
 
 
-def fail_lost(store: Store, sweep_id: str, returns: list[Any]) -> None:
+def fail_lost(store: Store, sweep_id: str, returns: Sequence[JobReturn]) -> None:
     """End as FAILED the runs of jobs that were lost, with the reason."""
     lost = {error.job_id: error for each in returns if isinstance(error := each._return_value, LostJob)}
     for run in store.children(sweep_id, "RUNNING") if lost else []:
