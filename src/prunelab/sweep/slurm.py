@@ -73,7 +73,7 @@ def _job_class() -> Any:
     from submitit.core.utils import UncompletedJobError
     from submitit.slurm.slurm import SlurmInfoWatcher, SlurmJob
 
-    class Watcher(SlurmInfoWatcher):  # type: ignore[misc, no-any-unimported]
+    class Watcher(SlurmInfoWatcher):
         """Asks Slurm's accounting, and its queue where there is no accounting."""
 
         accounting: bool | None = None
@@ -90,7 +90,7 @@ def _job_class() -> Any:
         def _make_command(self) -> list[str] | None:
             return super()._make_command() if self.accounting else None
 
-    class Job(SlurmJob):  # type: ignore[misc, no-any-unimported]
+    class Job(SlurmJob[Any]):
         watcher = Watcher(delay_s=LOOK_SECONDS)
         made: list[Any] = []  # noqa: RUF012
 

@@ -165,8 +165,8 @@ def _leaves(section: object) -> dict[str, Any]:
 def _planned(text: str) -> list[list[str]]:
     """The overrides of each planned job; none if the plan is not what a sweep records."""
     jobs = _section(text).get("jobs")
-    found = [job.get("overrides") for job in jobs if isinstance(job, dict)] if isinstance(jobs, list) else []
-    return found if all(isinstance(each, list) and all(isinstance(o, str) for o in each) for each in found) else []
+    each: list[Any] = [job.get("overrides") for job in jobs if isinstance(job, dict)] if isinstance(jobs, list) else []
+    return each if all(isinstance(o, list) and all(isinstance(text, str) for text in o) for o in each) else []
 
 
 def _curves(store: Store, run_id: str) -> dict[str, dict[int, float]]:
