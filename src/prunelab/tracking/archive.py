@@ -12,7 +12,7 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal
 
@@ -144,24 +144,28 @@ def opened(path: Path) -> Iterator[Archive]:
     Raises:
         StoreError: if it is no archive of a sweep, damaged, or made to do harm.
     """
-    try:
-        with zipfile.ZipFile(path) as file:
-            _refuse_strange_members(file)
-            manifest = _manifest(file)
-            _refuse_strange_relations(manifest)
-            files = {run.member(name): facts for run in manifest.runs for name, facts in run.files.items()}
-            there = set(file.namelist()) - {MANIFEST}
-            if there != set(files):
-                odd = min(there ^ set(files))
-                raise StoreError(f"{odd!r} is in the archive or its manifest, but not in both")
-            for member, facts in files.items():
-                for _ in _checked(file, member, facts):
-                    pass
-            yield Archive(file, manifest)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, UnicodeDecodeError) as error:
-        raise StoreError(f"{path} cannot be read as an archive of a sweep: {error}") from error
-    except StoreError as error:
-        raise StoreError(f"{path} is refused: {error}") from error
+    with ExitStack() as stack:
+        try:
+            archive = _whole(stack.enter_context(zipfile.ZipFile(path)))
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, UnicodeDecodeError) as error:
+            raise StoreError(f"{path} cannot be read as an archive of a sweep: {error}") from error
+        except StoreError as error:
+            raise StoreError(f"{path} is refused: {error}") from error
+        yield archive
+
+
+def _whole(file: zipfile.ZipFile) -> Archive:
+    _refuse_strange_members(file)
+    manifest = _manifest(file)
+    _refuse_strange_relations(manifest)
+    files = {run.member(name): facts for run in manifest.runs for name, facts in run.files.items()}
+    there = set(file.namelist()) - {MANIFEST}
+    if there != set(files):
+        raise StoreError(f"{min(there ^ set(files))!r} is in the archive or its manifest, but not in both")
+    for member, facts in files.items():
+        for _ in _checked(file, member, facts):
+            pass
+    return Archive(file, manifest)
 
 
 def _refuse_strange_members(file: zipfile.ZipFile) -> None:

@@ -59,8 +59,8 @@ def import_archive(tracking: Tracking, file: Path) -> str:
                 ids = _restore(store, archive, new)
             except BaseException as error:
                 _clean(store, lambda entry: entry.tags.get(names.IMPORT) == new)
-                if isinstance(error, MlflowException):
-                    raise StoreError(f"import of {file}: the store refuses it: {redacted(str(error))}") from error
+                if isinstance(error, MlflowException | OSError):
+                    raise StoreError(f"import of {file} failed and was undone: {redacted(str(error))}") from error
                 raise
     jobs = sum(run.kind is Kind.JOB for run in manifest.runs)
     return (
