@@ -14,6 +14,7 @@ WORKERS_OF_TESTS := --numprocesses auto --maxprocesses 4 --dist loadfile --no-lo
 SLOW := slow or browser or cluster
 PORT ?= 5000
 HOST = 127.0.0.1
+ROUNDS = 10
 
 .PHONY: help setup sweep ui server test test-slow test-all soak bench zoo breakeven docs lint format clean
 
@@ -63,8 +64,8 @@ test-slow: $(READY)  ## the others: marked slow, browser (needs Chromium) or clu
 test-all: $(READY)  ## every test once: test and test-slow
 	$(PYTEST) $(WORKERS_OF_TESTS)
 
-soak: $(READY)  ## the long versions: 20 starts of 8 workers on a fresh store, 20 kills at random moments
-	PRUNELAB_ROUNDS=20 $(PYTEST) tests/sweep/test_parallel.py tests/sweep/test_interruption.py
+soak: $(READY)  ## the long versions, ROUNDS=10 each: starts of 8 workers, kills, servers away, full disks, moved stores
+	PRUNELAB_ROUNDS=$(ROUNDS) $(PYTEST) tests/sweep/test_parallel.py tests/sweep/test_interruption.py tests/sweep/test_soak.py
 
 bench: $(READY)  ## benchmarks, as ratios
 	$(BIN)/python -m benchmarks

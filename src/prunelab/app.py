@@ -45,10 +45,12 @@ def _answer_or_run(arguments: Sequence[str]) -> None:
         sys.exit(f"prunelab: {shown.pop()} with -m is refused: it shows one job and runs nothing; leave out -m")
     if not ANSWERED & given:
         say_loading("prunelab")
-    options, overrides = separated(arguments)
+    from prunelab.compose import refuse_what_is_no_text
     from prunelab.errors import ConfigError
     from prunelab.keys import refuse_unknown
 
+    refuse_what_is_no_text(arguments)
+    options, overrides = separated(arguments)
     try:
         if not COMPLETION & given:
             refuse_unknown(overrides)

@@ -69,6 +69,9 @@ and what ONNX Runtime computes in int8, and the exporter writes, depends on the 
 
 CREATION = "creation"  # of runs on a server: tells a run that was created from one whose creation was asked for again
 KIND = "kind"
+IMPORTING = "importing"  # in the place of a kind: a run that is being imported
+IMPORT = "import_id"  # of runs that came with the same import
+IMPORTED_FROM = "imported_from"  # the run id in the store where it ran
 BASELINE_KEY = "baseline_key"
 BASELINE_RUN = "baseline_run_id"
 SWEEP_ID = "sweep_id"
@@ -90,6 +93,7 @@ LAYERS = "layers"  # JSON: the names behind layer_1, layer_2, ... of remaining/ 
 ALL_LAYERS = "all_layers"  # the same for multiply_adds/
 PARENT = "mlflow.parentRunId"
 NOTE = "mlflow.note.content"
+SLURM_JOB = "process.slurm_job"  # as squeue shows it: 12, or 12_3 of an array
 COLOUR = "mlflow.runColor"
 
 CHECKPOINT = "checkpoint/best.ckpt"

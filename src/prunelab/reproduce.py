@@ -53,7 +53,7 @@ def main() -> None:
         store = existing_store(here.tracking, here.experiment_name)
         how = How(arguments.tolerance, arguments.reuse_baseline, arguments.trust_code)
         agrees = reproduce(store, here, arguments.run, how)
-    except PrunelabError as error:
+    except (PrunelabError, OSError) as error:
         print(f"prunelab-reproduce: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:

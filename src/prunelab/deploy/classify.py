@@ -122,6 +122,8 @@ def read_image(path: Path, card: Card, invert: bool = False, crop: bool = False)
     """
     channels, rows, columns = card.shape
     background = "white" if invert else "black"
+    if path.exists() and not path.is_file():
+        raise ExportError(f"{path} cannot be read as an image: it is no file")
     try:
         if crop:
             values = read_picture(path, card.shape, background)

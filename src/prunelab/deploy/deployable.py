@@ -23,7 +23,7 @@ from prunelab.deploy.facts import Facts, Measured, facts_of, model_card
 from prunelab.deploy.program import function_source
 from prunelab.deploy.stored import stored_network
 from prunelab.deploy.written import refuse, write_together
-from prunelab.errors import ConfigError, DataError, ExportError, StoreError
+from prunelab.errors import ConfigError, DataError, ExportError, StoreError, spelled_out
 from prunelab.measure.latency import DENSE, STEADY, latency
 from prunelab.network.saved import Card, dense_bytes, read_network, sparse_bytes, with_metadata
 from prunelab.network.trusted import refuse_foreign_loader
@@ -74,7 +74,9 @@ def export(store: Store, data: Path, wanted: Wanted) -> None:
     if is_onnx:
         require()
     run = find_job(store, wanted.run)
-    path = wanted.output or Path(f"{run.info.run_name}{'-int8' if wanted.int8 else ''}.{wanted.form}")
+    path = wanted.output or Path(
+        f"{spelled_out(run.info.run_name).replace('/', '_')}{'-int8' if wanted.int8 else ''}.{wanted.form}"
+    )
     paths = [path, Path(f"{path}.py"), Path(f"{path}.md")]
     refuse(paths, wanted.force)
     network, card = stored_network(store, run, wanted.trust)

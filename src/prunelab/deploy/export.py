@@ -51,7 +51,7 @@ def main() -> None:
             dense=arguments.dense,
         )
         export(store, job.data.folder, wanted)
-    except PrunelabError as error:
+    except (PrunelabError, OSError) as error:
         sys.exit(f"prunelab-export: {error}")
     except KeyboardInterrupt:
         sys.exit(130)

@@ -58,7 +58,7 @@ def main() -> None:
         if failed:
             print(f"prunelab-predict: {len(failed)} of {len(seen)} images could not be classified", file=sys.stderr)
             sys.exit(1)
-    except PrunelabError as error:
+    except (PrunelabError, OSError) as error:
         sys.exit(f"prunelab-predict: {error}")
     except KeyboardInterrupt:
         sys.exit(130)

@@ -36,6 +36,9 @@ from prunelab.report.tables import SPREAD, sheet
 from prunelab.report.verdict import verdicts
 from prunelab.report.which_file import which_file
 
+MOST_LINES = 500
+"""So many lines of a table are shown; longer ones make a browser slow, and nobody reads them."""
+
 
 def page(
     results: Results,
@@ -181,4 +184,5 @@ def _template() -> Template:
         ("plotly", get_plotlyjs()),
     ):
         environment.globals[name] = Markup(content)
+    environment.globals["most_lines"] = MOST_LINES
     return environment.get_template("page.html.j2")

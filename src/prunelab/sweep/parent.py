@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from prunelab import interruption, names
-from prunelab.errors import ConfigError, PrunelabError
+from prunelab.errors import PrunelabError
 from prunelab.identity import baseline_key
 from prunelab.loading import say_on_terminal
 from prunelab.names import Kind
@@ -115,19 +115,11 @@ def _start(store: Store, plan: Plan, resume: str | None, threads: int | None) ->
                 store.end(run, "FAILED")
             raise
         return run, plan
-    if plan.guided:
-        raise ConfigError(
-            f"resume={resume} is refused: {plan.name} decides as it goes and cannot be resumed; run it again"
-        )
     sweep = resumed(store, plan, resume)
-    remaining = plan.without(done(store, sweep.info.run_id))
-    finished = len(plan.jobs) - len(remaining.jobs)
-    _announce(
-        store,
-        remaining,
-        f"resuming {sweep.info.run_name}: {finished} of {len(plan.jobs)} jobs are done; to do",
-        threads,
-    )
+    ended = done(store, sweep.info.run_id)
+    remaining = plan.without(ended)
+    finished = f"{len(plan.jobs) - len(remaining.jobs)} of {len(plan.jobs)}" if not plan.guided else str(len(ended))
+    _announce(store, remaining, f"resuming {sweep.info.run_name}: {finished} jobs are done; to do", threads)
     store.client.update_run(sweep.info.run_id, status="RUNNING")
     run = Recorder(store.client, sweep.info.run_id)
     run.tags(process())

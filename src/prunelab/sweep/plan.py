@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,13 +31,18 @@ class PlannedJob:
 class Plan:
     """A sweep's jobs, none twice, all checked.
 
-    `guided`: a sweep that decides as it goes; its jobs are then only those that are known to be possible, one of each
-    kind, and it cannot be resumed.
+    `conditions`: what a sweep that decides as it goes decides by, JSON-like; its jobs are then only those that are
+    known to be possible, one of each kind.
     """
 
     name: str
     jobs: tuple[PlannedJob, ...]
-    guided: bool = False
+    conditions: Mapping[str, Any] | None = None
+
+    @property
+    def guided(self) -> bool:
+        """Whether it decides as it goes."""
+        return self.conditions is not None
 
     @property
     def told_by(self) -> tuple[str, ...]:
@@ -68,7 +73,7 @@ class Plan:
         told_by = self.told_by
         return {
             "name": self.name,
-            "guided": self.guided,
+            **({"conditions": dict(self.conditions)} if self.conditions is not None else {}),
             "jobs": [
                 {
                     "name": planned.job.name_told_by(told_by),
@@ -81,7 +86,9 @@ class Plan:
         }
 
     def without(self, config_hashes: set[str]) -> Plan:
-        """The plan less the jobs that are done."""
+        """The plan less the jobs that are done; one that decides as it goes stays as it is."""
+        if self.guided:
+            return self
         return Plan(self.name, tuple(planned for planned in self.jobs if planned.hash not in config_hashes))
 
 

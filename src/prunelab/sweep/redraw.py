@@ -56,7 +56,7 @@ def main() -> None:
             _list_jobs(job, arguments.sweeps or ["last"])
         else:
             _report(job, arguments.sweeps or ["last"], arguments.output, Bars(arguments.bars))
-    except PrunelabError as error:
+    except (PrunelabError, OSError) as error:
         sys.exit(f"prunelab-report: {error}")
 
 
@@ -66,6 +66,7 @@ def _report(job: Job, wanted: Sequence[str], output: Path | None, bars: Bars) ->
     from prunelab.sweep.publish import publish
     from prunelab.tracking.existing import existing_store
     from prunelab.tracking.find import find_sweep
+    from prunelab.tracking.moved import refuse_outside
     from prunelab.tracking.read import recorded_sweep
     from prunelab.tracking.recorder import Recorder
 
@@ -76,6 +77,7 @@ def _report(job: Job, wanted: Sequence[str], output: Path | None, bars: Bars) ->
     if output is not None or len(sweeps) > 1:
         compare(store, sweeps, output or OUTPUT, bars)
         return
+    refuse_outside(sweeps[0].info.artifact_uri, job.tracking.artifacts)
     close_abandoned(store, sweeps[0])
     record = Recorder(store.client, sweeps[0].info.run_id)
     publish(store, record, recorded_sweep(store, record.id), bars=bars)

@@ -23,7 +23,7 @@ def main() -> None:
     try:
         with suppress(KeyboardInterrupt):
             _look(overrides, arguments)
-    except PrunelabError as error:
+    except (PrunelabError, OSError) as error:
         sys.exit(f"prunelab-ui: {error}")
 
 
