@@ -157,6 +157,56 @@ def test_what_scatters_is_measured_again_and_tagged_if_it_goes_on(monkeypatch: p
     assert not metrics.time(restless, Forms({}, (COMPACTED,), "", None)).steady
 
 
+def test_a_dense_network_that_disagrees_with_its_other_instance_makes_everything_unsteady(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As seen on a busy machine: 3.84 ms and .26 ms for equal networks, each of them in every round."""
+
+    def attempt(until: int) -> tuple[Latency, int]:
+        clock = Clock(monkeypatch)
+        every = {
+            DENSE: clock.form(lambda calls: 0.00384 if calls <= until else 0.00026),
+            COMPACTED: clock.form(lambda calls: 0.00026),
+        }
+        placebo = clock.form(lambda calls: 0.00026)
+        return latency(every, torch.rand(5, 3), 1, seconds=0.05, repeats=1, placebo=placebo), clock.calls
+
+    quiet, few = attempt(until=0)
+    assert quiet.steady([DENSE, COMPACTED])
+    assert len(quiet.placebo) == TURNS
+    settled, more = attempt(until=few)
+    assert settled.steady([DENSE, COMPACTED])
+    assert settled.milliseconds(DENSE).median == pytest.approx(0.26)
+    busy, most = attempt(until=10**9)
+    assert few < more < most < 4 * few
+    assert busy.unsteadiness([DENSE, COMPACTED]) < 0.01
+    assert busy.disagreement == pytest.approx(3.84 / 0.26 - 1)
+    assert not metrics.time(busy, Forms({}, (COMPACTED,), "", None)).steady
+    tags = metrics.fastest([quiet, busy], Forms({DENSE: torch.relu}, (COMPACTED,), "", None))
+    assert tags["speed_unsteady"] == "batch 1: the unpruned network timed twice differs by 1377%"
+
+
+def test_it_does_not_matter_which_instance_is_the_slow_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    own, slow = clock.form(lambda calls: 0.002), clock.form(lambda calls: 0.0023)
+    found = latency({DENSE: own}, torch.rand(5, 3), 1, seconds=0.05, repeats=1, placebo=slow)
+    assert found.disagreement == pytest.approx(0.15)
+    assert not found.steady([DENSE])
+
+
+@pytest.mark.parametrize("measure", [EAGER, ONNX], ids=["eager", "onnxruntime"])
+def test_the_placebo_is_the_dense_network_in_an_instance_of_its_own(measure: Measure) -> None:
+    dense, images = mlp(9, 4, [8, 7]), torch.rand(11, 1, 3, 3)
+    every = networks(dense, pruned(dense, "neuron", 60.0, images), (1, 3, 3))
+    found = forms(every, measure, CPU)
+    with torch.no_grad():
+        expected = dense(images)
+        for weight in dense.parameters():
+            weight.zero_()
+        assert found.placebo is not None
+        assert torch.allclose(torch.as_tensor(found.placebo(images)), expected, atol=1e-5)
+
+
 @pytest.mark.parametrize("size", [1, 5, 12])
 def test_a_batch_has_the_size_that_was_asked_for(size: int) -> None:
     seen = set()
@@ -179,3 +229,10 @@ def test_what_this_machine_cannot_measure_is_refused_by_its_key(monkeypatch: pyt
     monkeypatch.setattr(compiled, "COMPILERS", ("no-such-compiler",))
     monkeypatch.delenv("CXX", raising=False)
     assert "needs a C++ compiler" in refused("measure.beside=[compile]")
+    monkeypatch.setenv("CXX", "a-compiler")
+    monkeypatch.setattr(compiled, "_failure", lambda: "torch.compile does not work here: no Python.h")
+    assert "measure.runtime=compile is refused: torch.compile does not work here" in refused("measure.runtime=compile")
+    monkeypatch.setattr(compiled, "_failure", lambda: None)
+    many = compose_job(["measure.runtime=compile", "measure.batch_sizes=[1,2,3,4,5,6,7,8,9]"]).measure
+    with pytest.raises(ConfigError, match="accepts up to 8"):
+        timing.check(many, CPU)
