@@ -7,7 +7,7 @@ PYTEST := OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest
 PORT ?= 5000
 HOST = 127.0.0.1
 
-.PHONY: help setup sweep ui server test soak bench zoo breakeven lint format clean
+.PHONY: help setup sweep ui server test soak bench zoo breakeven deploy peers lint format clean
 
 help:  ## this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -48,6 +48,13 @@ zoo: $(READY)  ## structured pruning tried on every torchvision classifier: docs
 
 breakeven: $(READY)  ## from which sparsity on sparse products pay on this machine: docs/breakeven.md
 	$(BIN)/python -m benchmarks.breakeven --write
+
+deploy: $(READY)  ## size, accuracy and time of the report's network with 80% of its neurons removed, in int8
+	$(BIN)/python -m benchmarks.deploy $(ARGUMENTS)
+
+peers: $(READY)  ## Torch-Pruning on the same networks: docs/peers.md: make peers [ARGUMENTS='mlp --seeds 5']
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[peers]'
+	$(BIN)/python -m benchmarks.peers --write $(ARGUMENTS)
 
 lint: $(READY)  ## ruff and mypy
 	$(BIN)/ruff check .

@@ -162,23 +162,25 @@ def test_a_dense_network_that_disagrees_with_its_other_instance_makes_everything
 ) -> None:
     """As seen on a busy machine: 3.84 ms and .26 ms for equal networks, each of them in every round."""
 
-    def attempt(until: int) -> tuple[Latency, int]:
+    def attempt(until: int, attempts: int = ATTEMPTS) -> tuple[Latency, int]:
         clock = Clock(monkeypatch)
         every = {
             DENSE: clock.form(lambda calls: 0.00384 if calls <= until else 0.00026),
             COMPACTED: clock.form(lambda calls: 0.00026),
         }
         placebo = clock.form(lambda calls: 0.00026)
-        return latency(every, torch.rand(5, 3), 1, seconds=0.05, repeats=1, placebo=placebo), clock.calls
+        found = latency(every, torch.rand(5, 3), 1, seconds=0.05, repeats=1, attempts=attempts, placebo=placebo)
+        return found, clock.calls
 
-    quiet, few = attempt(until=0)
+    quiet, _ = attempt(until=0)
     assert quiet.steady([DENSE, COMPACTED])
     assert len(quiet.placebo) == TURNS
-    settled, more = attempt(until=few)
+    _, one = attempt(until=10**9, attempts=1)
+    settled, two = attempt(until=one)
     assert settled.steady([DENSE, COMPACTED])
     assert settled.milliseconds(DENSE).median == pytest.approx(0.26)
-    busy, most = attempt(until=10**9)
-    assert few < more < most < 4 * few
+    busy, three = attempt(until=10**9)
+    assert one < two < three < ATTEMPTS * one
     assert busy.unsteadiness([DENSE, COMPACTED]) < 0.01
     assert busy.disagreement == pytest.approx(3.84 / 0.26 - 1)
     assert not metrics.time(busy, Forms({}, (COMPACTED,), "", None)).steady
