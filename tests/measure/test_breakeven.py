@@ -9,8 +9,9 @@ import torch
 from benchmarks.breakeven import (
     BLOCK,
     BSR,
-    COLUMNS,
     CSR,
+    PIECE,
+    PIECES,
     QUICK,
     SCIPY,
     SPARSE,
@@ -27,8 +28,8 @@ from prunelab.measure.latency import DENSE, Latency
 
 
 def test_every_form_computes_the_same_product_and_exactly_the_share_is_removed() -> None:
-    images = torch.rand(5, 1, 1, 32)
-    every = forms((64, 32), 75, images)
+    images = torch.rand(PIECE + 5, 1, 1, 32)
+    every = forms((64, 32), 75)
     scattered, blocks = weights((64, 32), 75, 1), weights((64, 32), 75, BLOCK)
     assert [int((each == 0).sum()) for each in (scattered, blocks)] == [1536, 1536]
     for name, run in every.items():
@@ -63,5 +64,5 @@ def test_a_small_setting_gives_the_whole_table_and_its_picture(
     written = table(cases)
     lines = [line for line in written.splitlines() if line.startswith("| 64 x 32")]
     assert len(lines) == 2 + 2 * 2
-    assert f"| out x in | batch | removed | {DENSE} | {ONNX} | {CSR} | {COLUMNS} | {SCIPY} | {BSR} |" in written
+    assert f"| out x in | batch | removed | {DENSE} | {ONNX} | {CSR} | {PIECES} | {SCIPY} | {BSR} |" in written
     assert "CSR, torch" in capsys.readouterr().out
