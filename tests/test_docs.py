@@ -32,7 +32,7 @@ from prunelab.reading import CONF
 from tests.conftest import Outcome, Project, in_process, new_project
 
 ROOT = Path(__file__).parents[1]
-FEW_COMMANDS = ("arithmetic.md", "zoo.md", "breakeven.md", "definitions.md", "performance.md")
+FEW_COMMANDS = ("arithmetic.md", "zoo.md", "breakeven.md", "peers.md", "definitions.md", "performance.md")
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 SCRIPTS = {entry.name: entry for entry in distribution("prunelab").entry_points.select(group="console_scripts")}
 COMMANDS = (*SCRIPTS, "make", "pip", "createdb")

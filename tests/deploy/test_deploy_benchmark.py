@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 from benchmarks.deploy import Seed, job, measured, summary
 from benchmarks.onnx_parts import Parts, parts_of
+from tests.conftest import SMALL, Project
 from tests.small import mlp
 
 from prunelab.runtime.int8 import quantized
@@ -25,9 +24,8 @@ def test_the_bytes_of_an_int8_file_are_its_weights_and_little_else() -> None:
     assert (whole.weights, whole.numbers) == (0, 4 * parts.weights)
 
 
-def test_a_job_on_the_digits_is_exported_and_measured(tmp_path: Path) -> None:
-    small = ["data=digits", "model=mlp_small", "training.epochs=2", f"paths.root={tmp_path}", "measure.seconds=0.001"]
-    found = measured(job(0, small))
+def test_a_job_on_the_digits_is_exported_and_measured(project: Project) -> None:
+    found = measured(job(0, [*SMALL, f"paths.root={project.folder}"]))
     assert found.smaller == found.dense_bytes / found.int8.total > 1
     assert found.int8.metadata > 500
     assert min(found.float32_ms, found.int8_ms, found.int8_accuracy) > 0
