@@ -116,7 +116,7 @@ def measure(setting: Setting) -> list[Case]:
     """Every combination; a case that is unsteady is tried again as long as there is time for it."""
     wanted = list(product(setting.shapes, setting.removed, setting.batches))
     start = time.monotonic()
-    cases = []
+    cases: list[Case] = []
     for shape, removed, batch in wanted:
         images = torch.rand(batch, 1, 1, shape[1])
         late = (time.monotonic() - start) / BUDGET > len(cases) / len(wanted)

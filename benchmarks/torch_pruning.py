@@ -94,6 +94,8 @@ def _once(given: Prepared, scope: str, ratio: float) -> Peer:
         pruning_ratio=ratio,
         ignored_layers=[output],
     )
+    for mine, theirs in zip(own.parameters(), given.network.parameters(), strict=True):  # a copy has no gradients
+        mine.grad = None if theirs.grad is None else theirs.grad.clone()
     pruner.step()
     seconds = given.seconds + time.perf_counter() - start
     own.zero_grad()

@@ -47,4 +47,4 @@ def compiled(network: nn.Module) -> Callable[[Tensor], Tensor]:
 
     # torch counts how often the code of a function was compiled, and gives up. Each network has a code of its own.
     own = FunctionType(run.__code__.replace(), run.__globals__, run.__name__, closure=run.__closure__)
-    return torch.compile(own, dynamic=False, fullgraph=True)  # type: ignore[no-any-return]
+    return torch.compile(own, dynamic=False, fullgraph=True)
