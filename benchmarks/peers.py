@@ -17,7 +17,7 @@ import prunelab  # before numpy and torch, whose arithmetic it fixes
 import argparse
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -38,7 +38,11 @@ from prunelab.measure.forms import onnx_operator
 from prunelab.measure.latency import DENSE, Latency, latency
 from prunelab.measure.quality import evaluate
 from prunelab.network.chain import Operator
+from prunelab.network.subject import graph_of
 from prunelab.pruning.calibration import Calibration, calibration
+from prunelab.pruning.granularity import granularity_of
+from prunelab.pruning.prune import Pruned
+from prunelab.recovery.batch_norm import reestimated
 from prunelab.runtime.onnx import onnx_bytes
 from prunelab.tracking.store import open_store
 from prunelab.training.baseline import baseline
@@ -91,11 +95,17 @@ def compared(wanted: Job, removed: Iterable[float]) -> list[Entry]:
     dataset = dataset_of(wanted.data)
     trained = baseline(wanted, dataset, open_store(wanted.tracking, wanted.experiment_name))
     given = calibration(dataset.train, wanted.calibration.images, wanted.seed)
+    graph = graph_of(wanted.model, dataset)
     ready = {name: peer.prepared(trained.network, name, given) for name in peer.IMPORTANCES}
+
+    def finished(network: nn.Module) -> nn.Module:
+        """Given what prunelab's networks have: BatchNorm's statistics estimated again, by the same function."""
+        return reestimated(Pruned(network, graph, [], {}, granularity_of(wanted.method)), given).network
+
     entries = []
     for percentage in removed:
         print(f"{wanted.model.name}, seed {wanted.seed}: {percentage:g}% ...", file=sys.stderr, flush=True)
-        entries += _at(wanted, trained.network, dataset, given, ready, percentage)
+        entries += _at(wanted, trained.network, dataset, given, ready, percentage, finished)
     return entries
 
 
@@ -106,6 +116,7 @@ def _at(
     given: Calibration,
     ready: dict[str, peer.Prepared],
     percentage: float,
+    finished: Callable[[nn.Module], nn.Module],
 ) -> list[Entry]:
     """Everyone at one percentage: prunelab first, which says how many multiply-adds the others have to leave."""
     networks: dict[str, tuple[nn.Module, float]] = {DENSE_ROW: (dense, 0.0)}
@@ -114,7 +125,7 @@ def _at(
         try:
             small = prunelab.prune(
                 *(dense, given.images, method, percentage, "multiply_adds", "least_squares"),
-                recovery_options={"steps": STEPS},
+                recovery_options={"steps": STEPS, "batch_norm": True},
                 seed=wanted.seed,
             ).network
         except ConfigError as refusal:
@@ -131,7 +142,7 @@ def _at(
                 found = peer.pruned(own, scope, left)
             except peer.NothingToPrune:
                 continue
-            networks[f"Torch-Pruning, {name}, {scope}"] = (found.network, found.seconds)
+            networks[f"Torch-Pruning, {name}, {scope}"] = (finished(found.network), found.seconds)
     times = _times([network for network, _ in networks.values()], dataset)
     entries = []
     for (name, (network, seconds)), form in zip(networks.items(), times.turns, strict=True):

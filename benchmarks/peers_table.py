@@ -50,7 +50,9 @@ def page(entries: Sequence[Entry], batch: int, steps: int, theirs: str) -> str:
         "",
         f"- prunelab: the criterion, global, in {steps} steps with least squares after each; no gradients, no labels.",
         f"- {THEIRS}: `BasePruner`, one step, its defaults; the largest pruning ratio that leaves no fewer MACs than",
-        "  prunelab does. Taylor and Hessian have gradients of the loss on the same calibration images.",
+        "  prunelab does. Taylor and Hessian have gradients of the loss on the same calibration images (Hessian on the",
+        "  first 512).",
+        "- In both BatchNorm's statistics are estimated again on the calibration images, by the same function.",
         f"- *best of {THEIRS}* is the row with most validation accuracy, chosen for each seed.",
         "",
     ]

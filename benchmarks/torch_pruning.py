@@ -28,6 +28,9 @@ IMPORTANCES: Mapping[str, Callable[[], Any]] = {
 SCOPES = {"global": True, "per layer": False}
 HALVINGS = 12
 """Of the range of pruning ratios: the last step is a 4096th of the channels."""
+AT_ONCE = 500
+ONE_BY_ONE = 512
+"""Images whose gradients are taken together, and those of which each has its own (Hessian)."""
 
 
 class NothingToPrune(Exception):
@@ -106,18 +109,21 @@ def _gradients(network: nn.Module, importance: str, calibration: Calibration) ->
     """What an importance reads from `.grad`: the gradient of the mean loss, or the mean of each image's squared."""
     assert calibration.labels is not None
     if importance == "Taylor":
-        functional.cross_entropy(network(calibration.images), calibration.labels).backward()
+        parts = (calibration.images.split(AT_ONCE), calibration.labels.split(AT_ONCE))
+        for images, labels in zip(*parts, strict=True):
+            (functional.cross_entropy(network(images), labels, reduction="sum") / len(calibration)).backward()
     if importance == "Hessian":
         # Its own accumulate_grad asks for parameters by name and keeps them by tensor: only the last image would count.
         sums = [torch.zeros_like(each) for each in network.parameters()]
-        for image, label in zip(calibration.images, calibration.labels, strict=True):
+        seen = calibration.images[:ONE_BY_ONE], calibration.labels[:ONE_BY_ONE]
+        for image, label in zip(*seen, strict=True):
             network.zero_grad()
             functional.cross_entropy(network(image.unsqueeze(0)), label.unsqueeze(0)).backward()
             for total, each in zip(sums, network.parameters(), strict=True):
                 if each.grad is not None:
                     total += each.grad.square()
         for total, each in zip(sums, network.parameters(), strict=True):
-            each.grad = total / len(calibration)
+            each.grad = total / len(seen[0])
 
 
 @torch.no_grad()
