@@ -192,7 +192,7 @@ def _cell(case: Case, form: str) -> str:
     if form not in case.times.turns:
         return ""
     time = case.times.milliseconds(form)
-    if time.relative > STEADY:
+    if not case.times.quiet or time.relative > STEADY:
         return "unsteady"
     gain = case.gain(form) if form in SPARSE else None
     return f"{time.median:.4g}" + ("" if gain is None else f" ({gain:.2f}x)")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from prunelab.measure.latency import AGREEING, DENSE, STEADY, Latency
+from prunelab.measure.latency import DENSE, STEADY, Latency
 
 ONNX = "dense, onnxruntime"
 
@@ -26,5 +26,4 @@ class Case:
     def gain(self, form: str) -> float | None:
         """Times as fast as the faster dense form; None where the times scatter too much to say."""
         speedup = self.times.speedup(form, over=self.dense)
-        trusted = speedup.relative <= STEADY and self.times.disagreement <= AGREEING
-        return speedup.median if trusted else None
+        return speedup.median if self.times.quiet and speedup.relative <= STEADY else None

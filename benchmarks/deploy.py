@@ -105,8 +105,13 @@ def measured(wanted: Job) -> Seed:
         int8_accuracy=metrics[names.INT8_ACCURACY],
         float32_ms=metrics[names.latency(BATCH, "compacted")],
         int8_ms=metrics[names.int8(names.latency(BATCH))],
-        unsteady=recorded.tags.get(names.SPEED_UNSTEADY, ""),
+        unsteady=_unsteady(recorded.tags.get(names.SPEED_UNSTEADY, "")),
     )
+
+
+def _unsteady(tag: str) -> str:
+    """What the tag says of the batch that is looked at."""
+    return next((part for part in tag.split(", ") if part.startswith(f"batch {BATCH}: ")), "")
 
 
 def table(found: Sequence[Seed]) -> Table:

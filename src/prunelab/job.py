@@ -19,7 +19,6 @@ from prunelab.measure import forms as timing
 from prunelab.measure.files import saved
 from prunelab.measure.int8 import Int8, int8_of
 from prunelab.measure.latency import latency
-from prunelab.measure.load import load
 from prunelab.measure.quality import Quality, evaluate
 from prunelab.measure.size import dense_size, ratio, remaining_size
 from prunelab.names import Kind
@@ -176,7 +175,6 @@ def _time(
         record.tags({names.SPEED_NOT_MEASURED: str(error)})
         return None
     images = dataset.test.take(max(measure.batch_sizes))
-    record.tags({names.SPEED_LOAD: str(load())})
     with torchs_own_operators():
         measured = [
             latency(every.operators, images, size, measure.seconds, measure.repeats, placebo=every.placebo)

@@ -20,6 +20,7 @@ from prunelab.measure import forms as timing
 from prunelab.measure import latency as measuring
 from prunelab.measure.forms import COMPACTED, CSR, INT8, INT8_DENSE, MASKED, Forms, Networks, forms
 from prunelab.measure.latency import ATTEMPTS, DENSE, STEADY, TURNS, Latency, latency
+from prunelab.measure.load import Load
 from prunelab.network.chain import chain, csr_chain
 from prunelab.pruning.calibration import Calibration
 from prunelab.pruning.compaction import compact
@@ -93,12 +94,16 @@ def test_other_runtimes_and_int8_are_timed_beside_the_reported_one() -> None:
     assert recorded["latency/batch_3_ms"] == recorded["latency/compacted_batch_3_ms"]
 
 
-class Clock:
-    """A clock that only advances when a form is run."""
+QUIET, BUSY = Load(0.1, own=2, cores=2, average=2.0), Load(1.9, own=2, cores=2, average=4.0)
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+
+class Clock:
+    """A clock that only advances when a form is run, on a machine that others leave alone, or not."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, load: Load = QUIET) -> None:
         self.now, self.calls = 0.0, 0
         monkeypatch.setattr(measuring.time, "perf_counter", lambda: self.now)
+        monkeypatch.setattr(measuring, "watching", lambda: lambda: load)
 
     def form(self, seconds: Callable[[int], float]) -> Callable[[Tensor], Tensor]:
         """Takes `seconds`, given how many calls there were of any form."""
@@ -122,7 +127,7 @@ def test_a_slower_form_measures_slower_and_the_fastest_pruned_one_is_reported(mo
     assert found.fastest([MASKED, COMPACTED, CSR]) == COMPACTED
     assert found.speedup(COMPACTED).median == pytest.approx(4)
     tags = metrics.fastest([found], Forms(every, (MASKED, COMPACTED, CSR), "a runtime, 1 thread", None))
-    assert tags == {"fastest/batch_2": COMPACTED, "speed_runtime": "a runtime, 1 thread"}
+    assert tags == {"fastest/batch_2": COMPACTED, "speed_runtime": "a runtime, 1 thread", "speed_load": str(QUIET)}
 
 
 def test_a_machine_that_becomes_slower_on_the_way_changes_no_speedup(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,6 +191,18 @@ def test_a_dense_network_that_disagrees_with_its_other_instance_makes_everything
     assert not metrics.time(busy, Forms({}, (COMPACTED,), "", None)).steady
     tags = metrics.fastest([quiet, busy], Forms({DENSE: torch.relu}, (COMPACTED,), "", None))
     assert tags["speed_unsteady"] == "batch 1: the unpruned network timed twice differs by 1377%"
+
+
+def test_times_that_were_taken_while_others_had_the_cores_are_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As seen: the dense networks agree, and a network in int8 takes four times as long as on a quiet machine."""
+    clock = Clock(monkeypatch, BUSY)
+    every = {DENSE: clock.form(lambda calls: 0.004), COMPACTED: clock.form(lambda calls: 0.002)}
+    found = latency(every, torch.rand(5, 3), 1, seconds=0.05, repeats=1, placebo=clock.form(lambda calls: 0.004))
+    assert found.unsteadiness([DENSE, COMPACTED]) == pytest.approx(0, abs=1e-9)
+    assert not found.steady([DENSE, COMPACTED])
+    tags = metrics.fastest([found], Forms({DENSE: torch.relu}, (COMPACTED,), "", None))
+    assert tags["speed_unsteady"] == "batch 1: 1.9 cores were missing"
+    assert tags["speed_load"] == str(BUSY)
 
 
 def test_it_does_not_matter_which_instance_is_the_slow_one(monkeypatch: pytest.MonkeyPatch) -> None:

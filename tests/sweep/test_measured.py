@@ -49,8 +49,7 @@ def test_speed_is_measured_dense_against_every_form_of_the_pruned_network(swept:
         forms = ["compacted", *(["csr"] if run.data.params["method"] == "weight" else [])]
         assert run.data.tags["speed_runtime"].startswith("onnxruntime ")
         assert "1 thread" in run.data.tags["speed_runtime"]
-        assert "load average" in run.data.tags["speed_load"]
-        assert "1 thread of its own" in run.data.tags["speed_load"]
+        assert run.data.tags["speed_load"].startswith("1 thread on ")
         for size in (1, 1024):
             times = {form: metrics[f"latency/{form}_batch_{size}_ms"] for form in forms}
             fastest = min(times, key=times.__getitem__)

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from prunelab.measure.latency import DENSE, Latency, latency
-from prunelab.measure.load import load
 from prunelab.network.chain import Operator
 from prunelab.runtime.onnx import version
 
@@ -27,7 +26,7 @@ def file_times(one: Logits, another: Logits, images: Tensor, sizes: Sequence[int
 
 
 def times_in_words(times: Sequence[Latency], is_onnx: bool) -> str:
-    """The median of each batch size and its interquartile range, with what ran it and how busy the machine is."""
+    """The median of each batch size and its interquartile range, with what ran it, and who disturbed it."""
     words = []
     for each in times:
         time = each.milliseconds(DENSE)
@@ -35,7 +34,8 @@ def times_in_words(times: Sequence[Latency], is_onnx: bool) -> str:
         words.append(f"{text if each.steady([DENSE]) else 'too unsteady to say'} for a batch of {each.batch_size:,}")
     runtime = version() if is_onnx else f"torch {torch.__version__}"
     threads = torch.get_num_threads()
-    return f"latency: {', '.join(words)}; {runtime}, {threads} thread{'' if threads == 1 else 's'}; {load()}"
+    busy = "".join(f"; others kept {each.load.others:.1f} cores busy" for each in times if not each.quiet and each.load)
+    return f"latency: {', '.join(words)}; {runtime}, {threads} thread{'' if threads == 1 else 's'}{busy}"
 
 
 def _operator(run: Logits) -> Operator:

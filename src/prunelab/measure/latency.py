@@ -5,7 +5,7 @@ is the median over rounds of dense / pruned, each within its round. What scatter
 
 Times can be steady and wrong: on a busy machine one of two equal networks may take many times as long as the other, in
 every round. So the dense network is timed a second time as a separate instance, a placebo. Where the two disagree,
-nothing that was measured beside them is trusted.
+nothing that was measured beside them is trusted; nor is it where other processes left too few cores.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from statistics import median, quantiles
 import torch
 from torch import Tensor
 
+from prunelab.measure.load import Load, watching
 from prunelab.network.chain import Operator
 
 DENSE = "dense"
@@ -29,6 +30,8 @@ STEADY = 0.2
 """The interquartile range of a time, or of a speedup, may be this share of its median."""
 AGREEING = 0.1
 """The slower of two instances of one network may take this share longer than the other."""
+SHORT = 0.5
+"""Cores that may be missing for this process's threads and what other processes do."""
 ATTEMPTS = 3
 SLOW = 0.005
 """Seconds; a call that takes longer needs no call before it to warm up the caches."""
@@ -51,12 +54,14 @@ class Spread:
 class Latency:
     """Seconds that one batch took in each form, turn by turn; the n-th turns of all forms are of one round.
 
-    `placebo` are those of the second instance of the dense network; empty where there was none.
+    `placebo` are those of the second instance of the dense network; empty where there was none. `load`: how busy the
+    machine was meanwhile; None: not known, or on a GPU of no account.
     """
 
     batch_size: int
     turns: Mapping[str, Sequence[float]]
     placebo: Sequence[float] = ()
+    load: Load | None = None
 
     def milliseconds(self, form: str) -> Spread:
         """Of one batch."""
@@ -84,13 +89,23 @@ class Latency:
         ratio = _ratio(self.turns[DENSE], self.placebo).median
         return max(ratio, 1 / ratio) - 1
 
-    def doubt(self, forms: Sequence[str]) -> float:
-        """How far these forms' times are from what is trusted, as a multiple of it: up to 1 they are reported."""
-        return max(self.unsteadiness(forms) / STEADY, self.disagreement / AGREEING)
+    @property
+    def short(self) -> float:
+        """Cores that were missing."""
+        return 0.0 if self.load is None else self.load.short
+
+    @property
+    def quiet(self) -> bool:
+        """Whether the machine was such that its times can be trusted."""
+        return self.disagreement <= AGREEING and self.short <= SHORT
 
     def steady(self, forms: Sequence[str]) -> bool:
         """Whether the times of these forms are to be trusted."""
-        return self.doubt(forms) <= 1
+        return self.quiet and self.unsteadiness(forms) <= STEADY
+
+    def doubt(self, forms: Sequence[str]) -> float:
+        """How far these forms' times are from what is trusted, as a multiple of it: up to 1 they are steady."""
+        return max(self.unsteadiness(forms) / STEADY, self.disagreement / AGREEING, self.short / SHORT)
 
 
 @torch.no_grad()
@@ -106,9 +121,9 @@ def latency(
     """Time a batch of `images` ([n, ...], repeated as often as it takes); `forms` begins with the dense network.
 
     Each of `repeats` x `TURNS` rounds gives every form a turn of about `seconds` / `TURNS`, at least one call, and the
-    last one to `placebo`, another instance of the dense network. As long as a form is unsteady, or the two instances
-    disagree, all are measured again, up to `attempts` times; the attempt that is to be trusted most is returned.
-    Torch's threads are those that are set.
+    last one to `placebo`, another instance of the dense network. As long as a form is unsteady, the two instances
+    disagree, or cores are missing, all are measured again, up to `attempts` times; the attempt that is to be trusted
+    most is returned. Torch's threads are those that are set.
     """
     batch = images[torch.arange(batch_size, device=images.device) % len(images)]
     timed = _on_cuda if batch.is_cuda else _on_cpu
@@ -118,12 +133,14 @@ def latency(
     with _undisturbed():
         paces = [_pace(run, batch, seconds / TURNS, timed) for run in runs]
         for _ in range(max(1, attempts)):
+            load = watching()
             rounds = [
                 [_turn(run, batch, pace, timed) for run, pace in zip(runs, paces, strict=True)]
                 for _ in range(TURNS * repeats)
             ]
             columns = list(zip(*rounds, strict=True))
-            found = Latency(batch_size, dict(zip(names, columns, strict=False)), *columns[len(names) :])
+            turns, extra = dict(zip(names, columns, strict=False)), columns[len(names) :]
+            found = Latency(batch_size, turns, extra[0] if extra else (), None if batch.is_cuda else load())
             if best is None or found.doubt(names) < best.doubt(names):
                 best = found
             if best.steady(names):

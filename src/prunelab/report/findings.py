@@ -37,8 +37,8 @@ def findings(results: Results) -> list[str]:
     if names.SPEED_UNSTEADY in results.rows and (unsteady := int(results.rows[names.SPEED_UNSTEADY].notna().sum())):
         sentences.append(
             f"The machine was not steady while the speed of {unsteady} of {len(results.rows)} jobs was measured (times "
-            "scatter by more than a fifth, or the unpruned network timed twice differs by more than a tenth; tag "
-            f"{names.SPEED_UNSTEADY}): those are left out. Measure on a quiet one."
+            "scatter by more than a fifth, the unpruned network timed twice differs by more than a tenth, or other "
+            f"processes took the cores; tag {names.SPEED_UNSTEADY}): those are left out. Measure on a quiet one."
         )
     if (runtime := measured_with(results.rows)) != "":
         sentences.append(f"Times are of {runtime}.")

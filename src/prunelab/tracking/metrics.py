@@ -12,7 +12,7 @@ from prunelab.graph.graph import Graph
 from prunelab.measure.files import SavedNetwork
 from prunelab.measure.forms import INT8, INT8_DENSE, Forms
 from prunelab.measure.int8 import Int8
-from prunelab.measure.latency import AGREEING, DENSE, STEADY, Latency, Spread
+from prunelab.measure.latency import AGREEING, DENSE, SHORT, STEADY, Latency, Spread
 from prunelab.measure.quality import Quality
 from prunelab.measure.size import Size, ratio
 
@@ -123,10 +123,14 @@ def speeds(latencies: Sequence[Latency], forms: Forms) -> dict[str, float]:
 
 
 def fastest(latencies: Sequence[Latency], forms: Forms) -> dict[str, str]:
-    """Tags: what ran the networks, which form was the fastest at each batch size, and which times are unsteady."""
+    """Tags: what ran the networks, how busy the machine was, which form was the fastest at each batch size, and which
+    times are not to be trusted.
+    """
     tags = {f"{names.FASTEST}batch_{each.batch_size}": each.fastest(forms.reported) for each in latencies}
     tags[names.SPEED_RUNTIME] = forms.runtime
     doubts = {each.batch_size: _doubts(each, _quoted(each, forms)) for each in latencies}
+    if loads := [each.load for each in latencies if each.load is not None]:
+        tags[names.SPEED_LOAD] = str(max(loads, key=lambda load: load.others))
     if any(doubts.values()):
         tags[names.SPEED_UNSTEADY] = ", ".join(f"batch {size}: {said}" for size, said in doubts.items() if said)
     return tags
@@ -138,6 +142,8 @@ def _doubts(measured: Latency, forms: Sequence[str]) -> str:
     said = [f"{100 * scatter:.0f}%"] if scatter > STEADY else []
     if measured.disagreement > AGREEING:
         said.append(f"the unpruned network timed twice differs by {100 * measured.disagreement:.0f}%")
+    if measured.short > SHORT:
+        said.append(f"{measured.short:.1f} cores were missing")
     return " and ".join(said)
 
 
