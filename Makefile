@@ -16,7 +16,7 @@ PORT ?= 5000
 HOST = 127.0.0.1
 ROUNDS = 10
 
-.PHONY: help setup sweep ui server test test-slow test-all soak bench zoo breakeven docs lint format clean
+.PHONY: help setup sweep ui server test test-slow test-all soak bench zoo breakeven deploy peers docs lint format clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 11
@@ -75,6 +75,13 @@ zoo: $(READY)  ## structured pruning tried on every torchvision classifier: docs
 
 breakeven: $(READY)  ## from which sparsity on sparse products pay on this machine: docs/breakeven.md
 	$(BIN)/python -m benchmarks.breakeven --write
+
+deploy: $(READY)  ## size, accuracy and time of the report's network with 80% of its neurons removed, in int8
+	$(BIN)/python -m benchmarks.deploy $(ARGUMENTS)
+
+peers: $(READY)  ## Torch-Pruning on the same networks: docs/peers.md: make peers [ARGUMENTS='mlp --seeds 5']
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[peers]'
+	$(BIN)/python -m benchmarks.peers --write $(ARGUMENTS)
 
 docs: $(READY)  ## the documentation as a site, in site/; strict: a broken link or reference fails
 	$(BIN)/mkdocs build --strict

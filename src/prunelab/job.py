@@ -182,7 +182,8 @@ def _time(
     images = dataset.test.take(max(measure.batch_sizes))
     with torchs_own_operators():
         measured = [
-            latency(every.operators, images, size, measure.seconds, measure.repeats) for size in measure.batch_sizes
+            latency(every.operators, images, size, measure.seconds, measure.repeats, placebo=every.placebo)
+            for size in measure.batch_sizes
         ]
     record.metrics({**metrics.speeds(measured, every), **metrics.models(every)})
     record.tags(metrics.fastest(measured, every))

@@ -85,6 +85,7 @@ GIT_COMMIT = "git_commit"
 GIT_DIRTY = "git_dirty"
 SPEED_NOT_MEASURED = "speed_not_measured"
 SPEED_UNSTEADY = "speed_unsteady"
+SPEED_LOAD = "speed_load"  # how busy the machine was while the networks were timed
 SPEED_RUNTIME = "speed_runtime"  # what ran the networks that were timed, with how many threads
 INT8_INSTRUCTIONS = "int8_instructions"
 INT8_NOT_MEASURED = "int8_not_measured"

@@ -36,8 +36,9 @@ def findings(results: Results) -> list[str]:
         sentences.append(f"The speed of some jobs was not measured: {'; '.join(reasons)}.")
     if names.SPEED_UNSTEADY in results.rows and (unsteady := int(results.rows[names.SPEED_UNSTEADY].notna().sum())):
         sentences.append(
-            f"The times of {unsteady} of {len(results.rows)} jobs scatter by more than a fifth (tag "
-            f"{names.SPEED_UNSTEADY}) and are left out: the machine was busy. Measure on a quiet one."
+            f"The machine was not steady while the speed of {unsteady} of {len(results.rows)} jobs was measured (times "
+            "scatter by more than a fifth, the unpruned network timed twice differs by more than a tenth, or other "
+            f"processes took the cores; tag {names.SPEED_UNSTEADY}): those are left out. Measure on a quiet one."
         )
     if (runtime := measured_with(results.rows)) != "":
         sentences.append(f"Times were measured with {runtime}.")
