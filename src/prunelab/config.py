@@ -18,6 +18,7 @@ from prunelab.choices import GranularityName, PercentageOf, Precision, RuntimeNa
 Count = Annotated[int, Field(strict=True, ge=1, description="a whole number, at least 1")]
 CountOrZero = Annotated[int, Field(strict=True, ge=0, description="a whole number, at least 0")]
 Positive = Annotated[float, Field(strict=True, gt=0, description="a number above 0")]
+Percentage = Annotated[float, Field(strict=True, ge=0, le=100, description="a number from 0 to 100")]
 NonNegative = Annotated[float, Field(strict=True, ge=0, description="a number, at least 0")]
 
 
@@ -221,15 +222,7 @@ class Job(_Section):
     measure: Measure
     calibration: Calibration
     tracking: Tracking
-    percentage: Annotated[
-        float,
-        Field(
-            strict=True,
-            ge=0,
-            le=100,
-            description="a number from 0 to 100, the share of what percentage_of counts that is removed",
-        ),
-    ]
+    percentage: Percentage
     percentage_of: PercentageOf
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**32, description="a whole number from 0 to 2**32 - 1")]
     name: str
