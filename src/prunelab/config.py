@@ -18,6 +18,7 @@ from prunelab.choices import GranularityName, PercentageOf, Precision, RuntimeNa
 Count = Annotated[int, Field(strict=True, ge=1, description="a whole number, at least 1")]
 CountOrZero = Annotated[int, Field(strict=True, ge=0, description="a whole number, at least 0")]
 Positive = Annotated[float, Field(strict=True, gt=0, description="a number above 0")]
+Seed = Annotated[int, Field(strict=True, ge=0, lt=2**32, description="a whole number from 0 to 2**32 - 1")]
 Percentage = Annotated[float, Field(strict=True, ge=0, le=100, description="a number from 0 to 100")]
 NonNegative = Annotated[float, Field(strict=True, ge=0, description="a number, at least 0")]
 
@@ -182,9 +183,10 @@ class Until(_Section):
 
 
 class Search(_Section):
-    """What a search may give up (experiment=search)."""
+    """What a search may give up, and the seeds whose mean each of its trials is; null: the job's own seed alone."""
 
     tolerance: NonNegative
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] | None = None
 
 
 class Tracking(_Section):
@@ -224,7 +226,7 @@ class Job(_Section):
     tracking: Tracking
     percentage: Percentage
     percentage_of: PercentageOf
-    seed: Annotated[int, Field(strict=True, ge=0, lt=2**32, description="a whole number from 0 to 2**32 - 1")]
+    seed: Seed
     name: str
     resume: str | None
     until: Until | None

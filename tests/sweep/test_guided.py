@@ -220,3 +220,26 @@ def test_a_result_read_back_from_the_store_is_the_one_that_was_returned(
     assert len(returned) == 3
     for result in returned:
         assert result_of(project.client.get_run(result.run_id)) == result
+
+
+def test_a_search_over_seeds_judges_each_setting_by_its_mean_and_does_not_say_test_accuracy(project: Project) -> None:
+    pytest.importorskip("optuna", reason="the extra `search` is not installed")
+    outcome = project.prunelab(
+        *("experiment=search", *SMALL, "hydra.sweeper.n_trials=3", "search.tolerance=1", "search.seeds=[3,4]"),
+        *("method=weight", "percentage=choice(20,40,60)", "recovery=none"),
+    )
+    assert outcome.status == 0, outcome.output
+    jobs = project.runs("job")
+    trials: dict[float, list[float]] = {}
+    for job in jobs:
+        trials.setdefault(job.data.metrics["percentage"], []).append(job.data.metrics["val/accuracy"])
+    assert {job.data.params["seed"] for job in jobs} == {"3", "4"}
+    assert all(len(each) == 2 for each in trials.values())
+    (sweep,) = project.runs("sweep")
+    said = sweep.data.tags["mlflow.note.content"]
+    best = sum(trials[max(trials)]) / 2
+    assert f"weight-{max(trials):g} (runs " in said
+    assert f"validation accuracy {best:.4f} against" in said
+    assert "means over 2 seeds" in said
+    verdict = json.loads(sweep.data.tags[names.VERDICTS])[0]
+    assert "test accuracy" not in verdict

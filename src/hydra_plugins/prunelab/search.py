@@ -33,6 +33,6 @@ else:
             """Run the search; exits with status 1 if it is refused or any of its jobs failed."""
             assert self.sweeper.config is not None
             choose_arithmetic(self.sweeper.config, arguments)
-            from prunelab.sweep.guided import run_search
+            from prunelab.sweep.search import run_search
 
             return run_search(self.sweeper, arguments)
