@@ -25,8 +25,11 @@ from prunelab.network.checkpoint import file_digest
 from prunelab.network.subject import graph_of
 from prunelab.plugins import imported
 
-COMPUTATION = 1
-"""Raised whenever pruning, recovery or evaluation compute something else from the same configuration."""
+COMPUTATION = 2
+"""Raised whenever pruning, recovery or evaluation compute something else from the same configuration.
+
+2: the compacted network is evaluated, not the masked one; they agree to rounding.
+"""
 TRAINING = 3
 """The same of training; older baselines are then not taken for the new ones."""
 

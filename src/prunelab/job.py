@@ -95,7 +95,7 @@ def run(
         small = compact(pruned)
         error = checked(pruned, small, dataset.validation.take(8))
 
-        test, validation = evaluate(pruned.network, dataset.test), evaluate(pruned.network, dataset.validation)
+        test, validation = evaluate(small.network, dataset.test), evaluate(small.network, dataset.validation)
         before, after = dense_size(graph, pruned.granularity), remaining_size(pruned)
         record.metrics(metrics.quality(test, validation, dense.test, dense.validation))
         record.metrics({**metrics.sizes(before, after), names.DIFFERENCE: error})
