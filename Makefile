@@ -14,8 +14,9 @@ WORKERS_OF_TESTS := --numprocesses auto --maxprocesses 4 --dist loadfile --no-lo
 SLOW := slow or browser or cluster
 PORT ?= 5000
 HOST = 127.0.0.1
+ROUNDS = 10
 
-.PHONY: help setup sweep ui server test test-slow test-all soak bench zoo breakeven docs lint format clean
+.PHONY: help setup sweep ui server test test-slow test-all soak bench zoo breakeven deploy peers docs lint format clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 11
@@ -63,8 +64,8 @@ test-slow: $(READY)  ## the others: marked slow, browser (needs Chromium) or clu
 test-all: $(READY)  ## every test once: test and test-slow
 	$(PYTEST) $(WORKERS_OF_TESTS)
 
-soak: $(READY)  ## the long versions: 20 starts of 8 workers on a fresh store, 20 kills at random moments
-	PRUNELAB_ROUNDS=20 $(PYTEST) tests/sweep/test_parallel.py tests/sweep/test_interruption.py
+soak: $(READY)  ## the long versions, ROUNDS=10 each: starts of 8 workers, kills, servers away, full disks, moved stores
+	PRUNELAB_ROUNDS=$(ROUNDS) $(PYTEST) tests/sweep/test_parallel.py tests/sweep/test_interruption.py tests/sweep/test_soak.py
 
 bench: $(READY)  ## benchmarks, as ratios
 	$(BIN)/python -m benchmarks
@@ -74,6 +75,13 @@ zoo: $(READY)  ## structured pruning tried on every torchvision classifier: docs
 
 breakeven: $(READY)  ## from which sparsity on sparse products pay on this machine: docs/breakeven.md
 	$(BIN)/python -m benchmarks.breakeven --write
+
+deploy: $(READY)  ## size, accuracy and time of the report's network with 80% of its neurons removed, in int8
+	$(BIN)/python -m benchmarks.deploy $(ARGUMENTS)
+
+peers: $(READY)  ## Torch-Pruning on the same networks: docs/peers.md: make peers [ARGUMENTS='mlp --seeds 5']
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[peers]'
+	$(BIN)/python -m benchmarks.peers --write $(ARGUMENTS)
 
 docs: $(READY)  ## the documentation as a site, in site/; strict: a broken link or reference fails
 	$(BIN)/mkdocs build --strict

@@ -1,6 +1,7 @@
 """`make bench`: run the benchmarks, print their ratios, write them to `benchmarks/results/latest.json`.
 
-python -m benchmarks [NAME ...]   training, jobs, recovering, startup, whole_report, arithmetic; growth, server if named
+python -m benchmarks [NAME ...]   training, jobs, recovering, latency, startup, whole_report, arithmetic; if named also
+                                  growth, server
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import arithmetic, growth, jobs, recovering, server, startup, training, whole_report
+from benchmarks import arithmetic, growth, jobs, latency, recovering, server, startup, training, whole_report
 from benchmarks.ratio import Ratio
 from prunelab.tracking.environment import git_state, machine, versions
 
@@ -22,6 +23,7 @@ BENCHMARKS: dict[str, Callable[[], list[Ratio]]] = {
     "training": training.measure,
     "jobs": jobs.measure,
     "recovering": recovering.measure,
+    "latency": latency.measure,
     "startup": startup.measure,
     "whole_report": whole_report.measure,
     "arithmetic": arithmetic.measure,
@@ -66,8 +68,8 @@ def _table(ratios: list[Ratio]) -> Table:
     for ratio in ratios:
         table.add_row(
             ratio.name,
-            f"{ratio.ours:.3f}",
-            f"{ratio.theirs:.3f}",
+            _seconds(ratio.ours),
+            _seconds(ratio.theirs),
             f"{ratio.value:.2f}",
             _target(ratio),
             str(ratio.repeats),
@@ -76,10 +78,16 @@ def _table(ratios: list[Ratio]) -> Table:
     return table
 
 
+def _seconds(value: float) -> str:
+    return f"{value:.3f}" if value >= 0.1 else f"{value:.3g}"
+
+
 def _target(ratio: Ratio) -> str:
-    """The longest time, the largest ratio, or none."""
+    """The longest time, the largest ratio (with the smallest, where there is one), or none."""
     if ratio.seconds is not None:
         return f"<= {ratio.seconds:.3g} s"
+    if ratio.least is not None:
+        return f"{ratio.least:.3g} to {ratio.target:.3g}"
     return "" if ratio.target is None else f"<= {ratio.target:.3g}"
 
 

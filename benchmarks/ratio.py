@@ -10,7 +10,7 @@ from statistics import median
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """`ours` and `theirs` in seconds; good enough are a ratio up to `target` and a time up to `seconds`."""
+    """`ours` and `theirs` in seconds; good enough are a ratio from `least` to `target` and a time up to `seconds`."""
 
     name: str
     ours: float
@@ -18,6 +18,7 @@ class Ratio:
     target: float | None
     repeats: int
     seconds: float | None = None
+    least: float | None = None
 
     @property
     def value(self) -> float:
@@ -27,7 +28,7 @@ class Ratio:
     @property
     def met(self) -> bool:
         """Whether the targets are reached."""
-        ratio = self.target is None or self.value <= self.target
+        ratio = (self.target is None or self.value <= self.target) and (self.least is None or self.value >= self.least)
         return ratio and (self.seconds is None or self.ours <= self.seconds)
 
 

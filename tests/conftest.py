@@ -79,7 +79,7 @@ class Project:
         """Run the command in this process."""
         return in_process("prunelab", main, self.folder, *arguments)
 
-    def in_a_process(self, *arguments: str, **environment: str) -> Outcome:
+    def in_a_process(self, *arguments: str, timeout: float = 300, **environment: str) -> Outcome:
         """Run the command as a person does, in a process of its own."""
         done = subprocess.run(
             [sys.executable, "-m", "prunelab", *arguments],
@@ -88,7 +88,7 @@ class Project:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=300,
+            timeout=timeout,
             check=False,
         )
         return Outcome(done.returncode, done.stdout)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import pty
+import shlex
 import subprocess
 import sys
-from importlib.metadata import distribution
+from importlib.metadata import distribution, version
 from pathlib import Path
 
 import pytest
 
+from prunelab.app import separated
 from prunelab.compose import compose_job
 from prunelab.help import EXAMPLES, help_text
 from prunelab.reading import CONF
@@ -64,14 +67,39 @@ def test_a_new_file_in_a_group_is_in_the_help_with_its_first_sentence(tmp_path: 
 
 def test_the_examples_of_the_help_compose() -> None:
     for command in EXAMPLES:
-        overrides = [word.partition(",")[0] for word in command.split() if "=" in word]
-        compose_job(overrides)
+        overrides = [word for word in shlex.split(command) if "=" in word and "(" not in word]
+        compose_job([override.partition(",")[0] for override in overrides])
 
 
 def test_the_help_fits_its_terminal(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     for columns in ("80", "120"):
         monkeypatch.setenv("COLUMNS", columns)
         assert max(map(len, project.prunelab("--help").output.splitlines())) <= int(columns)
+
+
+def test_the_version_is_prunelabs(project: Project) -> None:
+    assert project.prunelab("--version").output == f"prunelab {version('prunelab')}\n"
+
+
+def test_options_may_stand_anywhere() -> None:
+    given = ["model=x", "-m", "a=1,2", "--config-dir", "mine", "--cfg", "job", "b=3", "--config-dir=y"]
+    assert separated(given) == (
+        ["-m", "--config-dir", "mine", "--cfg", "job", "--config-dir=y"],
+        ["model=x", "a=1,2", "b=3"],
+    )
+    assert separated(["-sc", "query=bash"]) == (["-sc"], ["query=bash"])
+
+
+def test_a_word_is_said_at_once_on_a_terminal_only() -> None:
+    main, terminal = pty.openpty()
+    command = [sys.executable, "-m", "prunelab", "percentage=101"]
+    said = subprocess.run(command, stdout=subprocess.PIPE, stderr=terminal, check=False)
+    assert said.returncode == 1
+    assert os.read(main, 100).startswith(b"prunelab: loading")
+    os.close(main)
+    os.close(terminal)
+    quiet = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "loading" not in quiet.stderr + quiet.stdout
 
 
 def test_tab_completion_offers_the_options_of_a_group(tmp_path: Path) -> None:

@@ -8,41 +8,87 @@ Only what composing needs is imported here: torch, lightning and mlflow come wit
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
-import hydra
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
+import prunelab
+from prunelab.interruption import interruptible
+from prunelab.loading import say_loading
 
-from prunelab import interruption
-from prunelab.arithmetic.environment import choose
-from prunelab.errors import PrunelabError
-from prunelab.help import help_text
-from prunelab.reading import CONF, read
-
-
-@hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
-def compose_and_run(config: DictConfig) -> None:
-    """One job on its own. (In a sweep, the sweeper gives each job to `prunelab.sweep` instead.)"""
-    try:
-        choose(config.trainer.arithmetic)
-        job = read(config)
-        from prunelab.sweep.single import run_single
-
-        run_single(job, list(HydraConfig.get().overrides.task))
-    except PrunelabError as error:
-        raise SystemExit(f"prunelab: {error}") from error
+COMPLETION = {"--shell-completion", "-sc"}
+ANSWERED = {"--cfg", "-c", "--info", "-i", "--hydra-help", *COMPLETION}
+"""Options with which Hydra answers at once and runs nothing."""
+VALUED = {
+    *("--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd"),
+    *("--info", "-i", "--experimental-rerun"),
+}
+"""Hydra's options that may be followed by a value."""
 
 
 def main() -> None:
-    """The console command; SIGTERM ends it as Ctrl-C does, and open runs are closed as KILLED."""
-    given = {argument.partition("=")[0] for argument in sys.argv[1:]}
+    """The console command."""
+    with interruptible("prunelab"):
+        _answer_or_run(sys.argv[1:])
+
+
+def _answer_or_run(arguments: Sequence[str]) -> None:
+    given = {argument.partition("=")[0] for argument in arguments}
+    if "--version" in given:
+        print(f"prunelab {prunelab.__version__}")
+        return
     if {"--help", "-h"} & given:
+        from prunelab.help import help_text
+        from prunelab.reading import CONF
+
         print(help_text(CONF))
         return
     if {"--multirun", "-m"} & given and (shown := {"--cfg", "-c", "--info", "-i"} & given):
         sys.exit(f"prunelab: {shown.pop()} with -m is refused: it shows one job and runs nothing; leave out -m")
-    interruption.listen()
+    if not ANSWERED & given:
+        say_loading("prunelab")
+    from prunelab.compose import refuse_what_is_no_text
+    from prunelab.errors import ConfigError
+    from prunelab.keys import refuse_unknown
+
+    refuse_what_is_no_text(arguments)
+    options, overrides = separated(arguments)
     try:
-        compose_and_run()
-    except KeyboardInterrupt:
-        sys.exit(130)
+        if not COMPLETION & given:
+            refuse_unknown(overrides)
+    except ConfigError as error:
+        sys.exit(f"prunelab: {error}")
+    sys.argv[1:] = [*options, *overrides]
+    compose_and_run()
+
+
+def separated(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """(options with their values, overrides): Hydra refuses overrides on both sides of an option, `seed=1 -m x=2`."""
+    options: list[str] = []
+    overrides: list[str] = []
+    for argument in arguments:
+        is_value = bool(options) and options[-1] in VALUED and "=" not in argument
+        (options if argument.startswith("-") or is_value else overrides).append(argument)
+    return options, overrides
+
+
+def compose_and_run() -> None:
+    """One job on its own. (In a sweep, the sweeper gives each job to `prunelab.sweep` instead.)"""
+    import hydra
+    from hydra.core.hydra_config import HydraConfig
+    from omegaconf import DictConfig
+
+    from prunelab.arithmetic.environment import choose
+    from prunelab.errors import PrunelabError
+    from prunelab.reading import CONF, read
+
+    @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
+    def compose(config: DictConfig) -> None:
+        try:
+            choose(config.trainer.arithmetic)
+            job = read(config)
+            from prunelab.sweep.single import run_single
+
+            run_single(job, list(HydraConfig.get().overrides.task))
+        except PrunelabError as error:
+            raise SystemExit(f"prunelab: {error}") from error
+
+    compose()

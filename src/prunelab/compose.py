@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from hydra import compose, initialize_config_dir
 from hydra.errors import HydraException
 
 from prunelab.config import Job
-from prunelab.errors import ConfigError
+from prunelab.errors import ConfigError, spelled_out
 from prunelab.reading import CONF, read
 
 TRUST = "run the code that the record names: networks, loaders, criteria that are not prunelab's or torchvision's"
@@ -29,7 +30,24 @@ def compose_job(overrides: Sequence[str]) -> Job:
         raise ConfigError(str(error)) from error
 
 
+def refuse_what_is_no_text(arguments: Sequence[str]) -> None:
+    """Refuse control characters, and bytes that are no UTF-8: no name that was ever recorded has them.
+
+    Raises:
+        SystemExit: naming the first such argument.
+    """
+    odd = next((argument for argument in arguments if spelled_out(argument) != argument), None)
+    if odd is not None:
+        command = Path(sys.argv[0]).stem
+        raise SystemExit(f"{command}: argument {spelled_out(odd)} is refused: it has characters that are no text")
+
+
 def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """(overrides, the rest) of a command line: an override has an `=` and is no option."""
+    """(overrides, the rest) of a command line: an override has an `=` and is no option.
+
+    Raises:
+        SystemExit: for an argument that is no text.
+    """
+    refuse_what_is_no_text(arguments)
     rest = [argument for argument in arguments if "=" not in argument or argument.startswith("-")]
     return [argument for argument in arguments if argument not in rest], rest

@@ -6,6 +6,7 @@ rest of the package sees nothing but that. Defaults are in the YAML files alone.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,6 +18,7 @@ from prunelab.choices import GranularityName, PercentageOf, Precision, RuntimeNa
 Count = Annotated[int, Field(strict=True, ge=1, description="a whole number, at least 1")]
 CountOrZero = Annotated[int, Field(strict=True, ge=0, description="a whole number, at least 0")]
 Positive = Annotated[float, Field(strict=True, gt=0, description="a number above 0")]
+Percentage = Annotated[float, Field(strict=True, ge=0, le=100, description="a number from 0 to 100")]
 NonNegative = Annotated[float, Field(strict=True, ge=0, description="a number, at least 0")]
 
 
@@ -220,15 +222,7 @@ class Job(_Section):
     measure: Measure
     calibration: Calibration
     tracking: Tracking
-    percentage: Annotated[
-        float,
-        Field(
-            strict=True,
-            ge=0,
-            le=100,
-            description="a number from 0 to 100, the share of what percentage_of counts that is removed",
-        ),
-    ]
+    percentage: Percentage
     percentage_of: PercentageOf
     seed: Annotated[int, Field(strict=True, ge=0, lt=2**32, description="a whole number from 0 to 2**32 - 1")]
     name: str
@@ -241,6 +235,11 @@ class Job(_Section):
     def run_name(self) -> str:
         """The job's name in the store: `weight-50`."""
         return f"{self.method.name}-{self.percentage:g}"
+
+    def name_told_by(self, keys: Collection[str]) -> str:
+        """The same with the `recovery` and the `seed`, where these are among the keys: `weight-50-finetune-seed1`."""
+        recovery = "" if self.recovery.name == "none" or "recovery" not in keys else f"-{self.recovery.name}"
+        return f"{self.run_name}{recovery}" + (f"-seed{self.seed}" if "seed" in keys else "")
 
     @property
     def experiment_name(self) -> str:

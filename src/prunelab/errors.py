@@ -1,8 +1,30 @@
 """What a person did, or a machine lacks, that stops the work: shown as one message, without a traceback."""
 
+from __future__ import annotations
+
+import unicodedata
+
+DIRECTIONS = {*range(0x202A, 0x202F), *range(0x2066, 0x206A)}
+"""Characters that turn the direction of what is written after them."""
+
 
 class PrunelabError(Exception):
-    """Base of all errors that are for people; its text says what was wrong, where, and what is accepted."""
+    """Base of all errors that are for people; its text says what was wrong, where, and what is accepted.
+
+    The text may quote a store or a file that somebody else wrote, so what would command a terminal is spelled out.
+    """
+
+    def __str__(self) -> str:
+        return spelled_out(super().__str__())
+
+
+def spelled_out(text: str) -> str:
+    """A text with escape sequences in place of characters that a terminal obeys instead of showing them."""
+    return "".join(letter.encode("unicode_escape").decode() if _commands(letter) else letter for letter in text)
+
+
+def _commands(letter: str) -> bool:
+    return letter not in "\n\t" and (unicodedata.category(letter) in ("Cc", "Cs") or ord(letter) in DIRECTIONS)
 
 
 class ConfigError(PrunelabError):

@@ -20,10 +20,12 @@ import prunelab
 EXAMPLES = {
     "prunelab experiment=report": "the published report, a sweep by itself",
     "prunelab -m method=weight,neuron percentage=0,20,50,90": "a sweep: all combinations",
+    "prunelab -m 'method=glob(weight*)' 'percentage=range(0,100,20)'": "brackets take quotes in a shell",
     "prunelab data=digits model=mlp_small percentage=80": "one job, in seconds",
 }
 OPTIONS = {
-    "-m, --multirun": "sweep over keys with several values: a,b,c or range(10,90,10) or glob(weight*)",
+    "-m, --multirun": "sweep over keys with several values: a,b,c or 'percentage=range(0,100,20)', in quotes",
+    "--version": "prunelab's version",
     "--cfg job": "every key and its value, without running anything",
     "--config-dir DIR": "YAML files of your own in DIR/model/, DIR/method/ ... (docs/own_network.md)",
     "-sc install=bash": 'tab completion, of options too: eval "$(prunelab -sc install=bash)"',

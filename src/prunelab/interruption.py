@@ -7,9 +7,18 @@ Both raise KeyboardInterrupt where the program is. Libraries may turn that into 
 from __future__ import annotations
 
 import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
+STATUS = 130
+"""The exit status of a command that was interrupted, whichever signal did it."""
 _signals: list[int] = []
+
+
+class Interrupted(KeyboardInterrupt):
+    """An interruption of which there is something to say: what is done, and how to go on."""
 
 
 def listen() -> None:
@@ -33,6 +42,29 @@ def heed() -> None:
     """
     if _signals:
         raise KeyboardInterrupt(f"signal {_signals[-1]}")
+
+
+@contextmanager
+def interruptible(program: str) -> Iterator[None]:
+    """A command's whole work: interrupted, it says so in a line and exits with `STATUS`, whatever a library made of it.
+
+    Raises:
+        SystemExit: as the command does, or with `STATUS`.
+    """
+    listen()
+    words = ""
+    try:
+        yield
+    except KeyboardInterrupt as interruption:
+        words = f", {interruption}" if isinstance(interruption, Interrupted) else ""
+    except (SystemExit, Exception):
+        if not asked():
+            raise
+    else:
+        if not asked():
+            return
+    print(f"{program}: interrupted{words}", file=sys.stderr)
+    sys.exit(STATUS)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

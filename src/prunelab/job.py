@@ -59,11 +59,16 @@ class Result:
 
 
 def run(
-    job: Job, overrides: list[str], sweep_id: str | None = None, threads: int | None = None, alone: bool = True
+    job: Job,
+    overrides: list[str],
+    sweep_id: str | None = None,
+    threads: int | None = None,
+    alone: bool = True,
+    name: str | None = None,
 ) -> Result:
     """Do the job and record it, as a child of the sweep where there is one.
 
-    Speed is measured only `alone`: beside other jobs, time says nothing.
+    Speed is measured only `alone`: beside other jobs, time says nothing. `name`: its run's, where not the usual one.
 
     Raises:
         PrunelabError: for whatever a person can mend; the run is then FAILED, with its traceback.
@@ -73,7 +78,7 @@ def run(
     dataset = dataset_of(job.data, device_of(job.trainer))
     store = open_store(job.tracking, job.experiment_name, waiting=sweep_id is not None)
     tags = {names.CONFIG_HASH: config_hash(job, threads), names.OVERRIDES: " ".join(overrides)}
-    with store.run(Kind.JOB, job.run_name, sweep_id, tags) as record:
+    with store.run(Kind.JOB, name or job.run_name, sweep_id, tags) as record:
         record.params(metrics.settings(job))
         record.metrics({names.PERCENTAGE: job.percentage})
         record.tags({names.RECOVERY_TRAINS: str(recovery_of(job.recovery)[1].trains).lower()})
@@ -105,7 +110,7 @@ def run(
         time = _time(record, job, dataset, networks, int8, alone) if job.measure.batch_sizes else None
     return Result(
         run_id=record.id,
-        name=job.run_name,
+        name=name or job.run_name,
         test=test,
         validation=validation,
         baseline_validation=dense.validation.accuracy,
@@ -177,7 +182,8 @@ def _time(
     images = dataset.test.take(max(measure.batch_sizes))
     with torchs_own_operators():
         measured = [
-            latency(every.operators, images, size, measure.seconds, measure.repeats) for size in measure.batch_sizes
+            latency(every.operators, images, size, measure.seconds, measure.repeats, placebo=every.placebo)
+            for size in measure.batch_sizes
         ]
     record.metrics({**metrics.speeds(measured, every), **metrics.models(every)})
     record.tags(metrics.fastest(measured, every))

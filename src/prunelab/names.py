@@ -69,6 +69,9 @@ and what ONNX Runtime computes in int8, and the exporter writes, depends on the 
 
 CREATION = "creation"  # of runs on a server: tells a run that was created from one whose creation was asked for again
 KIND = "kind"
+IMPORTING = "importing"  # in the place of a kind: a run that is being imported
+IMPORT = "import_id"  # of runs that came with the same import
+IMPORTED_FROM = "imported_from"  # the run id in the store where it ran
 BASELINE_KEY = "baseline_key"
 BASELINE_RUN = "baseline_run_id"
 SWEEP_ID = "sweep_id"
@@ -82,6 +85,7 @@ GIT_COMMIT = "git_commit"
 GIT_DIRTY = "git_dirty"
 SPEED_NOT_MEASURED = "speed_not_measured"
 SPEED_UNSTEADY = "speed_unsteady"
+SPEED_LOAD = "speed_load"  # how busy the machine was while the networks were timed
 SPEED_RUNTIME = "speed_runtime"  # what ran the networks that were timed, with how many threads
 INT8_INSTRUCTIONS = "int8_instructions"
 INT8_NOT_MEASURED = "int8_not_measured"
@@ -90,6 +94,7 @@ LAYERS = "layers"  # JSON: the names behind layer_1, layer_2, ... of remaining/ 
 ALL_LAYERS = "all_layers"  # the same for multiply_adds/
 PARENT = "mlflow.parentRunId"
 NOTE = "mlflow.note.content"
+SLURM_JOB = "process.slurm_job"  # as squeue shows it: 12, or 12_3 of an array
 COLOUR = "mlflow.runColor"
 
 CHECKPOINT = "checkpoint/best.ckpt"

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from prunelab.compose import TRUST, compose_job, split_arguments
 from prunelab.errors import ConfigError, PrunelabError
+from prunelab.loading import say_loading
 
 PLACES = ("tracking", "tracking.", "paths.", "data", "data.folder", "trainer.progress")
 """What an override may set: where things are. A group's name is whole, a prefix ends in a dot."""
@@ -43,6 +44,7 @@ def main() -> None:
     parser.add_argument("--trust-code", action="store_true", help=TRUST)
     overrides, others = split_arguments(sys.argv[1:])
     arguments = parser.parse_args(others)
+    say_loading("prunelab-reproduce")
     try:
         here = compose_job(_places(overrides))
         from prunelab.reproduction import How, reproduce
@@ -51,7 +53,7 @@ def main() -> None:
         store = existing_store(here.tracking, here.experiment_name)
         how = How(arguments.tolerance, arguments.reuse_baseline, arguments.trust_code)
         agrees = reproduce(store, here, arguments.run, how)
-    except PrunelabError as error:
+    except (PrunelabError, OSError) as error:
         print(f"prunelab-reproduce: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:

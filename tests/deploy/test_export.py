@@ -210,5 +210,5 @@ def test_a_job_that_kept_no_network_is_said_to_have_kept_none(project: Project, 
     assert project.prunelab(*SMALL, "percentage=50", "measure=off").status == 0
     outcome = export(project, "weight-50", f"--output={tmp_path / 'x.safetensors'}", "--format=safetensors")
     assert outcome.status == 1
-    assert "kept no network (measure.file=false)" in outcome.output
+    assert "kept no network, because it ran with measure=off" in outcome.output
     assert "Errno" not in outcome.output

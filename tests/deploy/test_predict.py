@@ -144,7 +144,7 @@ def test_what_is_no_image_or_no_run_is_refused(trained: Project, tmp_path: Path)
         ("weight-20", str(tmp_path / "empty")): "is a folder without pictures",
         ("weight-20", str(tmp_path / "no*.png")): "matches no file",
         ("neuron-77", good): "nearest: weight-20",
-        ("absent.safetensors", good): "absent.safetensors cannot be read",
+        ("absent.safetensors", good): "there is no file absent.safetensors",
         (str(tmp_path / "text.onnx"), good): "ONNX Runtime cannot run the model",
     }
     for arguments, words in refused.items():

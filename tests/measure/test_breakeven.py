@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
-from benchmarks.breakeven import BLOCK, BSR, CSR, ONNX, QUICK, SCIPY, Case, breakeven, forms, measure, table, weights
+from benchmarks.breakeven import (
+    BLOCK,
+    BSR,
+    CSR,
+    PIECE,
+    PIECES,
+    QUICK,
+    SCIPY,
+    SPARSE,
+    breakeven,
+    forms,
+    measure,
+    table,
+    weights,
+)
+from benchmarks.breakeven_case import ONNX, Case
+from benchmarks.breakeven_picture import draw
 
 from prunelab.measure.latency import DENSE, Latency
 
 
 def test_every_form_computes_the_same_product_and_exactly_the_share_is_removed() -> None:
-    images = torch.rand(5, 1, 1, 32)
+    images = torch.rand(PIECE + 5, 1, 1, 32)
     every = forms((64, 32), 75)
     scattered, blocks = weights((64, 32), 75, 1), weights((64, 32), 75, BLOCK)
     assert [int((each == 0).sum()) for each in (scattered, blocks)] == [1536, 1536]
@@ -30,9 +48,21 @@ def test_it_breaks_even_where_it_goes_on_winning_and_unsteady_cases_decide_nothi
     assert breakeven([case(99, slow)], CSR) is None
 
 
-def test_a_small_setting_gives_the_whole_table(capsys: pytest.CaptureFixture[str]) -> None:
-    written = table(measure(QUICK))
+def test_a_case_whose_dense_product_disagrees_with_itself_says_nothing() -> None:
+    seconds = {DENSE: [1.0] * 4, CSR: [0.5] * 4}
+    assert Case((8, 8), 1, 50, Latency(1, seconds, placebo=[1.05] * 4)).gain(CSR) == 2
+    assert Case((8, 8), 1, 50, Latency(1, seconds, placebo=[1.5] * 4)).gain(CSR) is None
+
+
+def test_a_small_setting_gives_the_whole_table_and_its_picture(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Case, "gain", lambda case, form: case.removed / 50)
+    cases = measure(QUICK)
+    draw(cases, SPARSE, tmp_path / "picture.svg")
+    assert "<svg" in (tmp_path / "picture.svg").read_text()
+    written = table(cases)
     lines = [line for line in written.splitlines() if line.startswith("| 64 x 32")]
     assert len(lines) == 2 + 2 * 2
-    assert f"| out x in | batch | removed | {DENSE} | {ONNX} | {CSR} | {SCIPY} | {BSR} |" in written
+    assert f"| out x in | batch | removed | {DENSE} | {ONNX} | {CSR} | {PIECES} | {SCIPY} | {BSR} |" in written
     assert "CSR, torch" in capsys.readouterr().out

@@ -20,6 +20,7 @@ from prunelab.measure import forms as timing
 from prunelab.measure import latency as measuring
 from prunelab.measure.forms import COMPACTED, CSR, INT8, INT8_DENSE, MASKED, Forms, Networks, forms
 from prunelab.measure.latency import ATTEMPTS, DENSE, STEADY, TURNS, Latency, latency
+from prunelab.measure.load import Load
 from prunelab.network.chain import chain, csr_chain
 from prunelab.pruning.calibration import Calibration
 from prunelab.pruning.compaction import compact
@@ -93,12 +94,16 @@ def test_other_runtimes_and_int8_are_timed_beside_the_reported_one() -> None:
     assert recorded["latency/batch_3_ms"] == recorded["latency/compacted_batch_3_ms"]
 
 
-class Clock:
-    """A clock that only advances when a form is run."""
+QUIET, BUSY = Load(0.1, own=2, cores=2, average=2.0), Load(1.9, own=2, cores=2, average=4.0)
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+
+class Clock:
+    """A clock that only advances when a form is run, on a machine that others leave alone, or not."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, load: Load = QUIET) -> None:
         self.now, self.calls = 0.0, 0
         monkeypatch.setattr(measuring.time, "perf_counter", lambda: self.now)
+        monkeypatch.setattr(measuring, "watching", lambda: lambda: load)
 
     def form(self, seconds: Callable[[int], float]) -> Callable[[Tensor], Tensor]:
         """Takes `seconds`, given how many calls there were of any form."""
@@ -122,7 +127,7 @@ def test_a_slower_form_measures_slower_and_the_fastest_pruned_one_is_reported(mo
     assert found.fastest([MASKED, COMPACTED, CSR]) == COMPACTED
     assert found.speedup(COMPACTED).median == pytest.approx(4)
     tags = metrics.fastest([found], Forms(every, (MASKED, COMPACTED, CSR), "a runtime, 1 thread", None))
-    assert tags == {"fastest/batch_2": COMPACTED, "speed_runtime": "a runtime, 1 thread"}
+    assert tags == {"fastest/batch_2": COMPACTED, "speed_runtime": "a runtime, 1 thread", "speed_load": str(QUIET)}
 
 
 def test_a_machine_that_becomes_slower_on_the_way_changes_no_speedup(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,6 +162,70 @@ def test_what_scatters_is_measured_again_and_tagged_if_it_goes_on(monkeypatch: p
     assert not metrics.time(restless, Forms({}, (COMPACTED,), "", None)).steady
 
 
+def test_a_dense_network_that_disagrees_with_its_other_instance_makes_everything_unsteady(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As seen on a busy machine: 3.84 ms and .26 ms for equal networks, each of them in every round."""
+
+    def attempt(until: int, attempts: int = ATTEMPTS) -> tuple[Latency, int]:
+        clock = Clock(monkeypatch)
+        every = {
+            DENSE: clock.form(lambda calls: 0.00384 if calls <= until else 0.00026),
+            COMPACTED: clock.form(lambda calls: 0.00026),
+        }
+        placebo = clock.form(lambda calls: 0.00026)
+        found = latency(every, torch.rand(5, 3), 1, seconds=0.05, repeats=1, attempts=attempts, placebo=placebo)
+        return found, clock.calls
+
+    quiet, _ = attempt(until=0)
+    assert quiet.steady([DENSE, COMPACTED])
+    assert len(quiet.placebo) == TURNS
+    _, one = attempt(until=10**9, attempts=1)
+    settled, two = attempt(until=one)
+    assert settled.steady([DENSE, COMPACTED])
+    assert settled.milliseconds(DENSE).median == pytest.approx(0.26)
+    busy, three = attempt(until=10**9)
+    assert one < two < three < ATTEMPTS * one
+    assert busy.unsteadiness([DENSE, COMPACTED]) < 0.01
+    assert busy.disagreement == pytest.approx(3.84 / 0.26 - 1)
+    assert not metrics.time(busy, Forms({}, (COMPACTED,), "", None)).steady
+    tags = metrics.fastest([quiet, busy], Forms({DENSE: torch.relu}, (COMPACTED,), "", None))
+    assert tags["speed_unsteady"] == "batch 1: the unpruned network timed twice differs by 1377%"
+
+
+def test_times_that_were_taken_while_others_had_the_cores_are_not_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As seen: the dense networks agree, and a network in int8 takes four times as long as on a quiet machine."""
+    clock = Clock(monkeypatch, BUSY)
+    every = {DENSE: clock.form(lambda calls: 0.004), COMPACTED: clock.form(lambda calls: 0.002)}
+    found = latency(every, torch.rand(5, 3), 1, seconds=0.05, repeats=1, placebo=clock.form(lambda calls: 0.004))
+    assert found.unsteadiness([DENSE, COMPACTED]) == pytest.approx(0, abs=1e-9)
+    assert not found.steady([DENSE, COMPACTED])
+    tags = metrics.fastest([found], Forms({DENSE: torch.relu}, (COMPACTED,), "", None))
+    assert tags["speed_unsteady"] == "batch 1: 1.9 cores were missing"
+    assert tags["speed_load"] == str(BUSY)
+
+
+def test_it_does_not_matter_which_instance_is_the_slow_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    own, slow = clock.form(lambda calls: 0.002), clock.form(lambda calls: 0.0023)
+    found = latency({DENSE: own}, torch.rand(5, 3), 1, seconds=0.05, repeats=1, placebo=slow)
+    assert found.disagreement == pytest.approx(0.15)
+    assert not found.steady([DENSE])
+
+
+@pytest.mark.parametrize("measure", [EAGER, ONNX], ids=["eager", "onnxruntime"])
+def test_the_placebo_is_the_dense_network_in_an_instance_of_its_own(measure: Measure) -> None:
+    dense, images = mlp(9, 4, [8, 7]), torch.rand(11, 1, 3, 3)
+    every = networks(dense, pruned(dense, "neuron", 60.0, images), (1, 3, 3))
+    found = forms(every, measure, CPU)
+    with torch.no_grad():
+        expected = dense(images)
+        for weight in dense.parameters():
+            weight.zero_()
+        assert found.placebo is not None
+        assert torch.allclose(torch.as_tensor(found.placebo(images)), expected, atol=1e-5)
+
+
 @pytest.mark.parametrize("size", [1, 5, 12])
 def test_a_batch_has_the_size_that_was_asked_for(size: int) -> None:
     seen = set()
@@ -179,3 +248,10 @@ def test_what_this_machine_cannot_measure_is_refused_by_its_key(monkeypatch: pyt
     monkeypatch.setattr(compiled, "COMPILERS", ("no-such-compiler",))
     monkeypatch.delenv("CXX", raising=False)
     assert "needs a C++ compiler" in refused("measure.beside=[compile]")
+    monkeypatch.setenv("CXX", "a-compiler")
+    monkeypatch.setattr(compiled, "_failure", lambda: "torch.compile does not work here: no Python.h")
+    assert "measure.runtime=compile is refused: torch.compile does not work here" in refused("measure.runtime=compile")
+    monkeypatch.setattr(compiled, "_failure", lambda: None)
+    many = compose_job(["measure.runtime=compile", "measure.batch_sizes=[1,2,3,4,5,6,7,8,9]"]).measure
+    with pytest.raises(ConfigError, match="accepts up to 8"):
+        timing.check(many, CPU)

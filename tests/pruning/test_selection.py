@@ -95,3 +95,28 @@ def test_normalised_scores_forget_the_scale_of_a_layer() -> None:
     assert [mask.tolist() for mask in taken([small, large], 50, Scope.GLOBAL)] == [[False] * 3, [True] * 3]
     kept = taken([small, large], 34, Scope.GLOBAL_NORMALISED)
     assert [mask.tolist() for mask in kept] == [[False, True, True], [False, True, True]]
+
+
+@pytest.mark.parametrize("scope", list(Scope))
+def test_units_of_infinite_score_go_only_when_no_others_are_left(scope: Scope) -> None:
+    scores = [
+        torch.tensor([torch.inf, 1.0, torch.inf, 2.0]),
+        torch.tensor([5.0, 0.1, 7.0]),
+        torch.full((2,), torch.inf),
+    ]
+    for count in range(6):
+        kept = select(scores, count, scope)
+        assert all(bool(kept[layer][unit]) for layer, unit in ((0, 0), (0, 2), (2, 0), (2, 1)))
+        assert sum(int(mask.sum()) for mask in kept) == 9 - count
+    assert sum(int(mask.sum()) for mask in select(scores, 7, scope)) == 2
+
+
+@given(layers, st.integers(0, 20))
+def test_an_infinite_score_changes_nothing_about_the_order_of_the_others_in_its_layer(
+    scores: list[Tensor], count: int
+) -> None:
+    with_one = [torch.cat([score, torch.tensor([torch.inf])]) for score in scores]
+    for scope in (Scope.GLOBAL, Scope.GLOBAL_NORMALISED):
+        most = min(count, sum(score.numel() for score in scores))
+        kept, expected = select(with_one, most, scope), select(scores, most, scope)
+        assert all(torch.equal(mask[:-1], other) for mask, other in zip(kept, expected, strict=True))

@@ -67,7 +67,7 @@ def test_an_unsteady_time_is_marked_in_the_table_and_in_no_finding() -> None:
     said = findings(shaken)
     assert "measured there" not in said[1]
     assert any("1 of 2 jobs" in sentence for sentence in said)
-    assert "Times are of onnxruntime 1, 2 threads." in said
+    assert "Times were measured with onnxruntime 1, 2 threads." in said
     lines = as_markdown(shaken.table).splitlines()
     assert "faster, batch 1 | faster, batch 64 | fastest as" in lines[0]
     assert "2.00x | 3.30x | compacted" in lines[2]

@@ -24,7 +24,7 @@ from prunelab.report.findings import findings
 from prunelab.report.gallery import draw
 from prunelab.report.layers import MOST_LINES, few, layer_names, shortened
 from prunelab.report.page import page
-from prunelab.report.tables import as_cells, as_markdown
+from prunelab.report.tables import as_markdown, sheet
 
 
 def test_a_person_reads_the_names_of_layers_that_each_series_has() -> None:
@@ -37,9 +37,9 @@ def test_a_person_reads_the_names_of_layers_that_each_series_has() -> None:
     (said,) = [sentence for sentence in findings(swept) if sentence.startswith("weight:")]
     assert f"{LONG_NAMES[-1]} is emptied first, at 90%" in said
     assert "| fc1 |" in as_markdown(swept.table)
-    at_99 = next(line for line in as_cells(swept.table)["lines"] if [c["text"] for c in line[:2]] == ["weight", "99"])
-    assert "f.d4.denselayer8.conv2 + 6 more" in [cell["text"] for cell in at_99]
-    assert ", ".join(LONG_NAMES[-7:]) in [cell["title"] for cell in at_99]
+    at_99 = next(line for line in sheet(swept.table).lines if [cell.text for cell in line[:2]] == ["weight", "99"])
+    assert "f.d4.denselayer8.conv2 + 6 more" in [cell.text for cell in at_99]
+    assert ", ".join(LONG_NAMES[-7:]) in [cell.title for cell in at_99]
 
 
 @pytest.mark.parametrize("tag", [None, "not JSON", "{}", json.dumps(["only one"])])

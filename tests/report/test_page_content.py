@@ -14,11 +14,12 @@ from tests.report.sweeps import HOSTILE, job, many, ordinary, pictures, provenan
 
 from prunelab import names
 from prunelab.report.bars import Bars
+from prunelab.report.charts import against_percentage, shared_axes
 from prunelab.report.describe import LONGEST, cut, describe
 from prunelab.report.gallery import draw
 from prunelab.report.page import page
 from prunelab.report.pictures import kept_per_block
-from prunelab.report.plots import MOST, against_percentage, shared_axes
+from prunelab.report.plots import MOST, plot
 from prunelab.report.provenance import merged
 from prunelab.report.results import Results
 from prunelab.report.verdict import verdicts
@@ -58,7 +59,7 @@ def test_the_verdict_is_chosen_on_validation_and_its_numbers_are_those_of_the_ro
 
 def test_where_nothing_holds_the_verdict_says_so_and_names_the_nearest() -> None:
     (verdict,) = verdicts(results(job("neuron", 0), job("neuron", 90), job("neuron_b", 80)))
-    assert verdict.answer == "No tried share of the neurons can go"
+    assert verdict.answer == "No tried percentage of the neurons can be removed"
     assert "The nearest is neuron_b at 80%: test accuracy 0.5000, against 0.9000" in verdict.evidence
     (verdict,) = verdicts(results(job("weight", 0)))
     assert str(verdict) == "No weights were removed in this sweep."
@@ -115,7 +116,7 @@ def test_measured_columns_have_plots_of_their_own_where_they_exist() -> None:
     names_of = [plot.title for plot in _shared(results(job("weight", 50, **measured)))]
     assert names_of == [
         *("With fewer parameters", "With fewer multiply-adds", "Measured speed, one image at a time"),
-        *("Measured speed, 1,024 images at a time", "In a smaller file"),
+        *("Measured speed, 1,024 images at a time", "Size of the file"),
     ]
     same = job("weight", 50, **{names.COMPRESSION_RATIO: 2.0, names.THEORETICAL_SPEEDUP: 2.0})
     assert [plot.title for plot in _shared(results(same))] == ["With fewer parameters and multiply-adds"]
@@ -129,7 +130,7 @@ def test_bands_are_the_interval_or_one_deviation_to_either_side_and_captions_say
         (Bars.DEVIATION, sd, "standard deviation over seeds"),
     ):
         shown = replace(swept, bars=bars)
-        accuracy, _ = against_percentage(shown, shown.table, ["weight"], None)
+        accuracy = plot(against_percentage(shown, shown.table, ["weight"])[0])
         band, line = accuracy.data
         assert line["y"] == [pytest.approx(mean)]
         assert band["y"] == [pytest.approx(mean + half, abs=1e-5), pytest.approx(mean - half, abs=1e-5)]
@@ -141,7 +142,7 @@ def test_bands_are_the_interval_or_one_deviation_to_either_side_and_captions_say
 
 def test_bands_end_where_accuracies_do() -> None:
     swept = results(job("weight", 20, 0), job("weight", 20, 50))
-    accuracy, loss = against_percentage(swept, swept.table, ["weight"], None)
+    accuracy, loss = map(plot, against_percentage(swept, swept.table, ["weight"]))
     assert max(accuracy.data[0]["y"]) == 1
     assert min(loss.data[0]["y"]) == 0
     assert max(loss.data[0]["y"]) > 1
@@ -152,8 +153,8 @@ def test_of_one_seed_there_are_no_bands_and_all_places_say_that_it_is_one_networ
     html = " ".join(without_plotly(page(swept)).split())
     assert "Means over seeds" not in html
     assert "One network each, so without bands" in html
-    assert "It is one network, an anecdote." in html
-    assert "Every value is from one trained network (seed 0), an anecdote" in describe(swept, None)
+    assert "It is a single network." in html
+    assert "Every value is from a single trained network (seed 0)" in describe(swept, None)
     assert draw(swept)["accuracy"].get_supxlabel() == ""
 
 

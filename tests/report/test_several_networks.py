@@ -6,12 +6,13 @@ import pytest
 from tests.report.sweeps import job, layered, results, two_networks
 
 from prunelab import names
+from prunelab.report.charts import against_percentage
 from prunelab.report.describe import describe
 from prunelab.report.findings import findings, reference
 from prunelab.report.gallery import draw
 from prunelab.report.kept import kept
 from prunelab.report.outcome import outcome_of
-from prunelab.report.plots import against_percentage
+from prunelab.report.plots import plot
 from prunelab.report.published import comparison
 from prunelab.report.results import Results, together
 from prunelab.report.series import removed, unpruned
@@ -35,7 +36,7 @@ def test_each_network_is_compared_with_its_own_unpruned_network() -> None:
     assert [str(verdict) for verdict in verdicts(swept)] == [
         f"neuron, {model} removes 50% of the neurons for at most 1 point of validation accuracy (on {model}). Test "
         f"accuracy there is {accuracy - 0.005:.4f}, against {accuracy:.4f} of the unpruned network, with 2.0x fewer "
-        "parameters. It is one network, an anecdote."
+        "parameters. It is a single network."
         for model, accuracy in (("vgg_small", 0.9), ("resnet8", 0.6))
     ]
     assert [[cell["shade"] for cell in line["cells"]] for line in kept(swept)["lines"]] == [[3, 3, 0], [3, 3, 0]]
@@ -47,7 +48,7 @@ def test_every_unpruned_network_has_its_line_and_its_sentence() -> None:
     levels = {what: dense[names.BASELINE_ACCURACY] for what, dense in unpruned(swept.rows).items()}
     assert levels == {"unpruned, vgg_small": pytest.approx(0.9), "unpruned, resnet8": pytest.approx(0.6)}
     assert findings(swept)[1] == "The unpruned network, resnet8: test accuracy 0.6000, loss 0.4000."
-    accuracy, _ = against_percentage(swept, swept.table, labels(swept), None)
+    accuracy = plot(against_percentage(swept, swept.table, labels(swept))[0])
     assert [shape["y0"] for shape in accuracy.layout["shapes"]] == [pytest.approx(0.6), pytest.approx(0.9)]
     legend = draw(swept)["accuracy"].axes[0].get_legend()
     assert legend is not None
@@ -57,7 +58,7 @@ def test_every_unpruned_network_has_its_line_and_its_sentence() -> None:
 def test_values_of_unpruned_networks_that_are_nearly_as_good_do_not_cover_each_other() -> None:
     near = [job("weight", 50, model=m, **{names.BASELINE_ACCURACY: a}) for m, a in (("a", 0.9), ("b", 0.901))]
     swept = results(*near, job("weight", 90, model="a"))
-    accuracy, _ = against_percentage(swept, swept.table, labels(swept), None)
+    accuracy = plot(against_percentage(swept, swept.table, labels(swept))[0])
     lower, upper = accuracy.layout["annotations"]
     assert (lower["y"], lower["yanchor"], upper["yanchor"]) == (0.9, "top", "bottom")
 
@@ -107,7 +108,7 @@ def test_older_stores_that_do_not_say_what_the_percentage_counts_mean_units() ->
 def test_the_axis_says_what_the_percentages_count(jobs: list[dict[str, object]], label: str) -> None:
     swept = results(*jobs)
     assert removed(swept.rows) == label
-    accuracy, _ = against_percentage(swept, swept.table, labels(swept), None)
+    accuracy = plot(against_percentage(swept, swept.table, labels(swept))[0])
     assert accuracy.layout["xaxis"]["title"]["text"] == label
     assert draw(swept)["accuracy"].axes[0].get_xlabel() == label
 

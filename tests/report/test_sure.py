@@ -160,7 +160,7 @@ def test_what_is_told_apart_is_said_with_its_interval() -> None:
         in verdict.evidence
     )
     (table,) = differences(swept)
-    assert [cell["text"] for cell in table["lines"][0]][3:5] == ["yes", "5"]
+    assert [cell.text for cell in table["sheet"].lines[0]][3:5] == ["yes", "5"]
 
 
 def test_a_mean_within_a_point_is_not_enough_where_the_interval_is_not() -> None:
@@ -174,8 +174,8 @@ def test_a_mean_within_a_point_is_not_enough_where_the_interval_is_not() -> None
     assert "3 seeds leave 20% open, where it loses 0.60 points [" in sentence
     alone = results(*(row for row in swept.rows.to_dict("records") if row["method"] == "weight_other"))
     (verdict,) = verdicts(alone)
-    assert verdict.answer == "Whether any tried share of the weights can go"
-    assert verdict.evidence.startswith("for at most 1 point of validation accuracy is left open by 3 seeds")
+    assert verdict.answer == "3 seeds do not tell whether any of the weights can be removed"
+    assert verdict.evidence.startswith("for at most 1 point of validation accuracy (95% confidence). The nearest is")
     assert verdicts(pair(1, 0.006, 0.0))[0].standing.drop is not None, "of one seed the drop itself counts"
 
 

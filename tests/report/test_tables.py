@@ -39,3 +39,5 @@ def test_a_narrow_terminal_gets_fewer_columns_but_whole_cells(width: int) -> Non
     assert "…" not in drawn
     assert max(map(len, drawn.splitlines())) <= width
     assert ("2,386,000" in drawn) == (width == 160)
+    assert "n: seeds" in drawn
+    assert ("smaller by: all" in " ".join(drawn.split())) == ("2,386.00x" in drawn or "2386.00x" in drawn)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 from tests.conftest import SMALL, Project
 
-from prunelab.report.figures import PALETTE
+from prunelab.report.looks import PALETTE
 from prunelab.report.terminal import MOST, ROWS, Line, Plot, accuracy_plot
 
 
@@ -52,6 +52,14 @@ def test_every_point_has_its_letter_at_its_percentage_and_accuracy() -> None:
     assert [row for row, line in enumerate(plot) if line[right] == "b"] == [round(0.6 / 0.8 * (ROWS - 1))]
     assert lines[-1].startswith("a weight   b neuron ")
     assert lines[-2].split() == ["0", "20", "40", "60", "80", "100"]
+
+
+def test_letters_that_would_cover_each_other_stand_side_by_side() -> None:
+    many = {f"method_{n}": {0: 0.9, 50: 0.9 - 0.001 * n, 100: 0.1} for n in range(7)}
+    lines = drawn(accuracy_plot(table(**many), [0.9]))
+    plot = "".join(lines[1 : 1 + ROWS])
+    assert [plot.count(letter) for letter in "abcdefg"] == [3] * 7
+    assert "abcdefg" in plot
 
 
 def test_colours_are_those_of_the_figures_and_only_on_a_terminal() -> None:

@@ -76,8 +76,14 @@ def test_what_cannot_be_meant_is_refused_by_name(jobs: Any, zipped: Any, words: 
     assert words in str(refusal.value)
 
 
-@pytest.mark.parametrize(("text", "jobs"), [(EXPERIMENT, 2), (IN_STEP, 4)], ids=["jobs", "zip"])
-def test_an_experiment_runs_exactly_what_it_lists(text: str, jobs: int, project: Project) -> None:
+LISTED = ["weight-90", "neuron-50-least_squares"]
+STEPS = ["weight-90-seed0", "neuron-50-seed0", "weight-90-seed1", "neuron-50-seed1"]
+
+
+@pytest.mark.parametrize(("text", "jobs"), [(EXPERIMENT, LISTED), (IN_STEP, STEPS)], ids=["jobs", "zip"])
+def test_an_experiment_runs_exactly_what_it_lists_and_names_say_the_recovery_and_seed_that_vary(
+    text: str, jobs: list[str], project: Project
+) -> None:
     folder = project.folder / "mine" / "experiment"
     folder.mkdir(parents=True)
     (folder / "pair.yaml").write_text(text)
@@ -85,7 +91,7 @@ def test_an_experiment_runs_exactly_what_it_lists(text: str, jobs: int, project:
     outcome = project.prunelab(*own)
     assert outcome.status == 0, outcome.output
     names = sorted(run.info.run_name for run in project.runs("job"))
-    assert names == sorted(["weight-90", "neuron-50"] * (jobs // 2))
+    assert names == sorted(jobs)
     refused = project.prunelab(*own, "method=weight")
     assert refused.status == 1
     assert "method is refused: set in hydra.sweeper" in refused.output

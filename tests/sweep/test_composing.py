@@ -9,18 +9,22 @@ from statistics import median
 
 import pytest
 from hydra import initialize_config_dir
+from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.utils import JobReturn
 from hydra.types import RunMode
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from omegaconf import DictConfig
-from tests.conftest import examples
+from tests.conftest import SMALL, Project, examples
 
 from prunelab.config import Job
 from prunelab.errors import ConfigError
 from prunelab.reading import CONF, read
+from prunelab.sweep import grid
+from prunelab.sweep import launch as launch_module
 from prunelab.sweep.composing import composer
 
 PLAIN = {
@@ -133,3 +137,43 @@ def test_composing_a_job_takes_less_than_a_fifteenth_of_hydras_time(hydra: tuple
 def test_a_refusal_names_the_key(hydra: tuple[DictConfig, ConfigLoader]) -> None:
     with pytest.raises(ConfigError, match="percentage=101"):
         composer(*hydra)(["percentage=101"])
+
+
+def test_jobs_one_after_the_other_are_not_composed_again_unless_hydra_has_something_to_do(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used: list[int] = []
+    real = BasicLauncher.launch
+
+    def launch(
+        launcher: BasicLauncher, overrides: Sequence[Sequence[str]], initial_job_idx: int
+    ) -> Sequence[JobReturn]:
+        used.append(len(overrides))
+        return real(launcher, overrides, initial_job_idx)
+
+    monkeypatch.setattr(BasicLauncher, "launch", launch)
+    sweep = ("-m", *SMALL, "percentage=0,50", "measure=off")
+    assert project.prunelab(*sweep).status == 0
+    assert used == []
+    assert project.prunelab(*sweep, "+hydra.job.env_set.PRUNELAB_TEST=1", "seed=1").status == 0
+    assert used == [2]
+    first, second = project.runs("job")[:2], project.runs("job")[2:]
+    assert [job.data.tags["overrides"].replace(" seed=1", "") for job in second] == [
+        job.data.tags["overrides"] for job in first
+    ]
+
+
+def test_many_jobs_go_to_joblib_in_parts_and_their_configurations_are_not_kept(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="the extra `joblib` is not installed")
+    kept: list[JobReturn] = []
+    real = grid.complain
+    monkeypatch.setattr(grid, "complain", lambda returns: (kept.extend(returns), real(returns)))
+    monkeypatch.setattr(launch_module, "AT_ONCE", 2)
+    outcome = project.prunelab(
+        *("-m", *SMALL, "percentage=0,30,60", "measure=off"), "hydra/launcher=joblib", "hydra.launcher.n_jobs=1"
+    )
+    assert outcome.status == 0, outcome.output
+    project.assert_whole(jobs=3, trainings=1)
+    assert [each.cfg for each in kept] == [None] * 3

@@ -10,6 +10,8 @@ import os
 import random
 import shutil
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -107,13 +109,38 @@ def test_an_interrupted_sweep_is_closed_as_killed_with_what_finished_reported(
     assert process.pid is not None
     os.kill(process.pid, number)
     process.join(60)
-    assert process.exitcode not in (0, None)
+    assert process.exitcode == 130
     (run,) = project.runs("sweep")
     assert run.info.status == "KILLED"
     assert run.data.metrics["jobs/finished"] >= 3
     assert run.data.metrics["jobs/not_run"] >= 1
     assert project.artifact(run, "figures/accuracy.png").is_file()
     assert {job.info.status for job in project.runs("job")} <= {"FINISHED", "KILLED"}
+    said = (project.folder / "output.txt").read_text()
+    done = f"{run.data.metrics['jobs/finished']:.0f} of 100 jobs"
+    assert f"prunelab: interrupted, {done} done; continue with the same command and resume=last" in said
+    assert f"incomplete: {done}" in said
+    page = project.artifact(run, "report.html")
+    assert f"report: {page.relative_to(project.folder)}; " in said
+    assert f"Incomplete: {done}" in page.read_text()
+
+
+@pytest.mark.parametrize("after", [0.3, 1.0, 2.0])
+def test_in_the_first_seconds_too_an_interruption_ends_with_status_130(after: float, project: Project) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from prunelab.app import main; print('started', flush=True); main()", *LONG],
+        cwd=project.folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "started\n"
+    time.sleep(after)
+    process.send_signal(signal.SIGINT)
+    _, complaints = process.communicate(timeout=300)
+    assert process.returncode == 130
+    assert complaints.splitlines()[-1].startswith("prunelab: interrupted")
 
 
 LOUD = """

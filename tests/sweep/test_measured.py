@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import time
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from torch import nn
 
 from prunelab.compose import compose_job
 from prunelab.data.dataset import dataset_of
+from prunelab.measure import forms as timing
 from prunelab.measure.quality import evaluate
 from prunelab.network.packed import unpack_kept
 from prunelab.network.saved import read_network
@@ -47,6 +49,7 @@ def test_speed_is_measured_dense_against_every_form_of_the_pruned_network(swept:
         forms = ["compacted", *(["csr"] if run.data.params["method"] == "weight" else [])]
         assert run.data.tags["speed_runtime"].startswith("onnxruntime ")
         assert "1 thread" in run.data.tags["speed_runtime"]
+        assert run.data.tags["speed_load"].startswith("1 thread on ")
         for size in (1, 1024):
             times = {form: metrics[f"latency/{form}_batch_{size}_ms"] for form in forms}
             fastest = min(times, key=times.__getitem__)
@@ -56,6 +59,16 @@ def test_speed_is_measured_dense_against_every_form_of_the_pruned_network(swept:
             assert metrics[f"speedup/batch_{size}"] > 0
             assert metrics[f"iqr/speedup/batch_{size}"] >= 0
             assert metrics[f"iqr/latency/batch_{size}_ms"] >= 0
+
+
+def test_a_job_whose_dense_network_disagrees_with_itself_says_that_its_speed_is_not_to_be_trusted(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timing, "another_dense", lambda *_: lambda images: time.sleep(0.003))
+    outcome = project.prunelab(*SMALL, "method=neuron", "percentage=20", "measure.batch_sizes=[3]")
+    assert outcome.status == 0, outcome.output
+    (run,) = project.runs("job")
+    assert "the unpruned network timed twice differs by" in run.data.tags["speed_unsteady"]
 
 
 def test_int8_is_measured_where_it_is_asked_for(project: Project) -> None:

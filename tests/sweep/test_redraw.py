@@ -83,7 +83,12 @@ def test_a_folder_of_something_else_is_refused_before_anything_is_drawn(two: Pro
 def test_a_single_sweep_can_be_written_into_a_folder_too(two: Project, tmp_path: Path) -> None:
     before = two.database.read_bytes()
     assert report(two, names(two)[0], "--output", str(tmp_path / "new" / "folder")).status == 0
-    assert len(pd.read_csv(tmp_path / "new" / "folder" / "results.csv")) == 6
+    folder = tmp_path / "new" / "folder"
+    assert len(pd.read_csv(folder / "results.csv")) == 6
+    page = (folder / "report.html").read_text()
+    assert "sweeps compared" not in page
+    assert '<section id="pictures">' in page
+    assert '<section id="provenance">' in page
     assert two.database.read_bytes() == before
 
 
@@ -101,6 +106,18 @@ def test_the_sweeps_of_a_store_are_listed_newest_first(two: Project) -> None:
         assert sweep.info.run_name in line
         assert sweep.info.run_id in line
         assert jobs in line
+
+
+def test_the_jobs_of_a_sweep_are_listed_with_what_tells_them_apart(two: Project) -> None:
+    outcome = report(two, "--jobs", names(two)[0])
+    assert outcome.status == 0
+    first = two.runs("sweep")[0].info.run_id
+    jobs = [job for job in two.runs("job") if job.data.tags["mlflow.parentRunId"] == first]
+    for job in jobs:
+        line = next(line for line in outcome.output.splitlines() if job.info.run_id in line)
+        assert job.info.run_name in line
+        assert f"{job.data.metrics['test/accuracy']:.4f}" in line
+    assert len(jobs) == 6
 
 
 @pytest.mark.usefixtures("unillustrated")

@@ -124,9 +124,21 @@ def test_the_sweep_run_carries_a_page_that_says_what_was_run(swept: tuple[Projec
 
 @pytest.mark.usefixtures("unillustrated")
 def test_a_value_given_twice_is_one_job(project: Project) -> None:
-    outcome = project.prunelab("-m", *SMALL, "percentage=50,50.0,50")
+    outcome = project.prunelab(*SMALL, "-m", "percentage=50,50.0,50")  # options may stand after overrides
     assert outcome.status == 0
     assert len(project.runs("job")) == 1
+
+
+def test_what_a_training_recovery_is_compared_with_comes_first_and_a_report_says_what_is_missing(
+    project: Project,
+) -> None:
+    project.prunelab("-m", *SMALL, "recovery=finetune", "recovery.epochs=1", "percentage=50,80")
+    jobs = project.runs("job")
+    assert [job.info.run_name for job in jobs] == ["weight-0", "weight-50", "weight-80"]
+    for job, missing in ((jobs[2], "incomplete: 2 of 3 jobs"), (jobs[0], "percentage 0 is missing")):
+        project.client.delete_run(job.info.run_id)
+        outcome = in_process("prunelab-report", report_main, project.folder, "data=digits")
+        assert missing in outcome.output
 
 
 def test_a_single_job_has_no_parent(project: Project) -> None:

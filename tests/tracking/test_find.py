@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.conftest import Project
 
+from prunelab import names
 from prunelab.compose import compose_job
 from prunelab.errors import StoreError
 from prunelab.names import Kind
@@ -18,7 +19,7 @@ def store(project: Project) -> Store:
     job = compose_job([f"paths.root={project.folder}", "data=digits"])
     store = open_store(job.tracking, job.experiment_name)
     for name, status in (("weight-50", "FINISHED"), ("weight-50", "FINISHED"), ("weight-50", "FAILED")):
-        store.end(store.start(Kind.JOB, name), status)
+        store.end(store.start(Kind.JOB, name, tags={names.CONFIG_HASH: "the same"}), status)
     store.end(store.start(Kind.JOB, "it's-20"), "FAILED")
     store.end(store.start(Kind.BASELINE, "baseline-0"), "FINISHED")
     return store
@@ -30,6 +31,34 @@ def test_a_job_is_found_by_its_run_id_or_as_the_newest_finished_of_its_name(stor
     assert find_job(store, "weight-50").info.run_id == newest.info.run_id
     assert find_job(store, "weight-50", finished=False).info.run_id == failed.info.run_id
     assert find_job(store, "last").info.run_id == newest.info.run_id
+
+
+def test_a_name_of_different_jobs_is_refused_with_all_of_them_and_what_tells_them_apart(store: Store) -> None:
+    ids = []
+    for number in range(2):
+        record = store.start(Kind.JOB, "neuron-20", tags={names.CONFIG_HASH: str(number)})
+        record.params({"recovery": "none", "seed": number, "batch_size": 64, "epochs": 3 + number})
+        store.end(record, "FINISHED")
+        ids.append(record.id)
+    with pytest.raises(StoreError) as refused:
+        find_job(store, "neuron-20")
+    head, *candidates = str(refused.value).splitlines()
+    assert "neuron-20 is the name of several jobs" in head
+    assert [line.split()[0] for line in candidates] == ids[::-1]
+    assert "recovery none, seed 1, epochs 4" in candidates[0]
+    assert "batch_size" not in str(refused.value)
+    store.client.set_tag(ids[1], names.CONFIG_HASH, "0")  # the same job once more: the newest stands for both
+    assert find_job(store, "neuron-20").info.run_id == ids[1]
+
+
+def test_a_name_that_a_sweep_over_seeds_made_longer_is_refused_with_the_longer_ones(store: Store) -> None:
+    for seed in range(2):
+        record = store.start(Kind.JOB, f"weight-90-seed{seed}", tags={names.CONFIG_HASH: f"seed {seed}"})
+        record.params({"seed": seed})
+        store.end(record, "FINISHED")
+    with pytest.raises(StoreError, match=r"several jobs(?s:.*)weight-90-seed1(?s:.*)weight-90-seed0"):
+        find_job(store, "weight-90")
+    assert find_job(store, "weight-90-seed0").info.run_name == "weight-90-seed0"
 
 
 def test_a_name_may_hold_a_quote(store: Store) -> None:

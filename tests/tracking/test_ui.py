@@ -199,7 +199,8 @@ def test_on_a_terminal_it_opens_the_comparison_says_three_lines_and_ends_at_ctrl
         assert len(psutil.Process(ui.process.pid).children(recursive=True)) == 2  # MLflow and its one worker
         os.killpg(ui.process.pid, signal.SIGINT)  # as a terminal does
         said = ui.rest()
-        assert [line.partition(" ")[0] for line in said.splitlines()] == ["starting", "comparison:", "runs:"]
+        first = [line.partition(" ")[0] for line in said.splitlines()]
+        assert first == ["prunelab-ui:", "starting", "comparison:", "runs:"]
         assert ui.process.returncode == 0
         assert not servers(ui.port)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from tests.conftest import SMALL, Outcome, Project, in_process
 
+from prunelab.compose import compose_job
 from prunelab.sweep.redraw import main as report_main
 from prunelab.tracking import views
 
@@ -49,6 +51,22 @@ def test_the_columns_of_the_table_exist(swept: tuple[Project, Outcome]) -> None:
     job = project.runs("job")[0]
     there = {f"params.`{name}`" for name in job.data.params} | {f"metrics.`{name}`" for name in job.data.metrics}
     assert set(views.COLUMNS) <= there
+
+
+def test_a_sweep_ends_by_saying_where_its_page_is_and_what_opens_the_comparison(
+    swept: tuple[Project, Outcome],
+) -> None:
+    project, outcome = swept
+    said = next(line for line in outcome.output.splitlines() if line.startswith("report: "))
+    page, _, command = said.removeprefix("report: ").partition("; ")
+    assert (project.folder / page).read_text().startswith("<!doctype html>")
+    program, _, rest = command.partition(" ")
+    assert Path(program).name == "prunelab-ui"
+    assert rest == "tracking.experiment_name=digits-pruning opens the comparison"
+
+
+def test_the_experiment_that_needs_no_word_is_the_default_one() -> None:
+    assert compose_job([]).experiment_name == views.DEFAULT_EXPERIMENT
 
 
 def test_the_longest_names_fit_into_a_tag() -> None:

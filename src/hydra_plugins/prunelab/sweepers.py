@@ -39,7 +39,7 @@ class GridSweeper(BasicSweeper):
             extra = str(chosen).partition("_")[0]
             raise SystemExit(
                 f"prunelab: hydra/launcher={chosen} is refused: its plugin is not installed "
-                f"(pip install 'prunelab[{extra}]'): {error}"
+                f"(in the checkout: pip install -e '.[{extra}]'): {error}"
             ) from error
 
     def sweep(self, arguments: list[str]) -> Any:

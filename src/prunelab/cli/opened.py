@@ -22,6 +22,7 @@ from prunelab.tracking.addresses import sqlite_file
 from prunelab.tracking.artifacts import Artifacts
 from prunelab.tracking.damage import REMEDIES, Finding, What, findings
 from prunelab.tracking.existing import existing_experiments
+from prunelab.tracking.exporting import export
 from prunelab.tracking.integrity import intact
 from prunelab.tracking.inventory import Entry, Inventory, inventory
 
@@ -143,6 +144,14 @@ class Opened:
         if outside:
             words += f"; artifacts outside of tracking.artifacts stay: those of {len(outside)}, {outside[0].address}"
         return words
+
+    def export(self, sweep: str, file: Path) -> str:
+        """Write a sweep into an archive.
+
+        Raises:
+            StoreError: if that cannot be done.
+        """
+        return export(self._client, self._tracking.uri, self._artifacts, self._held, sweep, file)
 
     def close(self) -> str:
         """End as KILLED what dead processes left RUNNING."""

@@ -1,4 +1,4 @@
-"""`prunelab-store`: what a store holds and weighs, sweeps deleted for good, a store moved, damage found."""
+"""`prunelab-store`: what a store holds and weighs; sweeps deleted, exported, imported; a store moved; damage found."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from prunelab import interruption
 from prunelab.compose import compose_job, split_arguments
 from prunelab.config import Tracking
 from prunelab.errors import ConfigError, PrunelabError
@@ -26,6 +27,8 @@ def main() -> None:
         tracking = compose_job(overrides).tracking
         if arguments.command == "relocate":
             sys.exit(_relocate(tracking, arguments))
+        if arguments.command == "import":
+            sys.exit(_import(tracking, arguments.file))
         from prunelab.cli.opened import opened
 
         commands: dict[str, Callable[[Opened, argparse.Namespace], int]] = {
@@ -33,9 +36,10 @@ def main() -> None:
             "size": _size,
             "delete": _delete,
             "check": _check,
+            "export": _export,
         }
         sys.exit(commands[arguments.command](opened(tracking), arguments))
-    except PrunelabError as error:
+    except (PrunelabError, OSError) as error:
         print(f"prunelab-store: {error}", file=sys.stderr)
         sys.exit(REFUSED)
     except KeyboardInterrupt:
@@ -49,7 +53,9 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Any KEY=VALUE says where the store is, as for prunelab: paths.store=DIR, tracking.uri=sqlite:////x.db, "
         "tracking=server. Status: 0; 1 if check found damage, or a deletion was not confirmed; 2 if refused.",
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="list|size|delete|relocate|check")
+    commands = parser.add_subparsers(
+        dest="command", required=True, metavar="list|size|delete|relocate|check|export|import"
+    )
     commands.add_parser("list", help="the sweeps, newest first, with their jobs by status")
     commands.add_parser("size", help="bytes of artifacts, by sweep")
     delete = commands.add_parser("delete", help="delete sweeps with their jobs, curves, artifacts, unneeded baselines")
@@ -70,6 +76,11 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="missing and damaged artifacts, orphans, runs of dead processes")
     check.add_argument("--quick", action="store_true", help="do not read the artifacts, only see that they are there")
     check.add_argument("--close", action="store_true", help="end as KILLED what dead processes left RUNNING")
+    exported = commands.add_parser("export", help="write a sweep and its baselines into one file, for another store")
+    exported.add_argument("sweep", metavar="SWEEP", help="a name or a run id; last is the newest")
+    exported.add_argument("file", type=Path, metavar="FILE", help="a new file")
+    imported = commands.add_parser("import", help="take a sweep from such a file into this store")
+    imported.add_argument("file", type=Path, metavar="FILE")
     return parser
 
 
@@ -103,6 +114,20 @@ def _check(store: Opened, arguments: argparse.Namespace) -> int:
     found, table = store.check(not arguments.quick)
     store.print(table)
     return DAMAGED if found else 0
+
+
+def _export(store: Opened, arguments: argparse.Namespace) -> int:
+    store.print(store.export(arguments.sweep, arguments.file))
+    return 0
+
+
+def _import(tracking: Tracking, file: Path) -> int:
+    from prunelab.report.console import terminal
+    from prunelab.tracking.importing import import_archive
+
+    interruption.listen()
+    terminal().print(import_archive(tracking, file), highlight=False, markup=False)
+    return 0
 
 
 def _relocate(tracking: Tracking, arguments: argparse.Namespace) -> int:

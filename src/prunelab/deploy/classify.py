@@ -46,6 +46,8 @@ def network_of(job: Job, wanted: str, trust: bool) -> tuple[nn.Module, Card]:
     if wanted.endswith((".safetensors", ".onnx")):
         try:
             content = Path(wanted).read_bytes()
+        except FileNotFoundError as error:
+            raise StoreError(f"there is no file {wanted}: prunelab-export writes one, from a finished job") from error
         except OSError as error:
             raise StoreError(f"{wanted} cannot be read: {error.strerror or error}") from error
         return read_network(content, trust) if wanted.endswith(".safetensors") else _onnx_network(content, wanted)
@@ -120,6 +122,8 @@ def read_image(path: Path, card: Card, invert: bool = False, crop: bool = False)
     """
     channels, rows, columns = card.shape
     background = "white" if invert else "black"
+    if path.exists() and not path.is_file():
+        raise ExportError(f"{path} cannot be read as an image: it is no file")
     try:
         if crop:
             values = read_picture(path, card.shape, background)

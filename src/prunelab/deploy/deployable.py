@@ -22,24 +22,22 @@ from prunelab.data.dataset import EVALUATION_BATCH, Dataset, dataset_of
 from prunelab.deploy.facts import Facts, Measured, facts_of, model_card
 from prunelab.deploy.program import function_source
 from prunelab.deploy.stored import stored_network
+from prunelab.deploy.timed import TIMED, Logits, file_times, times_in_words
 from prunelab.deploy.written import refuse, write_together
-from prunelab.errors import ConfigError, DataError, ExportError, StoreError
-from prunelab.measure.latency import DENSE, STEADY, latency
+from prunelab.errors import ConfigError, DataError, ExportError, StoreError, spelled_out
 from prunelab.network.saved import Card, dense_bytes, read_network, sparse_bytes, with_metadata
 from prunelab.network.trusted import refuse_foreign_loader
 from prunelab.pruning.calibration import calibration
 from prunelab.runtime.int8 import IMAGES, quantized
-from prunelab.runtime.onnx import described, onnx_bytes, onnx_runner, require, version
+from prunelab.runtime.onnx import described, onnx_bytes, onnx_runner, require
 from prunelab.runtime.processor import about_int8
+from prunelab.tracking.find import described as described_run
 from prunelab.tracking.find import find_job
 from prunelab.tracking.recorded import recorded
 from prunelab.tracking.store import Store
 
-Logits = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 TOLERANCE = 1e-4
 """How far a logit of the file may be from the network's, absolute and relative: another order of float32 sums."""
-TIMED = (1, 1024)
-"""Batch sizes whose time is said."""
 BEGIN, END = "# The network.", "# End of the network."
 """What of the script for .safetensors files is replaced by the network's own source."""
 
@@ -73,7 +71,9 @@ def export(store: Store, data: Path, wanted: Wanted) -> None:
     if is_onnx:
         require()
     run = find_job(store, wanted.run)
-    path = wanted.output or Path(f"{run.info.run_name}{'-int8' if wanted.int8 else ''}.{wanted.form}")
+    path = wanted.output or Path(
+        f"{spelled_out(run.info.run_name).replace('/', '_')}{'-int8' if wanted.int8 else ''}.{wanted.form}"
+    )
     paths = [path, Path(f"{path}.py"), Path(f"{path}.md")]
     refuse(paths, wanted.force)
     network, card = stored_network(store, run, wanted.trust)
@@ -91,12 +91,14 @@ def export(store: Store, data: Path, wanted: Wanted) -> None:
         contents = {paths[1]: script.encode(), **contents}
     write_together(contents, lambda files: _recheck(files[path], is_onnx, logits, card))
     console = Console(highlight=False, soft_wrap=True, markup=False)
+    console.print(f"exported: {described_run(run)}")
     for line in _said(path, len(content), facts):
         console.print(line)
     beside = [str(other) for other in contents if other != path]
     console.print(f"beside it: {', '.join(beside)}{f' ({why})' if why else ''}")
     if dataset is not None:
-        console.print(_speed(logits, dataset, is_onnx))
+        times = file_times(logits, _runner(content, is_onnx), dataset.test.take(max(TIMED)))
+        console.print(times_in_words(times, is_onnx))
     if wanted.int8:
         console.print(f"int8: {about_int8()}")
 
@@ -208,20 +210,6 @@ def _said(path: Path, size: int, facts: Facts) -> list[str]:
         f"test accuracy {found.accuracy:.4f} on {found.images:,} images ({was}unpruned: "
         f"{metrics[names.BASELINE_ACCURACY]:.4f})",
     ]
-
-
-def _speed(logits: Logits, dataset: Dataset, is_onnx: bool) -> str:
-    """The median time of a batch and its interquartile range, with what ran it."""
-    words = []
-    for size in TIMED:
-        forms = {DENSE: lambda images: torch.from_numpy(logits(images.numpy()))}
-        found = latency(forms, dataset.test.take(size), size, 0.1, 1)
-        time = found.milliseconds(DENSE)
-        text = f"{time.median:.3f} ms (interquartile range {time.iqr:.3f})"
-        words.append(f"{text if time.relative <= STEADY else 'too unsteady to say'} for a batch of {size:,}")
-    runtime = version() if is_onnx else f"torch {torch.__version__}"
-    threads = torch.get_num_threads()
-    return f"latency: {', '.join(words)}; {runtime}, {threads} thread{'' if threads == 1 else 's'}"
 
 
 def _runner(content: bytes, is_onnx: bool) -> Logits:

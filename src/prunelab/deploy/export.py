@@ -8,6 +8,7 @@ from pathlib import Path
 
 from prunelab.compose import TRUST, compose_job, split_arguments
 from prunelab.errors import PrunelabError
+from prunelab.loading import say_loading
 
 FORMATS = ("onnx", "safetensors")
 
@@ -37,6 +38,7 @@ def main() -> None:
         parser.error("--int8 is refused with --format safetensors: it goes with onnx")
     if arguments.dense and arguments.format != "safetensors":
         parser.error("--dense is refused with --format onnx: an ONNX file is dense; it goes with safetensors")
+    say_loading("prunelab-export")
     try:
         job = compose_job(overrides)
         from prunelab.deploy.deployable import Wanted, export
@@ -49,7 +51,7 @@ def main() -> None:
             dense=arguments.dense,
         )
         export(store, job.data.folder, wanted)
-    except PrunelabError as error:
+    except (PrunelabError, OSError) as error:
         sys.exit(f"prunelab-export: {error}")
     except KeyboardInterrupt:
         sys.exit(130)

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from prunelab.compose import TRUST, compose_job, split_arguments
 from prunelab.errors import PrunelabError
+from prunelab.loading import say_loading
 
 WIDE = 200
 """Columns of the table beside the names of the images, where there is no terminal."""
@@ -39,6 +40,7 @@ def main() -> None:
     try:
         if arguments.top < 1:
             parser.error(f"argument --top: {arguments.top} is refused: it takes a whole number, at least 1")
+        say_loading("prunelab-predict")
         job = compose_job(overrides)
         from prunelab.deploy.classify import as_json, as_table, classify, expanded, network_of
 
@@ -56,7 +58,7 @@ def main() -> None:
         if failed:
             print(f"prunelab-predict: {len(failed)} of {len(seen)} images could not be classified", file=sys.stderr)
             sys.exit(1)
-    except PrunelabError as error:
+    except (PrunelabError, OSError) as error:
         sys.exit(f"prunelab-predict: {error}")
     except KeyboardInterrupt:
         sys.exit(130)

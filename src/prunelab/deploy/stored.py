@@ -19,7 +19,7 @@ def stored_network(store: Store, run: MlflowRun, trust: bool) -> tuple[nn.Module
     """
     if names.FILE_BYTES not in run.data.metrics:
         raise StoreError(
-            f"job {run.info.run_name} (run {run.info.run_id}) kept no network (measure.file=false): run it again with "
-            "measure.file=true"
+            f"job {run.info.run_name} (run {run.info.run_id}) kept no network, because it ran with measure=off or "
+            "measure.file=false: run it again with measure.file=true"
         )
     return read_network(store.read(run.info.run_id, names.NETWORK_FILE), trust)

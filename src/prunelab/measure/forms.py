@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -36,13 +37,14 @@ class Forms:
     """`operators` by name, the dense one first; `reported` are the pruned ones among which the fastest is reported.
 
     `runtime` says what ran them and with how many threads; `onnx_bytes` is the size of the pruned network's float32
-    model where there is one.
+    model where there is one; `placebo` is the dense network once more, an instance of its own.
     """
 
     operators: Mapping[str, Operator]
     reported: tuple[str, ...]
     runtime: str
     onnx_bytes: int | None
+    placebo: Operator | None = None
 
 
 def check(measure: Measure, device: torch.device) -> None:
@@ -56,6 +58,10 @@ def check(measure: Measure, device: torch.device) -> None:
             _refuse(f"{key}={name.value}", device, onnx.lacking())
         if name is RuntimeName.COMPILE and (words := compiled.lacking()) is not None:
             raise ConfigError(f"{key}={name.value} is refused: {words}; it accepts auto, eager or onnxruntime")
+        if name is RuntimeName.COMPILE and (sizes := len(measure.batch_sizes)) > compiled.MOST_SIZES:
+            raise ConfigError(
+                f"measure.batch_sizes has {sizes} sizes: with {key}={name.value} it accepts up to {compiled.MOST_SIZES}"
+            )
     if RuntimeName.AUTO in measure.beside:
         raise ConfigError("measure.beside=auto is refused: it accepts a list of eager, compile, onnxruntime")
     if measure.int8:
@@ -106,7 +112,16 @@ def forms(networks: Networks, measure: Measure, device: torch.device, int8: tupl
     if int8 is not None:
         others[INT8_DENSE], others[INT8] = (onnx_operator(content) for content in int8)
     size = len(model_of(networks.compacted, networks.shape)) if runtime is RuntimeName.ONNXRUNTIME else None
-    return Forms({**own, **others}, tuple(form for form in own if form != DENSE), f"{said(runtime)}{why}", size)
+    reported = tuple(form for form in own if form != DENSE)
+    return Forms({**own, **others}, reported, f"{said(runtime)}{why}", size, another_dense(networks, runtime))
+
+
+def another_dense(networks: Networks, runtime: RuntimeName) -> Operator:
+    """The dense network in this runtime, sharing neither weights nor threads with the one of `in_runtime`."""
+    if runtime is RuntimeName.ONNXRUNTIME:
+        return onnx_operator(model_of(networks.dense, networks.shape))
+    copy = deepcopy(networks.dense)
+    return compiled.compiled(copy) if runtime is RuntimeName.COMPILE else chain(copy)
 
 
 def in_runtime(networks: Networks, runtime: RuntimeName) -> dict[str, Operator]:

@@ -2,6 +2,10 @@
 
 All forms have a short turn in each round, so that a machine that is slow for a while is slow for all of them; a speedup
 is the median over rounds of dense / pruned, each within its round. What scatters is measured again, a few times.
+
+Times can be steady and wrong: on a busy machine one of two equal networks may take many times as long as the other, in
+every round. So the dense network is timed a second time as a separate instance, a placebo. Where the two disagree,
+nothing that was measured beside them is trusted; nor is it where other processes left too few cores.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ from statistics import median, quantiles
 import torch
 from torch import Tensor
 
+from prunelab.measure.load import Load, watching
 from prunelab.network.chain import Operator
 
 DENSE = "dense"
@@ -23,6 +28,10 @@ TURNS = 5
 """How many turns a form has in `measure.seconds`."""
 STEADY = 0.2
 """The interquartile range of a time, or of a speedup, may be this share of its median."""
+AGREEING = 0.1
+"""The slower of two instances of one network may take this share longer than the other."""
+SHORT = 0.5
+"""Cores that may be missing for this process's threads and what other processes do."""
 ATTEMPTS = 3
 SLOW = 0.005
 """Seconds; a call that takes longer needs no call before it to warm up the caches."""
@@ -43,10 +52,16 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Seconds that one batch took in each form, turn by turn; the n-th turns of all forms are of one round."""
+    """Seconds that one batch took in each form, turn by turn; the n-th turns of all forms are of one round.
+
+    `placebo` are those of the second instance of the dense network; empty where there was none. `load`: how busy the
+    machine was meanwhile; None: not known, or on a GPU of no account.
+    """
 
     batch_size: int
     turns: Mapping[str, Sequence[float]]
+    placebo: Sequence[float] = ()
+    load: Load | None = None
 
     def milliseconds(self, form: str) -> Spread:
         """Of one batch."""
@@ -54,7 +69,7 @@ class Latency:
 
     def speedup(self, form: str, over: str = DENSE) -> Spread:
         """How many times as fast a form is as `over`."""
-        return _spread([slow / fast for slow, fast in zip(self.turns[over], self.turns[form], strict=True)])
+        return _ratio(self.turns[over], self.turns[form])
 
     def fastest(self, among: Sequence[str]) -> str:
         """The form that takes least."""
@@ -66,6 +81,32 @@ class Latency:
         spreads += [self.speedup(form) for form in forms if form != DENSE]
         return max(spread.relative for spread in spreads)
 
+    @property
+    def disagreement(self) -> float:
+        """How much longer the slower of the two dense instances takes, as a share: the median over rounds."""
+        if not self.placebo:
+            return 0.0
+        ratio = _ratio(self.turns[DENSE], self.placebo).median
+        return max(ratio, 1 / ratio) - 1
+
+    @property
+    def short(self) -> float:
+        """Cores that were missing."""
+        return 0.0 if self.load is None else self.load.short
+
+    @property
+    def quiet(self) -> bool:
+        """Whether the machine was such that its times can be trusted."""
+        return self.disagreement <= AGREEING and self.short <= SHORT
+
+    def steady(self, forms: Sequence[str]) -> bool:
+        """Whether the times of these forms are to be trusted."""
+        return self.quiet and self.unsteadiness(forms) <= STEADY
+
+    def doubt(self, forms: Sequence[str]) -> float:
+        """How far these forms' times are from what is trusted, as a multiple of it: up to 1 they are steady."""
+        return max(self.unsteadiness(forms) / STEADY, self.disagreement / AGREEING, self.short / SHORT)
+
 
 @torch.no_grad()
 def latency(
@@ -75,27 +116,34 @@ def latency(
     seconds: float,
     repeats: int,
     attempts: int = ATTEMPTS,
+    placebo: Operator | None = None,
 ) -> Latency:
     """Time a batch of `images` ([n, ...], repeated as often as it takes); `forms` begins with the dense network.
 
-    Each of `repeats` x `TURNS` rounds gives every form a turn of about `seconds` / `TURNS`, at least one call. As long
-    as a form is unsteady all are measured again, up to `attempts` times; the steadiest attempt is returned. Torch's
-    threads are those that are set.
+    Each of `repeats` x `TURNS` rounds gives every form a turn of about `seconds` / `TURNS`, at least one call, and the
+    last one to `placebo`, another instance of the dense network. As long as a form is unsteady, the two instances
+    disagree, or cores are missing, all are measured again, up to `attempts` times; the attempt that is to be trusted
+    most is returned. Torch's threads are those that are set.
     """
     batch = images[torch.arange(batch_size, device=images.device) % len(images)]
     timed = _on_cuda if batch.is_cuda else _on_cpu
+    runs = [*forms.values(), *([] if placebo is None else [placebo])]
+    names = list(forms)
     best: Latency | None = None
     with _undisturbed():
-        paces = {form: _pace(run, batch, seconds / TURNS, timed) for form, run in forms.items()}
+        paces = [_pace(run, batch, seconds / TURNS, timed) for run in runs]
         for _ in range(max(1, attempts)):
-            turns: dict[str, list[float]] = {form: [] for form in forms}
-            for _ in range(TURNS * repeats):
-                for form, run in forms.items():
-                    turns[form].append(_turn(run, batch, paces[form], timed))
-            found = Latency(batch_size, turns)
-            if best is None or found.unsteadiness(list(forms)) < best.unsteadiness(list(forms)):
+            load = watching()
+            rounds = [
+                [_turn(run, batch, pace, timed) for run, pace in zip(runs, paces, strict=True)]
+                for _ in range(TURNS * repeats)
+            ]
+            columns = list(zip(*rounds, strict=True))
+            turns, extra = dict(zip(names, columns, strict=False)), columns[len(names) :]
+            found = Latency(batch_size, turns, extra[0] if extra else (), None if batch.is_cuda else load())
+            if best is None or found.doubt(names) < best.doubt(names):
                 best = found
-            if best.unsteadiness(list(forms)) <= STEADY:
+            if best.steady(names):
                 break
     assert best is not None
     return best
@@ -155,6 +203,11 @@ def _undisturbed() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
+
+
+def _ratio(slow: Sequence[float], fast: Sequence[float]) -> Spread:
+    """Round by round."""
+    return _spread([over / under for over, under in zip(slow, fast, strict=True)])
 
 
 def _spread(values: Sequence[float]) -> Spread:

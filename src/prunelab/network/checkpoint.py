@@ -48,7 +48,13 @@ def load_checkpoint(network: nn.Module, path: Path) -> None:
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal digits; of one that did not change it is computed once per process."""
+    """SHA-256 of a file, in hexadecimal digits; of one that did not change it is computed once per process.
+
+    Raises:
+        ConfigError: if it is something else than a file, a device for instance, which has no end.
+    """
+    if path.exists() and not path.is_file():
+        raise ConfigError(f"model.checkpoint={path} is refused: it is no file")
     state = path.stat()
     return _digest(path, state.st_mtime_ns, state.st_size)
 
@@ -60,6 +66,8 @@ def _digest(path: Path, modified: int, size: int) -> str:
 
 def _read(path: Path) -> dict[str, Tensor]:
     accepted = "it accepts a state dict in .safetensors, or in .pt, .pth or .ckpt that holds nothing but tensors"
+    if path.exists() and not path.is_file():
+        raise ConfigError(f"model.checkpoint={path} is refused: it is no file; {accepted}")
     try:
         if path.suffix == ".safetensors":
             return load_file(path)

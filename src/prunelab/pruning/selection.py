@@ -22,7 +22,8 @@ def select(scores: Sequence[Tensor], count: int, scope: Scope, min_keep: int = 0
     """True for each unit that stays, in the shapes of `scores`.
 
     Exactly `count` units go, those of the lowest score in their scope; of equal scores, those that stand first (layers
-    in order, then rows, then columns). The best `min_keep` units of each layer go only when no others are left.
+    in order, then rows, then columns). Units of infinite score go only when no others are left, whatever the scope; so
+    do the best `min_keep` units of each layer.
 
     Raises:
         PrunelabError: if a score is not a number.
@@ -58,15 +59,23 @@ def lowest(scores: Tensor, count: int) -> Tensor:
 
 
 def by_rank(score: Tensor) -> Tensor:
-    """A unit's place in its own layer, in (0, 1): ranking these takes the same share of every layer, and nests."""
+    """A unit's place in its own layer, in (0, 1): ranking these takes the same share of every layer, and nests.
+
+    Infinite scores stay infinite: such a unit goes last of all, not only last of its layer.
+    """
     places = torch.empty(score.numel(), dtype=torch.float64, device=score.device)
     places[score.sort(stable=True).indices] = torch.arange(score.numel(), dtype=torch.float64, device=score.device)
-    return (places + 0.5) / score.numel()
+    return torch.where(torch.isposinf(score), torch.inf, (places + 0.5) / score.numel())
 
 
 def by_mean(score: Tensor) -> Tensor:
-    """A unit's score over the mean score of its layer, so that layers of different scale compare."""
-    return score / score.mean().clamp_min(torch.finfo(score.dtype).tiny)
+    """A unit's score over the mean score of its layer, so that layers of different scale compare.
+
+    Infinite scores stay infinite, and do not count in the mean.
+    """
+    finite = torch.isfinite(score)
+    mean = score.mean() if finite.all() else score[finite].mean().nan_to_num()
+    return score / mean.clamp_min(torch.finfo(score.dtype).tiny)
 
 
 SCOPES: dict[Scope, Callable[[Tensor], Tensor]] = {

@@ -25,6 +25,7 @@ def describe(results: Results, published: pd.DataFrame | None) -> str:
     """Markdown: the verdict, the findings, the tables."""
     head = [f"**{verdict.answer}** {verdict.evidence}" for verdict in verdicts(results)]
     parts = [
+        *filter(None, [results.incomplete and f"**{results.incomplete.capitalize()}**"]),
         *head,
         f"The whole comparison on one page: `{names.REPORT_FILE}` among the artifacts.",
         "\n".join(f"- {sentence}" for sentence in sentences(results)),

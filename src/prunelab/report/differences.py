@@ -8,6 +8,7 @@ from prunelab.report.chance import POWER
 from prunelab.report.findings import POINTS, points
 from prunelab.report.results import Results
 from prunelab.report.rivals import Rival, Standing
+from prunelab.report.tables import Cell, Heading, Sheet
 
 HEADINGS = (
     ("series", False),
@@ -31,12 +32,11 @@ def _table(standing: Standing) -> dict[str, Any]:
     place = f" on {', '.join(standing.family.place)}" if standing.family.place else ""
     return {
         "title": f"Against {standing.best} at {standing.drop.percentage:g}% of the {standing.family.unit}{place}",
-        "headings": [{"text": text, "numeric": numeric} for text, numeric in HEADINGS],
-        "lines": [_line(rival) for rival in ordered],
+        "sheet": Sheet([Heading(*heading) for heading in HEADINGS], [_line(rival) for rival in ordered]),
     }
 
 
-def _line(rival: Rival) -> list[dict[str, str]]:
+def _line(rival: Rival) -> list[Cell]:
     lead = rival.lead
     assert lead is not None
     needed = "" if rival.apart else "more than is practical" if rival.needed is None else f"{rival.needed}"
@@ -49,7 +49,7 @@ def _line(rival: Rival) -> list[dict[str, str]]:
         f"{100 * rival.power:.0f}%",
         needed,
     )
-    return [{"text": text, "value": "", "title": ""} for text in cells]
+    return list(map(Cell, cells))
 
 
 def _compared(rival: Rival) -> bool:

@@ -30,26 +30,27 @@ def findings(results: Results) -> list[str]:
         words = [_reach(results, name), _beside_best(standings[name], name), _fall(part), _speed(results, name, part)]
         sentences.append(f"{name}: " + "; ".join(word for word in [*words, _emptied(part)] if word) + ".")
     if results.seeds == 1:
-        sentences.append(anecdote(results))
+        sentences.append(single_network(results))
     if names.SPEED_NOT_MEASURED in results.rows and results.rows[names.SPEED_NOT_MEASURED].notna().any():
         reasons = results.rows[names.SPEED_NOT_MEASURED].dropna().unique()
-        sentences.append(f"Of some jobs the speed was not measured: {'; '.join(reasons)}.")
+        sentences.append(f"The speed of some jobs was not measured: {'; '.join(reasons)}.")
     if names.SPEED_UNSTEADY in results.rows and (unsteady := int(results.rows[names.SPEED_UNSTEADY].notna().sum())):
         sentences.append(
             f"The machine was not steady while the speed of {unsteady} of {len(results.rows)} jobs was measured (times "
-            f"scatter by more than a fifth; tag {names.SPEED_UNSTEADY}): those are left out. Measure on a quiet one."
+            "scatter by more than a fifth, the unpruned network timed twice differs by more than a tenth, or other "
+            f"processes took the cores; tag {names.SPEED_UNSTEADY}): those are left out. Measure on a quiet one."
         )
     if (runtime := measured_with(results.rows)) != "":
-        sentences.append(f"Times are of {runtime}.")
+        sentences.append(f"Times were measured with {runtime}.")
     return [*sentences, *filter(None, [said_of_seeds(results.table)])]
 
 
-def anecdote(results: Results) -> str:
+def single_network(results: Results) -> str:
     """What one seed is worth."""
     seeds = ", ".join(dict.fromkeys(results.rows["seed"].astype(str)))
     return (
-        f"Every value is from one trained network (seed {seeds}), an anecdote: another seed may come out otherwise. "
-        "Several seeds, as in seed=0,1,2,3,4, say how sure it is."
+        f"Every value is from a single trained network (seed {seeds}); another seed may give other values. Several "
+        "seeds, as in seed=0,1,2,3,4, show how far they vary."
     )
 
 
@@ -78,8 +79,12 @@ def treatment(results: Results, series: str) -> str:
     rows = results.labelled[results.labelled["series"] == series]
     if abs(reference(results, series)[names.TEST_ACCURACY] - float(rows[names.BASELINE_ACCURACY].mean())) < 1e-9:
         return ""
-    trains = names.RECOVERY_TRAINS in rows and (rows[names.RECOVERY_TRAINS] == "true").any()
-    return " given the same extra training" if trains else " treated alike"
+    return " given the same extra training" if _trains(rows) else " treated alike"
+
+
+def _trains(rows: pd.DataFrame) -> bool:
+    """Whether the recovery of these rows trains; older stores do not say."""
+    return names.RECOVERY_TRAINS in rows and bool((rows[names.RECOVERY_TRAINS] == "true").any())
 
 
 def points(fraction: float) -> str:
@@ -137,7 +142,9 @@ def _what(results: Results, series: str) -> str:
     """The baseline, or what the same treatment makes of it."""
     treated = treatment(results, series)
     if not treated:
-        return "the baseline"
+        part = results.labelled[results.labelled["series"] == series]
+        untreated = _trains(part) and not (part[names.PERCENTAGE] == 0).any()
+        return "the baseline" + (", which was not trained on: percentage 0 is missing," if untreated else "")
     return f"the unpruned network{treated} (test accuracy {reference(results, series)[names.TEST_ACCURACY]:.4f})"
 
 

@@ -2,14 +2,13 @@ r"""The rows of a sweep as a LaTeX table, for `\input` into a paper; it takes th
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Iterable
 from itertools import groupby
-from typing import Any
 
 from prunelab import names
 from prunelab.report.results import Results
 from prunelab.report.speed import UNSTEADY, batch_sizes
-from prunelab.report.tables import SPREAD, cell, columns_of, shown
+from prunelab.report.tables import SPREAD, sheet
 
 SHOWN = (
     *("series", names.PERCENTAGE, names.TEST_ACCURACY, names.TEST_LOSS, names.VAL_ACCURACY, names.ACCURACY_DROP),
@@ -29,24 +28,20 @@ SPECIAL = {
 def as_latex(results: Results) -> str:
     """The means over seeds, each with its bar and number of seeds; comments say what is what."""
     table = results.table
-    written = columns_of(table)
     speeds = [names.speedup(size) for size in batch_sizes(table.columns)]
-    columns = [column for column in shown(table) if column in (*SHOWN, *speeds)]
-    if "n" not in columns:
-        columns.append("n")
-    rows = table.to_dict("records")
-    long = len(rows) > PAGE
+    made = sheet(table, (*SHOWN, *speeds), SPREAD, always=("n",))
+    long = len(made.lines) > PAGE
     environment = "longtable" if long else "tabular"
-    heading = " & ".join(escaped(written[column][0]) for column in columns) + r" \\"
+    heading = _line(escaped(heading.text) for heading in made.headings)
     blocks = [
-        "\n".join(" & ".join(_cell(row, column, written[column][1]) for column in columns) + r" \\" for row in block)
-        for _, block in groupby(rows, key=lambda row: row["series"])
+        "\n".join(_line([escaped(first), *map(_number, rest)]) for first, *rest in block)
+        for _, block in groupby(made.texts, key=lambda line: line[0])
     ]
     return "\n".join(
         [
             f"% {' '.join(results.name.split())}: means over seeds, ± {results.bars.words}; n seeds.",
             f"% Written by prunelab. Takes \\usepackage{{booktabs}}{' and longtable' if long else ''}.",
-            f"\\begin{{{environment}}}{{l{'r' * (len(columns) - 1)}}}",
+            f"\\begin{{{environment}}}{{l{'r' * (len(made.headings) - 1)}}}",
             r"\toprule",
             heading,
             r"\midrule",
@@ -65,10 +60,13 @@ def escaped(text: str) -> str:
     return "".join(SPECIAL.get(letter, letter) for letter in line)
 
 
-def _cell(row: Mapping[Hashable, Any], column: str, written: str) -> str:
+def _line(cells: Iterable[str]) -> str:
+    return " & ".join(cells) + r" \\"
+
+
+def _number(text: str) -> str:
     """A number in mathematical mode, for its sign."""
-    text = cell(row, column, SPREAD, written)
-    if column == "series" or text in ("", UNSTEADY):
+    if text in ("", UNSTEADY):
         return escaped(text)
     for plain, symbol in (("±", r"\pm"), ("x", r" \times"), (",", "{,}"), ("inf", r"\infty")):
         text = text.replace(plain, symbol)

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import fill
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 
-from prunelab.report.figures import MARKERS, PALETTE, plain
+from prunelab.report.charts import LONGEST_NAME, survival
+from prunelab.report.figures import grid
 from prunelab.report.layers import Survival, shortened
 from prunelab.report.pictures import Picture
 from prunelab.report.tiles import tiles
 
-LONGEST_NAME = 30
-"""Characters of a layer's name beside a heat map."""
 ROW = 0.155
 """Inches of a row of a heat map."""
+TITLE = 30
+"""Characters of a line of the title of a picture."""
 READABLE = 0.12
 """Inches that a name needs; where rows are lower, only some are named."""
 TALLEST = 30.0
@@ -43,39 +45,17 @@ def survivors(layers: Sequence[Survival]) -> Figure:
     if lines and maps:
         upper, lower = figure.subfigures(2, 1, squeeze=False, height_ratios=heights).flat
     if lines:
-        _lines(upper, lines, rows[0], columns[0])
+        grid(upper, [survival(each, each.series) for each in lines], rows[0], columns[0])
     if maps:
         _maps(lower, maps, rows[1], columns[1], row)
     return figure
 
 
-def _lines(figure: Figure | SubFigure, layers: Sequence[Survival], rows: int, columns: int) -> None:
-    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
-    for axes in grid.flat[len(layers) :]:
-        axes.set_visible(False)
-    for axes, each in zip(grid.flat, layers, strict=False):
-        for position, (name, units) in enumerate(zip(each.layers, each.units, strict=True)):
-            axes.plot(
-                each.percentages,
-                each.shares[position],
-                color=PALETTE[position % len(PALETTE)],
-                marker=MARKERS[position % len(MARKERS)],
-                markersize=3.5,
-                label=f"{shortened(name, LONGEST_NAME)} ({units:,.0f})",
-            )
-        axes.set(title=each.series, xlabel="removed overall (%)")
-        axes.tick_params(labelbottom=True, labelleft=True)  # panels that share an axis have none but at the edges
-        plain(axes)
-        axes.legend(frameon=False, fontsize=8)
-    for axes in grid[:, 0]:
-        axes.set_ylabel("remaining in the layer (%)")
-
-
 def _maps(figure: Figure | SubFigure, layers: Sequence[Survival], rows: int, columns: int, row: float) -> None:
-    grid = figure.subplots(rows, columns, squeeze=False)
-    for axes in grid.flat[len(layers) :]:
+    panels = figure.subplots(rows, columns, squeeze=False).flat
+    for axes in panels[len(layers) :]:
         axes.set_visible(False)
-    for axes, each in zip(grid.flat, layers, strict=False):
+    for axes, each in zip(panels, layers, strict=False):
         image = axes.pcolormesh(each.shares, cmap="viridis", vmin=0, vmax=100, edgecolors="white", linewidth=0.5)
         axes.invert_yaxis()
         for layer, column in np.argwhere(each.shares == 0):
@@ -87,7 +67,7 @@ def _maps(figure: Figure | SubFigure, layers: Sequence[Survival], rows: int, col
         axes.set_title(each.series, fontsize=10)
         axes.set_xlabel("removed overall (%)")
         axes.spines[:].set_visible(False)
-    shown = list(grid.flat[: len(layers)])
+    shown = list(panels[: len(layers)])
     figure.colorbar(image, ax=shown, location="top", label="remaining in the layer (%); ×: none", shrink=0.5, aspect=40)
 
 
@@ -101,24 +81,28 @@ def _name_rows(axes: Axes, layers: Sequence[str], row: float) -> None:
 def pixels(pictures: Sequence[Picture]) -> Figure:
     """For each picture that has them, how much of every input pixel the network still uses."""
     maps = [(picture, picture.inputs) for picture in pictures if picture.inputs is not None]
-    figure, grid = _panels(len(maps))
+    figure, panels = _panels(len(maps))
     most = max(float(inputs.max(initial=0)) for _, inputs in maps) or 1.0
-    for axes, (picture, inputs) in zip(grid.flat, maps, strict=False):
+    for axes, (picture, inputs) in zip(panels.flat, maps, strict=False):
         image = axes.imshow(inputs, cmap="viridis", vmin=0, vmax=most)
-        axes.set_title(f"{picture.series}, {picture.percentage:g}%\n{picture.unused_pixels} pixels unused", fontsize=9)
-    figure.colorbar(image, ax=grid, label="sum of the remaining |weights| of a pixel", shrink=0.8)
+        axes.set_title(f"{_title(picture)}\n{picture.unused_pixels} pixels unused", fontsize=9)
+    figure.colorbar(image, ax=panels, label="sum of the remaining |weights| of a pixel", shrink=0.8)
     return figure
 
 
 def filters(pictures: Sequence[Picture]) -> Figure:
     """For each picture that has them, the kernels of the first convolution; those removed are hatched."""
     tiled = [(picture, picture.filters) for picture in pictures if picture.filters is not None]
-    figure, grid = _panels(len(tiled))
-    for axes, (picture, kernels) in zip(grid.flat, tiled, strict=False):
+    figure, panels = _panels(len(tiled))
+    for axes, (picture, kernels) in zip(panels.flat, tiled, strict=False):
         axes.imshow(tiles(kernels.weights))
         left = f"{kernels.left} of {len(kernels.weights)} filters left in {kernels.layer}"
-        axes.set_title(f"{picture.series}, {picture.percentage:g}%\n{left}", fontsize=9)
+        axes.set_title(f"{_title(picture)}\n{left}", fontsize=9)
     return figure
+
+
+def _title(picture: Picture) -> str:
+    return fill(f"{picture.series}, {picture.percentage:g}%", TITLE)
 
 
 def _panels(count: int) -> tuple[Figure, Any]:
@@ -126,7 +110,7 @@ def _panels(count: int) -> tuple[Figure, Any]:
     columns = min(count, 4)
     rows = -(-count // columns)
     figure = Figure(figsize=(1.2 + 2.5 * columns, 0.5 + 2.6 * rows), layout="constrained")
-    grid = figure.subplots(rows, columns, squeeze=False)
-    for axes in grid.flat:
+    panels = figure.subplots(rows, columns, squeeze=False)
+    for axes in panels.flat:
         axes.set_axis_off()
-    return figure, grid
+    return figure, panels

@@ -33,6 +33,14 @@ class Survival:
         """Whether there are too many layers for lines."""
         return len(self.layers) > MOST_LINES
 
+    @property
+    def says(self) -> str:
+        """What a reader who cannot see its chart is told."""
+        return (
+            f"{self.series}: the share of the units of each of {len(self.layers)} layers that remains, against the "
+            "percentage removed overall."
+        )
+
 
 def survivals(table: pd.DataFrame, layers: dict[str, tuple[str, ...]], series: Sequence[str]) -> list[Survival]:
     """For each series whose layers were counted; `table` is over seeds, `layers` are the names of each series."""

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from prunelab import names
+from prunelab.report.console import PLAIN
 from prunelab.report.describe import BESIDE, describe, sentences
 from prunelab.report.gallery import draw
 from prunelab.report.latex import as_latex
@@ -53,7 +54,8 @@ class Outcome:
     def say(self, console: Console) -> None:
         """Tables, the plot and findings."""
         plain = console.options.ascii_only
-        title = f"{self.results.name}: {place(self.results.rows)}"
+        incomplete = self.results.incomplete
+        title = f"{self.results.name}: {place(self.results.rows)}{incomplete and f'; {incomplete}'}"
         console.print(as_rich(self.results.table, title, console.width, plain))
         levels = [dense[names.BASELINE_ACCURACY] for dense in unpruned(self.results.rows).values()]
         plot = accuracy_plot(self.results.table, levels)
@@ -62,7 +64,7 @@ class Outcome:
         if self.published is not None:
             console.print(as_rich(self.published, BESIDE, console.width, plain))
         for sentence in sentences(self.results):
-            console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+            console.print(sentence, **PLAIN)
 
 
 def outcome_of(results: Results, provenance: Provenance | None = None, pictures: Sequence[Picture] = ()) -> Outcome:

@@ -18,23 +18,26 @@ from plotly.offline import get_plotlyjs
 from prunelab import names
 from prunelab.report import pictures as drawing
 from prunelab.report.bars import LEVEL
+from prunelab.report.charts import against_percentage, learning_curves, shared_axes
 from prunelab.report.differences import differences
-from prunelab.report.figures import ON_DARK, looks
 from prunelab.report.findings import findings
 from prunelab.report.kept import DROPS, kept
 from prunelab.report.layer_plots import survivors
+from prunelab.report.looks import ON_DARK, looks
 from prunelab.report.pictures import Picture
-from prunelab.report.plots import MOST, Plot, against_percentage, learning_curves, shared_axes
+from prunelab.report.plots import DASH_NAMES, MOST, SYMBOLS, Plot, plot
 from prunelab.report.provenance import Provenance
 from prunelab.report.published import comparison
 from prunelab.report.report_seeds import said_of_seeds
-from prunelab.report.results import Results
+from prunelab.report.results import Results, alive
 from prunelab.report.series import PERCENTAGE_OF
 from prunelab.report.speed import measured_with
-from prunelab.report.tables import as_cells
-from prunelab.report.traces import DASH_NAMES, SYMBOLS
+from prunelab.report.tables import SPREAD, sheet
 from prunelab.report.verdict import verdicts
 from prunelab.report.which_file import which_file
+
+MOST_LINES = 500
+"""So many lines of a table are shown; longer ones make a browser slow, and nobody reads them."""
 
 
 def page(
@@ -49,14 +52,14 @@ def page(
     published = comparison(results)
     alike, maps = survivors(results, table, series)
     groups = {
-        "percentage": against_percentage(results, table, series, published),
-        "shared": shared_axes(results, table, series),
+        "percentage": [plot(chart) for chart in against_percentage(results, table, series, published)],
+        "shared": [plot(chart) for chart in shared_axes(results, table, series)],
         "maps": maps,
-        "training": learning_curves(results.curves),
+        "training": [plot(chart, legend=True) for chart in learning_curves(results.curves)],
     }
     choice = which_file(table)
     groups["files"] = [] if choice is None else choice.plots
-    plots = [*chain.from_iterable(groups.values()), *(plot for each in alike for plot in each.plots)]
+    plots = [*chain.from_iterable(groups.values()), *chain.from_iterable(each.plots for each in alike)]
     on_dark = {light: dark for each in alike for _, light, dark in each.layers}
     return _template().render(
         results=results,
@@ -73,14 +76,15 @@ def page(
         choice=choice,
         runtime=measured_with(results.rows),
         left_out=len(every) - len(series),
+        left_out_of_shared=len(table) - len(alive(table)),
         key_of_series=_key(series),
         detail=drawing.DETAIL,
         alike=alike,
         of_units=set(results.labelled[PERCENTAGE_OF]) == {"units"},
         figures=_json(plots, ON_DARK | on_dark),
         pictures=_pictured(pictures),
-        table=as_cells(table),
-        published=None if published is None else as_cells(published),
+        table=sheet(table, spread=SPREAD),
+        published=None if published is None else sheet(published, spread=SPREAD),
         provenance=provenance,
         still=None if still is None else base64.b64encode(still).decode(),
     )
@@ -120,7 +124,7 @@ def _key(series: Sequence[str]) -> list[dict[str, str]]:
         {
             "series": name,
             "light": look["color"],
-            "dark": ON_DARK.get(look["color"], look["color"]),
+            "dark": ON_DARK.get(str(look["color"]), str(look["color"])),
             "dash": DASH_NAMES[look["linestyle"]],
             "symbol": SYMBOLS[look["marker"]],
         }
@@ -180,4 +184,5 @@ def _template() -> Template:
         ("plotly", get_plotlyjs()),
     ):
         environment.globals[name] = Markup(content)
+    environment.globals["most_lines"] = MOST_LINES
     return environment.get_template("page.html.j2")

@@ -1,30 +1,34 @@
-"""The interactive plots of the page, as the plain dictionaries that Plotly.js draws.
+"""Charts as the plain dictionaries that Plotly.js draws on the page.
 
 Colours are those for a light background; the page puts `ON_DARK`'s in their place where the reader's is dark.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from html import escape
 from typing import Any
 
-import pandas as pd
-
-from prunelab import names
-from prunelab.report.figures import BASELINE_COLOUR, DASHES, PALETTE
-from prunelab.report.published import ACCURACY, LOSS
-from prunelab.report.results import Results, same_ratios
-from prunelab.report.series import removed
-from prunelab.report.speed import batch_sizes
-from prunelab.report.traces import Trace, lines, logarithmic, number, printed, spans, unpruned
+from prunelab.report.charts import Axis, Chart, Line
+from prunelab.report.looks import BASELINE_COLOUR, DASHES, NO_LINE, PALETTE, RING, STEPS
 
 MOST = len(PALETTE) * len(DASHES)
 """So many lines can be told apart; more are not drawn."""
-TRAINING_COLOURS = ("#7D8791", BASELINE_COLOUR)
-"""Greys: the unpruned network is no series."""
-SHARE = {"minallowed": -0.02, "maxallowed": 1.02}
-"""An axis of accuracies, which a single point would stretch."""
+SYMBOLS = {
+    **{"o": "circle", "s": "square", "D": "diamond", "^": "triangle-up", "v": "triangle-down"},
+    **{"P": "cross", "X": "x", "<": "triangle-left", RING: "circle-open"},
+}
+DASH_NAMES = dict(zip(DASHES, ("solid", "dash", "dot"), strict=True))
+FEW = 6
+"""Up to so many series have strong bands."""
+CLOSE = 0.05
+"""Words at levels nearer than this share of the axis would cover each other."""
+BESIDE = 3
+"""So many of them fit: one below its line, the others above theirs, side by side."""
+
+Trace = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,120 +42,127 @@ class Plot:
     layout: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Axis:
-    """What accuracy is drawn against, on a logarithmic axis: a column, a title, a label, how its ticks are written.
-
-    What is gained grows to the right: where smaller is better, the axis runs backwards.
-    """
-
-    column: str
-    title: str
-    label: str
-    tick: str = "{:,g}×"
-    smaller_is_better: bool = False
+def plot(chart: Chart, legend: bool = False) -> Plot:
+    """A chart for the page, with a legend of its own where the page has no key for it."""
+    bands = [_band(line, len(chart.lines)) for line in chart.lines if line.band is not None]
+    lines = [_line(line, chart.hover) for line in chart.lines]
+    x = [value for line in chart.lines for value in line.x]
+    y = [*chart.levels.values(), *(value for line in chart.lines for value in line.y)]
+    layout = {"xaxis": _axis(chart.x, x), "yaxis": _axis(chart.y, y), "showlegend": legend, **_levels(chart.levels, y)}
+    return Plot(chart.name, chart.title, chart.says, [*bands, *lines, *map(_mark, chart.marks)], layout)
 
 
-def against_percentage(
-    results: Results, table: pd.DataFrame, series: Sequence[str], published: pd.DataFrame | None
-) -> list[Plot]:
-    """Test accuracy and loss of the series, with bands over seeds, and the report's printed values as open markers."""
-    plots = []
-    for name, metric, baseline, column, label in (
-        ("accuracy", names.TEST_ACCURACY, names.BASELINE_ACCURACY, ACCURACY, "test accuracy"),
-        ("loss", names.TEST_LOSS, names.BASELINE_LOSS, LOSS, "test loss (cross-entropy, nats)"),
-    ):
-        data = lines(table, series, names.PERCENTAGE, metric, "%{x:g}% removed")
-        if published is not None:
-            data += printed(published, series, column)
-        y = {"title": {"text": label}, **(SHARE if name == "accuracy" else {})}
-        if name == "loss" and spans(table[metric], 50):
-            y |= logarithmic(table[metric], "{:g}")
-        layout = {
-            "xaxis": {"title": {"text": removed(results.rows)}, "range": [-2, 102], "dtick": 20},
-            "yaxis": y,
-            **unpruned(results.rows, baseline),
-        }
-        title = f"Test {name} against what was removed"
-        plots.append(Plot(name, title, f"{title}, a line for each of {len(series)} series.", data, layout))
-    return plots
+def numbers(values: Iterable[float]) -> list[float | None]:
+    """Six digits, more than a plot can show; JSON knows no NaN."""
+    return [float(f"{value:.6g}") if math.isfinite(value) else None for value in values]
 
 
-def shared_axes(results: Results, table: pd.DataFrame, series: Sequence[str]) -> list[Plot]:
-    """Accuracy against what both granularities can be compared by: parameters, multiply-adds, speed, bytes."""
-    plots = []
-    for axis in axes(table):
-        some = table[table[axis.column] > 0]
-        layout = {
-            "xaxis": {
-                "title": {"text": axis.label},
-                **logarithmic(some[axis.column], axis.tick, axis.smaller_is_better),
-            },
-            "yaxis": {"title": {"text": "test accuracy"}, **SHARE},
-            **unpruned(results.rows, names.BASELINE_ACCURACY),
-        }
-        value = f"%{{x:.3~s}}{axis.tick.partition('}')[2]}"
-        data = lines(some, series, axis.column, names.TEST_ACCURACY, value)
-        says = f"Test accuracy against {axis.label}, a line for each of {len(series)} series."
-        plots.append(Plot(axis.column.replace("/", "_"), axis.title, says, data, layout))
-    return plots
-
-
-def axes(table: pd.DataFrame) -> list[Axis]:
-    """The shared axes for which the table has values."""
-    same = same_ratios(table)
-    both = "parameters and multiply-adds" if same else "parameters"
-    found = [Axis(names.COMPRESSION_RATIO, f"With fewer {both}", f"times fewer {both}")]
-    if not same:
-        found.append(Axis(names.THEORETICAL_SPEEDUP, "With fewer multiply-adds", "times fewer multiply-adds"))
-    for batch in batch_sizes(table.columns):
-        column = names.speedup(batch)
-        images = "one image" if batch == 1 else f"{batch:,} images"
-        found.append(Axis(column, f"Measured speed, {images} at a time", f"times faster, measured, {images} at a time"))
-    found.append(Axis(names.FILE_BYTES, "In a smaller file", "size of the saved network (bytes)", "{:g}B", True))
-    return [axis for axis in found if axis.column in table and (table[axis.column] > 0).any()]
-
-
-def learning_curves(curves: dict[str, dict[str, dict[int, float]]]) -> list[Plot]:
-    """Accuracy and loss per epoch, training and validation, of every baseline."""
-    plots = []
-    epochs = max((len(points) for history in curves.values() for points in history.values()), default=1)
-    for name, stages, label in (
-        ("accuracy", (names.TRAIN_ACCURACY, names.VAL_ACCURACY), "accuracy"),
-        ("loss", (names.TRAIN_LOSS, names.VAL_LOSS), "loss (cross-entropy, nats)"),
-    ):
-        data = []
-        for stage, colour, dash, symbol in zip(
-            stages, TRAINING_COLOURS, ("solid", "5px,3px"), ("circle", "square"), strict=True
-        ):
-            histories = [history[stage] for history in curves.values() if history.get(stage)]
-            if histories:
-                data.append(
-                    _histories(histories, "training" if "train" in stage else "validation", colour, dash, symbol)
-                )
-        if data:
-            layout = {
-                "showlegend": True,
-                "xaxis": {"title": {"text": "epoch"}, "tick0": 1, "dtick": max(1, -(-epochs // 8))},
-                "yaxis": {"title": {"text": label}, **(SHARE if name == "accuracy" else {})},
-            }
-            title = f"{name.capitalize()} while training"
-            says = f"{name.capitalize()} of the unpruned network per epoch, on training and on validation data."
-            plots.append(Plot(f"training_{name}", title, says, data, layout))
-    return plots
-
-
-def _histories(histories: list[dict[int, float]], stage: str, colour: str, dash: str, symbol: str) -> Trace:
-    """All trainings as one trace, a gap between them."""
-    points = [point for history in histories for point in [*history.items(), (None, None)]][:-1]
-    few = len(histories) == 1
+def _line(line: Line, hover: str) -> Trace:
+    colour, size = line.look["color"], line.look["markersize"]
+    marked = line.look.get("marker") is not None
+    mode = ["lines"] * (line.look["linestyle"] != NO_LINE) + ["markers"] * marked
     return {
         "type": "scatter",
-        "mode": "lines+markers" if few or len(points) == len(histories) else "lines",
-        "name": stage,
-        "x": [None if epoch is None else epoch + 1 for epoch, _ in points],
-        "y": [number(value) for _, value in points],
-        "line": {"color": colour, "width": 2 if few else 1.2, "dash": dash},
-        "marker": {"color": colour, "size": 6, "symbol": symbol},
-        "hovertemplate": f"epoch %{{x}}, {stage}: %{{y:.4f}}<extra></extra>",
+        "mode": "+".join(mode),
+        "name": escape(line.name),
+        "meta": line.name,
+        "legendgroup": line.name,
+        "x": numbers(line.x),
+        "y": numbers(line.y),
+        "customdata": [list(map(escape, notes)) for notes in line.notes],
+        "line": {
+            "color": colour,
+            "width": 2 if marked else 1.2,
+            "dash": DASH_NAMES.get(line.look["linestyle"], "solid"),
+            "shape": "hv" if line.look.get("drawstyle") == STEPS else "linear",
+        },
+        "marker": {"color": colour, "size": size + 2.5, "symbol": SYMBOLS.get(str(line.look.get("marker")), "circle")},
+        "hovertemplate": f"{hover}<extra></extra>",
     }
+
+
+def _band(line: Line, lines: int) -> Trace:
+    assert line.band is not None
+    lower, upper = line.band
+    return {
+        **{"type": "scatter", "mode": "lines", "meta": line.name, "legendgroup": line.name, "showlegend": False},
+        "x": numbers([*line.x, *line.x[::-1]]),
+        "y": numbers([*upper, *lower[::-1]]),
+        "fill": "toself",
+        "fillcolor": line.look["color"],
+        "opacity": 0.14 if lines <= FEW else 0.08,
+        "line": {"width": 0, "color": line.look["color"]},
+        "hoverinfo": "skip",
+    }
+
+
+def _mark(line: Line) -> Trace:
+    """The published report's values, as open markers."""
+    symbol = f"{SYMBOLS[line.look['marker']]}-open"
+    return {
+        **{"type": "scatter", "mode": "markers", "name": f"{escape(line.name)}, as published", "meta": line.name},
+        "x": numbers(line.x),
+        "y": numbers(line.y),
+        "marker": {"color": line.look["color"], "size": 11, "symbol": symbol, "line": {"width": 1.5}},
+        "hovertemplate": "<b>%{fullData.name}</b><br>%{y:.4f}<br>%{x:~g}% removed<extra></extra>",
+    }
+
+
+def _levels(levels: Mapping[str, float], everything: Iterable[float]) -> dict[str, Any]:
+    """A dashed line, with its value, for each unpruned network; words of close ones keep apart."""
+    shapes: list[dict[str, Any]] = []
+    words: list[dict[str, Any]] = []
+    finite = [value for value in everything if math.isfinite(value)]
+    near, beside, before = CLOSE * (max(finite, default=0) - min(finite, default=0)), 0, -math.inf
+    for what, level in sorted(levels.items(), key=lambda each: (each[1], each[0])):
+        beside = (beside + 1) % BESIDE if level - before < near else 0
+        if beside == 1:
+            words[-1]["yanchor"] = "top"
+        before = level
+        place = {"xref": "paper", "yref": "y"}
+        line = {"color": BASELINE_COLOUR, "width": 1.4, "dash": "dash"}
+        shapes.append({"type": "line", **place, "x0": 0, "x1": 1, "y0": level, "y1": level, "line": line})
+        corner = {"x": 1 - max(0, beside - 1) / 2, "xanchor": "right", "yanchor": "bottom", "showarrow": False}
+        font = {"size": 11, "color": BASELINE_COLOUR}
+        words.append({**place, **corner, "y": level, "text": f"{escape(what)} {level:.4f}", "font": font})
+    return {"shapes": shapes, "annotations": words}
+
+
+def _axis(axis: Axis, values: Iterable[float]) -> dict[str, Any]:
+    """An axis; ends bound what is found by itself, or are the range where the ticks' step is given."""
+    made: dict[str, Any] = {"title": {"text": axis.label}}
+    if axis.tick:
+        return made | _logarithmic(values, axis.tick)
+    if axis.ends is not None and axis.step is not None:
+        made["range"] = list(axis.ends)
+    elif axis.ends is not None:  # a single point would stretch it
+        made |= {"minallowed": axis.ends[0], "maxallowed": axis.ends[1]}
+    return made if axis.step is None else {**made, "tick0": 0 if axis.ends is not None else 1, "dtick": axis.step}
+
+
+def _logarithmic(values: Iterable[float], tick: str) -> dict[str, Any]:
+    """A logarithmic axis over these values with ticks at 1, 2 and 5, or at powers of ten where there are many."""
+    positive = [value for value in values if math.isfinite(value) and value > 0] or [1.0]
+    low, high = math.log10(min(positive)) - 0.04, math.log10(max(positive)) + 0.04
+    if high - low < 0.3:
+        low, high = low - 0.15, high + 0.15
+    every = (1, 1.5, 2, 3, 4, 5, 6, 8) if high - low < 0.5 else (1, 2, 5) if high - low < 2.5 else (1,)
+    powers = range(math.floor(low), math.ceil(high) + 1)
+    ticks = [digit * 10.0**power for power in powers for digit in every]
+    shown = [value for value in ticks if low <= math.log10(value) <= high]
+    return {
+        "type": "log",
+        "range": [low, high],
+        "tickvals": shown,
+        "ticktext": [_short(value, tick) for value in shown],
+    }
+
+
+def _short(value: float, tick: str) -> str:
+    """Bytes with k, M or G for thousands, millions and billions; anything else as it is."""
+    if not tick.endswith("B"):
+        return tick.format(value)
+    for size, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:g} {prefix}B"
+    return f"{value:g} B"

@@ -1,8 +1,8 @@
-"""The rows that the report prints, beside ours.
+"""The rows that the published report prints, beside ours.
 
 The report does not label its rows with percentages and prints some without the accuracy. Both lists begin with the
 unpruned network. The neuron list then has nine rows for its nine percentages; the weight list has ten, one more than
-the report names percentages, and fits its text ("near 0.87 at 50%") only if it begins at 10%. That reading is ours.
+those that it names, and fits its text ("near 0.87 at 50%") only if it begins at 10%. That reading is ours.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LOSS = "published loss"
 
 
 def published() -> pd.DataFrame:
-    """Columns `series`, `percentage`, `published accuracy`, `published loss`; missing where the report prints none."""
+    """Columns `series`, `percentage`, `published accuracy`, `published loss`; missing where it prints none."""
     with (files("prunelab.report") / "published.csv").open() as file:
         printed = pd.read_csv(file)
     return pd.DataFrame(
@@ -40,7 +40,7 @@ def published() -> pd.DataFrame:
 
 
 def comparison(results: Results) -> pd.DataFrame | None:
-    """Our means beside what the report prints, of a sweep of its network on its data alone; None for any other."""
+    """Our means beside what it prints, of a sweep of its network on its data alone; None for any other."""
     rows = results.labelled
     if set(zip(rows["data"], rows["model"], rows[PERCENTAGE_OF], strict=True)) != {("fashion_mnist", "mlp", "units")}:
         return None
@@ -49,7 +49,7 @@ def comparison(results: Results) -> pd.DataFrame | None:
 
 
 def beside(table: pd.DataFrame) -> pd.DataFrame | None:
-    """Our rows for which the report prints something, with what it prints; None if there are none."""
+    """Our rows for which the published report prints something, with what it prints; None if there are none."""
     ours = table[["series", names.PERCENTAGE, names.TEST_ACCURACY, names.TEST_LOSS]]
     both = ours.merge(published(), on=["series", names.PERCENTAGE], how="inner")
     return None if both.empty else both

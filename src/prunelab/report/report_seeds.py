@@ -70,11 +70,8 @@ def said_of_seeds(table: pd.DataFrame) -> str:
     known = recorded()
     if known is None or not set(OVER_SEEDS.values()) <= set(table.columns):
         return ""
-    head, every = known
-    return (
-        f"Over seeds: mean (and range) of the same jobs over {every['seed'].nunique()} seeds, which come with prunelab "
-        f"({head})."
-    )
+    seeds = known[1]["seed"].nunique()
+    return f"Over seeds: mean (and range) of the same jobs over {seeds} seeds, which come with prunelab."
 
 
 def _mean_and_range(values: pd.Series) -> str:

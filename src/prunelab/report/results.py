@@ -30,7 +30,8 @@ class Results:
 
     `rows` has one row per job: its parameters (texts), its metrics (numbers) under their names in the store, and
     `run_id`. `curves` has, for each baseline of it, each metric's value per epoch. `verdicts` are what a
-    sweep that decides as it goes came to. `bars`: what stands after ± and is drawn as a band.
+    sweep that decides as it goes came to. `bars`: what stands after ± and is drawn as a band. `planned`: how many
+    jobs the sweep has, finished or not; 0 where that is not known.
     """
 
     name: str
@@ -38,6 +39,12 @@ class Results:
     curves: dict[str, dict[str, dict[int, float]]]
     verdicts: tuple[str, ...] = ()
     bars: Bars = Bars.INTERVAL
+    planned: int = 0
+
+    @property
+    def incomplete(self) -> str:
+        """`incomplete: 20 of 54 jobs`; nothing where all finished."""
+        return f"incomplete: {len(self.rows)} of {self.planned} jobs" if len(self.rows) < self.planned else ""
 
     @cached_property
     def labelled(self) -> pd.DataFrame:
@@ -101,6 +108,7 @@ def together(every: Sequence[Results]) -> Results:
         verdicts=tuple(
             f"{label}: {words}" for results, label in zip(every, labels, strict=True) for words in results.verdicts
         ),
+        planned=sum(max(results.planned, len(results.rows)) for results in every),
     )
 
 
@@ -134,6 +142,15 @@ def _over_seeds(labelled: pd.DataFrame, bars: Bars) -> pd.DataFrame:
         ["series", names.PERCENTAGE],
         key=lambda column: column.map(order) if column.name == "series" else column,
     ).reset_index(drop=True)
+
+
+def alive(table: pd.DataFrame) -> pd.DataFrame:
+    """The table without networks that lost a layer and half of the unpruned accuracy with it.
+
+    They give every image the same answer, and their sizes and times would stretch an axis for nothing.
+    """
+    dead = (table[EMPTIED] != "") & (table[names.TEST_ACCURACY] < table[names.BASELINE_ACCURACY] / 2)
+    return table if dead.all() else table[~dead]
 
 
 def same_ratios(table: pd.DataFrame) -> bool:

@@ -1,8 +1,9 @@
-"""The rows of a sweep as a table: on the terminal, as Markdown, as CSV."""
+"""The rows of a sweep as a table: on the page, on the terminal, as Markdown."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -33,17 +34,69 @@ COLUMNS: dict[str, tuple[str, str]] = {
     names.INT8_ACCURACY: ("int8 accuracy", "{:.4f}"),
     names.INT8_BYTES: ("int8, bytes", "{:,.0f}"),
     EMPTIED: ("emptied layers", "{}"),
-    ACCURACY: ("report's accuracy", "{:.4f}"),
-    LOSS: ("report's loss", "{:.4f}"),
+    ACCURACY: ("published accuracy", "{:.4f}"),
+    LOSS: ("published loss", "{:.4f}"),
     "n": ("n", "{:.0f}"),
 }
 """Each column that a person sees beside those of speed: its heading and how a value of it is written."""
+EXPLAINED = {
+    names.PERCENTAGE: "%: removed",
+    names.TEST_ACCURACY: "accuracy, loss: on the test images",
+    names.ACCURACY_DROP: "drop: accuracy lost against the unpruned network",
+    names.COMPRESSION_RATIO: "smaller by: all parameters / those that remain",
+    names.FILE_BYTES: "file: of the saved network",
+    EMPTIED: "emptied layers: those with nothing left",
+    "n": "n: seeds",
+}
+"""What stands under the table on a terminal, of the columns that are there."""
 BEFORE_SPEED = names.THEORETICAL_SPEEDUP
 """The column after which those of measured speed stand."""
 WIDE = (names.VAL_ACCURACY,)
 """Columns for which only the page has room."""
 SPREAD = (names.TEST_ACCURACY, names.TEST_LOSS, names.VAL_ACCURACY, names.ACCURACY_DROP)
 """Columns that the page shows with their bars."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """What stands over a column, and whether it is one of numbers."""
+
+    text: str
+    numeric: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What is written, the number by which it is sorted (empty where it is none), and what is shown on hover."""
+
+    text: str
+    value: str = ""
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A table as people see it, on the page, on the terminal, in Markdown and in LaTeX."""
+
+    headings: list[Heading]
+    lines: list[list[Cell]]
+
+    @property
+    def texts(self) -> list[list[str]]:
+        """The lines without what only the page shows."""
+        return [[cell.text for cell in line] for line in self.lines]
+
+    @property
+    def broken(self) -> Sheet:
+        """With a line of its heading for each word."""
+        headings = [Heading(heading.text.replace(" ", "\n"), heading.numeric) for heading in self.headings]
+        return Sheet(headings, self.lines)
+
+    @property
+    def width(self) -> int:
+        """Columns of a terminal that it takes: those of its widest cells, three for each border, and one."""
+        columns = zip(self.headings, *self.texts, strict=True)
+        return 1 + sum(3 + max(map(len, [*heading.text.splitlines(), *cells])) for heading, *cells in columns)
 
 
 def least(table: pd.DataFrame) -> list[str]:
@@ -74,55 +127,74 @@ def _fastest(table: pd.DataFrame) -> list[str]:
     return [f"{names.FASTEST}batch_{size}" for size in batch_sizes(table.columns)[-1:]]
 
 
+def sheet(
+    table: pd.DataFrame,
+    wanted: Collection[str] | None = None,
+    spread: Collection[str] = (names.TEST_ACCURACY,),
+    always: Sequence[str] = (),
+) -> Sheet:
+    """The rows of a sweep as a table, in those of the wanted columns that say something, and in those of `always`.
+
+    In those of `spread` with the bars over seeds.
+    """
+    written = columns_of(table)
+    columns = [column for column in shown(table) if wanted is None or column in wanted]
+    columns += [column for column in always if column not in columns]
+    numeric = {column for column in columns if pd.api.types.is_numeric_dtype(table[column])}
+
+    def cell_of(row: Mapping[Hashable, Any], column: str) -> Cell:
+        value = f"{row[column]:.9g}" if column in numeric and not pd.isna(row[column]) else ""
+        title = row[column] if column == EMPTIED and row[column] != few(row[column]) else ""
+        return Cell(cell(row, column, spread, written[column][1]), value, title)
+
+    return Sheet(
+        [Heading(written[column][0], column in numeric) for column in columns],
+        [[cell_of(row, column) for column in columns] for row in table.to_dict("records")],
+    )
+
+
+def narrow(table: pd.DataFrame) -> list[str]:
+    """The columns that a terminal or a description has room for."""
+    return [column for column in shown(table) if column not in WIDE]
+
+
 def as_rich(table: pd.DataFrame, title: str, width: int, plain: bool = False) -> Table:
     """For the terminal, without its least columns if it has not the `width`; `plain` for one that has but ASCII."""
-    headings, lines = _written(table)
-    if _width(headings, lines) > width:
-        headings = _broken(headings)
+    made = sheet(table, narrow(table))
+    if made.width > width:
+        made = made.broken
     for column in least(table):
-        if _width(headings, lines) > width and column in table.columns:
+        if made.width > width and column in table.columns:
             table = table.drop(columns=column)
-            headings, lines = _written(table)
-            headings = _broken(headings)
-    if plain:
-        lines = [[cell.replace("±", "+-") for cell in line] for line in lines]
-    drawn = Table(title=title, title_justify="left")
-    for position, heading in enumerate(headings):
-        drawn.add_column(heading, justify="left" if position == 0 else "right", no_wrap=True)
+            made = sheet(table, narrow(table)).broken
+    drawn = Table(title=title, title_justify="left", caption=_explained(table), caption_justify="left")
+    for position, heading in enumerate(made.headings):
+        drawn.add_column(heading.text, justify="left" if position == 0 else "right", no_wrap=True)
     previous = None
-    for line in lines:
+    for line in made.texts:
         if previous is not None and line[0] != previous:
             drawn.add_section()
         previous = line[0]
-        drawn.add_row(*line)
+        drawn.add_row(*(text.replace("±", "+-") if plain else text for text in line))
     return drawn
+
+
+def _explained(table: pd.DataFrame) -> str:
+    """The headings of these columns that need a word."""
+    columns = narrow(table)
+    words = [EXPLAINED[column] for column in columns if column in EXPLAINED]
+    if batch_sizes(columns):
+        words.append("faster: measured, times as fast as the unpruned network, for a batch of so many images")
+        words.append("fastest as: the form that took least time")
+    return "; ".join(words)
 
 
 def as_markdown(table: pd.DataFrame) -> str:
     """For the description of a run."""
-    headings, lines = _written(table)
-    rule = ["---"] + ["---:"] * (len(headings) - 1)
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in [headings, rule, *lines])
-
-
-def as_cells(table: pd.DataFrame) -> dict[str, Any]:
-    """For the page: headings and lines of cells, each as it is written and with the number by which it is sorted."""
-    columns, headings = shown(table), columns_of(table)
-    numeric = [column for column in columns if pd.api.types.is_numeric_dtype(table[column])]
-    return {
-        "headings": [{"text": headings[column][0], "numeric": column in numeric} for column in columns],
-        "lines": [
-            [
-                {
-                    "text": cell(row, column, SPREAD, headings[column][1]),
-                    "value": f"{row[column]:.9g}" if column in numeric and not pd.isna(row[column]) else "",
-                    "title": row[column] if column == EMPTIED and row[column] != few(row[column]) else "",
-                }
-                for column in columns
-            ]
-            for row in table.to_dict("records")
-        ],
-    }
+    made = sheet(table, narrow(table))
+    rule = ["---"] + ["---:"] * (len(made.headings) - 1)
+    rows = [[heading.text for heading in made.headings], rule, *made.texts]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in rows)
 
 
 def shown(table: pd.DataFrame) -> list[str]:
@@ -150,22 +222,3 @@ def cell(
     if column in spread and row.get("n", 1) > 1:
         text += f" ± {row[BAR + column]:.4f}"
     return text
-
-
-def _written(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
-    headings = columns_of(table)
-    columns = [column for column in shown(table) if column not in WIDE]
-    return [headings[column][0] for column in columns], [
-        [cell(row, column, written=headings[column][1]) for column in columns] for row in table.to_dict("records")
-    ]
-
-
-def _broken(headings: list[str]) -> list[str]:
-    """Headings with a line for each word."""
-    return [heading.replace(" ", "\n") for heading in headings]
-
-
-def _width(headings: list[str], lines: list[list[str]]) -> int:
-    """Columns of the terminal that a table takes: those of its widest cells, three for each border, and one."""
-    columns = zip(headings, *lines, strict=True)
-    return 1 + sum(3 + max(map(len, [*heading.splitlines(), *cells])) for heading, *cells in columns)

@@ -1,7 +1,8 @@
 """The accuracy of every series against the percentage removed, small enough for a terminal.
 
 Lines are drawn in braille, eight dots to a character, or in full stops where the encoding has nothing better. A letter
-stands at each point that was measured, so that lines can be told apart without colours.
+stands at each point that was measured, or beside it where another series has its own, so that lines can be told apart
+without colours.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from prunelab import names
-from prunelab.report.figures import looks
+from prunelab.report.looks import looks
 
 ROWS = 12
 WIDTH = 100
@@ -144,10 +145,12 @@ class _Grid:
             self.dot(round(x + (to_x - x) * step / steps), round(y + (to_y - y) * step / steps), style)
 
     def mark(self, x: int, y: int, letter: str, style: str) -> None:
-        """A letter instead of dots, unless there is one."""
-        at = (x // self.cell[0], y // self.cell[1])
-        if self.letters.setdefault(at, letter) == letter:
-            self.styles[at] = style
+        """A letter instead of dots; where there is another one, to its right, or if there is no room to its left."""
+        column, row = x // self.cell[0], y // self.cell[1]
+        near = [*range(column, self.columns), *range(column - 1, -1, -1)]
+        for at in ((other, row) for other in near if self.letters.get((other, row), letter) == letter):
+            self.letters[at], self.styles[at] = letter, style
+            break
 
     def characters(self, row: int) -> list[tuple[str, str]]:
         """What stands in a row, with its styles."""

@@ -47,14 +47,15 @@ def _verdict(results: Results, standing: Standing) -> Verdict:
     tried = [name for name in family.series if results.reaches[name].drops]
     if not tried:
         return Verdict(f"No {family.unit} were removed", f"in this sweep{on}.", standing)
-    one = "" if max(results.reaches[name].seeds for name in tried) > 1 else " It is one network, an anecdote."
+    one = "" if max(results.reaches[name].seeds for name in tried) > 1 else " It is a single network."
     if standing.best is None or standing.drop is None:
         unsure = [name for name in tried if results.reaches[name].drops[0].open]
-        answer = f"{'Whether any' if unsure and not one else 'No'} tried share of the {family.unit} can go"
+        answer = f"No tried percentage of the {family.unit} can be removed"
         far = f"for at most {POINTS} of validation accuracy{on}"
         if unsure and not one:
             drop = min((results.reaches[name].drops[0] for name in unsure), key=lambda drop: drop.bound)
-            far += f" is left open by {drop.mean.n} seeds ({SURE})"
+            answer = f"{drop.mean.n} seeds do not tell whether any of the {family.unit} can be removed"
+            far += f" ({SURE})"
         return Verdict(answer, f"{far}. {_nearest(results, tried)}{one}", standing)
     row = results.at(standing.best, standing.drop.percentage)
     together = f", the {len(tried)} series together" if len(tried) > 1 else ""

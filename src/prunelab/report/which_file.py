@@ -8,20 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import pandas as pd
 
 from prunelab import names
-from prunelab.report.figures import BASELINE_COLOUR, PALETTE
-from prunelab.report.plots import Plot
+from prunelab.report.charts import Axis, Chart, Line
+from prunelab.report.looks import BASELINE_COLOUR, DASHES, NO_LINE, PALETTE, RING, STEPS
+from prunelab.report.plots import Plot, plot
 from prunelab.report.speed import UNSTEADY, batch_sizes, mark
-from prunelab.report.traces import Trace, logarithmic, numbers
+from prunelab.report.tables import Cell, Heading, Sheet
 
 COMPACTED = "compacted"
 FORMS = ("ONNX, float32", "ONNX, int8", "safetensors")
-SYMBOLS = dict(zip(FORMS, ("circle", "diamond", "square"), strict=True))
+LOOKS = {
+    form: {"color": colour, "marker": marker, "linestyle": NO_LINE, "markersize": 5.5}
+    for form, colour, marker in zip(FORMS, PALETTE, "oDs", strict=False)
+}
+ON_THE_FRONT = {
+    **{"color": BASELINE_COLOUR, "marker": RING, "markersize": 12},
+    **{"linestyle": DASHES[1], "drawstyle": STEPS},
+}
+HOVER = "<b>%{fullData.name}</b> %{customdata[0]}<br>validation %{y:.4f}, test %{customdata[1]}<br>%{x:,.4~g}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +94,7 @@ class Choice:
     """The section of the page: two plots, a table, and of how many images the times are."""
 
     plots: list[Plot]
-    table: dict[str, Any]
+    table: Sheet
     batch: int | None
 
 
@@ -111,47 +119,19 @@ def which_file(table: pd.DataFrame) -> Choice | None:
 
 def _plot(files: Sequence[File], best: Sequence[File], cost: str, title: str, label: str, tick: str) -> Plot:
     able = [file for file in files if getattr(file, cost) is not None]
-    traces: list[Trace] = [
-        {
-            "type": "scatter",
-            "mode": "lines+markers",
-            "name": "on the Pareto front",
-            "x": numbers(getattr(file, cost) for file in best),
-            "y": numbers(file.validation for file in best),
-            "line": {"color": BASELINE_COLOUR, "width": 1.4, "dash": "dash", "shape": "hv"},
-            "marker": {"color": BASELINE_COLOUR, "size": 15, "symbol": "circle-open", "line": {"width": 1.5}},
-            "hoverinfo": "skip",
-        }
-    ]
-    for form, colour in zip(FORMS, PALETTE, strict=False):
-        own = [file for file in able if file.form == form]
-        if own:
-            traces.append(
-                {
-                    "type": "scatter",
-                    "mode": "markers",
-                    "name": form,
-                    "x": numbers(getattr(file, cost) for file in own),
-                    "y": numbers(file.validation for file in own),
-                    "customdata": [[f"{escape(f.series)}, {f.percentage:g}%", f"{f.test:.4f}"] for f in own],
-                    "marker": {"color": colour, "size": 8, "symbol": SYMBOLS[form]},
-                    "hovertemplate": "<b>%{fullData.name}</b> %{customdata[0]}<br>validation %{y:.4f}, test "
-                    "%{customdata[1]}<br>%{x:,.4~g}<extra></extra>",
-                }
-            )
-    layout = {
-        "showlegend": True,
-        "xaxis": {
-            "title": {"text": label},
-            **logarithmic(pd.Series([float(getattr(file, cost)) for file in able]), tick),
-        },
-        "yaxis": {"title": {"text": "validation accuracy"}},
-    }
+    lines = [_line("on the Pareto front", best, cost, ON_THE_FRONT)]
+    lines += [_line(form, own, cost, LOOKS[form]) for form in FORMS if (own := [f for f in able if f.form == form])]
     says = f"Validation accuracy of {len(able)} files against {label}; {len(best)} of them are on the Pareto front."
-    return Plot(f"files_{cost}", title, says, traces, layout)
+    axes = Axis(label, tick), Axis("validation accuracy")
+    return plot(Chart(f"files_{cost}", title, says, *axes, tuple(lines), HOVER), legend=True)
 
 
-def _table(files: Sequence[File], fronts: dict[str, list[File]]) -> dict[str, Any]:
+def _line(name: str, files: Sequence[File], cost: str, look: dict[str, Any]) -> Line:
+    x, y = tuple(getattr(file, cost) for file in files), tuple(file.validation for file in files)
+    return Line(name, x, y, look, notes=tuple((f"{f.series}, {f.percentage:g}%", f"{f.test:.4f}") for f in files))
+
+
+def _table(files: Sequence[File], fronts: dict[str, list[File]]) -> Sheet:
     texts = ("method", "form", "Pareto front")
     headings = ("method", "%", "form", "validation accuracy", "test accuracy", "bytes", "ms", "Pareto front")
     lines = []
@@ -160,18 +140,18 @@ def _table(files: Sequence[File], fronts: dict[str, list[File]]) -> dict[str, An
         time = UNSTEADY if file.unsteady else "" if file.milliseconds is None else f"{file.milliseconds:.4g}"
         lines.append(
             [
-                _cell(file.series),
-                _cell(f"{file.percentage:g}", file.percentage),
-                _cell(file.form),
-                _cell(f"{file.validation:.4f}", file.validation),
-                _cell(f"{file.test:.4f}", file.test),
-                _cell(f"{file.size:,.0f}", file.size),
-                _cell(time, file.milliseconds),
-                _cell(" and ".join(on)),
+                Cell(file.series),
+                _number_cell(f"{file.percentage:g}", file.percentage),
+                Cell(file.form),
+                _number_cell(f"{file.validation:.4f}", file.validation),
+                _number_cell(f"{file.test:.4f}", file.test),
+                _number_cell(f"{file.size:,.0f}", file.size),
+                _number_cell(time, file.milliseconds),
+                Cell(" and ".join(on)),
             ]
         )
-    return {"headings": [{"text": text, "numeric": text not in texts} for text in headings], "lines": lines}
+    return Sheet([Heading(text, text not in texts) for text in headings], lines)
 
 
-def _cell(text: str, value: float | None = None) -> dict[str, str]:
-    return {"text": text, "value": "" if value is None else f"{value:.9g}", "title": ""}
+def _number_cell(text: str, value: float | None) -> Cell:
+    return Cell(text, "" if value is None else f"{value:.9g}")

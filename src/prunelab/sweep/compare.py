@@ -1,4 +1,4 @@
-"""Several recorded sweeps on the same axes, written into a folder; their runs stay as they are."""
+"""Recorded sweeps, several of them on the same axes, written into a folder; their runs stay as they are."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from rich.table import Table
 from prunelab import names
 from prunelab.errors import ConfigError, StoreError
 from prunelab.report.bars import Bars
-from prunelab.report.console import terminal
+from prunelab.report.console import PLAIN, terminal
 from prunelab.report.outcome import outcome_of
 from prunelab.report.results import together
 from prunelab.sweep.difference import changed
-from prunelab.tracking.read import read_results, recorded_sweep
+from prunelab.tracking.read import read_pictures, read_provenance, read_results, recorded_sweep
 from prunelab.tracking.store import Store
 
 MARKER = "comparison.json"
@@ -26,30 +26,36 @@ TEXT = "comparison.md"
 
 
 def compare(store: Store, sweeps: Sequence[MlflowRun], folder: Path, bars: Bars = Bars.INTERVAL) -> None:
-    """Tables, figures and findings of all sweeps together, and what was configured otherwise.
+    """Tables, figures and findings of all sweeps together, and how their configurations differ.
 
     Raises:
         StoreError: if no job of one of them finished.
         ConfigError: if the folder holds something else.
     """
     refuse_foreign(folder)
-    every = [read_results(store, recorded_sweep(store, sweep.info.run_id)) for sweep in sweeps]
-    results = replace(together(every), bars=bars)
-    labels = list(dict.fromkeys(results.rows[names.SWEEP_COLUMN]))
-    outcome, changes = outcome_of(results), _changes(store, sweeps)
-    text = f"# {results.name}\n\n{_as_markdown(labels, changes)}\n\n{outcome.markdown()}\n"
+    recorded = [recorded_sweep(store, sweep.info.run_id) for sweep in sweeps]
+    every = [read_results(store, each, bars) for each in recorded]
+    results, changes = every[0], _changes(store, sweeps)
+    if len(every) == 1:
+        outcome = outcome_of(results, read_provenance(store, recorded[0]), read_pictures(store, results))
+        labels = [results.name]
+    else:
+        results = replace(together(every), bars=bars)
+        outcome = outcome_of(results)
+        labels = list(dict.fromkeys(results.rows[names.SWEEP_COLUMN]))
+    parts = [f"# {results.name}", *([_as_markdown(labels, changes)] if len(every) > 1 else []), outcome.markdown()]
     ids = {label: sweep.info.run_id for label, sweep in zip(labels, sweeps, strict=True)}
-    _write(folder, {**outcome.files(), TEXT: text}, ids)
+    _write(folder, {**outcome.files(), TEXT: "\n\n".join(parts) + "\n"}, ids)
     console = terminal()
     outcome.say(console)
     if changes:
-        table = Table(title="Configured otherwise", title_justify="left")
+        table = Table(title="How the configurations differ", title_justify="left")
         for heading in ("key", *labels):
             table.add_column(heading, overflow="fold")
         for key, texts in changes.items():
             table.add_row(key, *texts)
         console.print(table)
-    console.print(f"written to {folder}", highlight=False, soft_wrap=True)
+    console.print(f"report: {folder / names.REPORT_FILE}", **PLAIN)
 
 
 def refuse_foreign(folder: Path) -> None:
@@ -78,7 +84,7 @@ def _changes(store: Store, sweeps: Sequence[MlflowRun]) -> dict[str, list[str]]:
 def _as_markdown(labels: Sequence[str], changes: Mapping[str, Sequence[str]]) -> str:
     if not changes:
         return "No difference in configuration is recorded."
-    rows = [["configured otherwise", *labels], ["---"] * (len(labels) + 1), *([key, *t] for key, t in changes.items())]
+    rows = [["configuration", *labels], ["---"] * (len(labels) + 1), *([key, *t] for key, t in changes.items())]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in rows)
 
 

@@ -30,7 +30,7 @@ def _values(plan: Mapping[str, Any]) -> dict[str, list[str]]:
     """Each key's values over all jobs of a plan."""
     found: dict[str, list[str]] = {}
     for job in plan["jobs"]:
-        for key, value in _flat(job["determinants"]).items():
+        for key, value in flat(job["determinants"]).items():
             values = found.setdefault(key, [])
             if value not in values:
                 values.append(value)
@@ -45,11 +45,12 @@ def _order(value: str) -> tuple[float, str]:
         return math.inf, value
 
 
-def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    flat: dict[str, str] = {}
+def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """A tree's leaves as texts, by their dotted keys."""
+    found: dict[str, str] = {}
     for key, value in tree.items():
         if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{key}.")
+            found |= flat(value, f"{prefix}{key}.")
         else:
-            flat[f"{prefix}{key}"] = str(value)
-    return flat
+            found[f"{prefix}{key}"] = str(value)
+    return found

@@ -16,10 +16,11 @@ from rich.progress import track
 from prunelab.config import Job
 from prunelab.errors import PrunelabError
 from prunelab.sweep.composing import composer
-from prunelab.sweep.launch import launch
-from prunelab.sweep.launchers import threads_per_job
+from prunelab.sweep.launch import launch, launch_here
+from prunelab.sweep.launchers import in_this_process, needs_hydra, threads_per_job
 from prunelab.sweep.parent import open_sweep
 from prunelab.sweep.plan import plan
+from prunelab.sweep.slurm import LostJob
 from prunelab.sweep.worker import ROOT, JobFailed, run_in_sweep
 
 MANY = 500
@@ -37,11 +38,14 @@ def run_grid(
     try:
         planned = plan(shown(combinations), composer(config, loader), threads_per_job(config.hydra.launcher))
         with open_sweep(planned, config.hydra.launcher) as sweep:
-            launcher.task_function = partial(run_in_sweep, sweep.context)  # type: ignore[attr-defined]
             jobs = sweep.remaining.jobs
-            returns = launch(
-                launcher, sweep.store, sweep.context.sweep_id, jobs, lambda j: with_root(j.overrides, j.job)
-            )
+            if in_this_process(config.hydra.launcher) and not needs_hydra(config):
+                returns = launch_here(sweep.context, jobs)
+            else:
+                launcher.task_function = partial(run_in_sweep, sweep.context)  # type: ignore[attr-defined]
+                returns = launch(
+                    launcher, sweep.store, sweep.context.sweep_id, jobs, lambda j: with_root(j.overrides, j.job)
+                )
             complain(returns)
             return returns
     except PrunelabError as error:
@@ -66,14 +70,13 @@ def with_root(overrides: Sequence[str], job: Job) -> list[str]:
 
 
 def complain(returns: Sequence[JobReturn]) -> None:
-    """Say why jobs failed that never came as far as having a run in the store to say it."""
+    """Say why jobs failed that have no run in the store to say it, or that a cluster ended."""
     reasons = []
     for job in returns:
-        try:
-            _ = job.return_value
-        except JobFailed:
-            continue
-        except Exception as error:
-            reasons.append(f"{type(error).__name__}: {error}")
+        error = job._return_value
+        if isinstance(error, LostJob):
+            reasons.append(str(error))
+        elif isinstance(error, Exception) and not isinstance(error, JobFailed):
+            reasons.append(f"a job could not be started: {type(error).__name__}: {error}")
     for reason in dict.fromkeys(reasons):
-        Console(stderr=True).print(f"a job could not be started: {reason}", markup=False, highlight=False)
+        Console(stderr=True).print(reason, markup=False, highlight=False)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
+from hydra.core.utils import JobReturn, JobStatus
 from hydra.plugins.launcher import Launcher
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from prunelab.config import Job, Until
 from prunelab.errors import ConfigError, PrunelabError
@@ -18,7 +21,8 @@ from prunelab.sweep.grid import complain, with_root
 from prunelab.sweep.launch import launch_one
 from prunelab.sweep.launchers import threads_per_job
 from prunelab.sweep.parent import open_sweep
-from prunelab.sweep.plan import Plan, plan
+from prunelab.sweep.plan import plan
+from prunelab.sweep.replay import Known
 from prunelab.sweep.until import bisect
 from prunelab.sweep.worker import JobFailed, SweepContext, run_in_sweep
 
@@ -34,19 +38,25 @@ def run_until(
     try:
         if any(o.startswith("percentage=") for overrides in combinations for o in overrides):
             raise ConfigError("percentage is refused: it is what experiment=until looks for")
-        planned = _possible(plan(combinations, composer(config, loader), threads_per_job(config.hydra.launcher)))
+        compose, threads = composer(config, loader), threads_per_job(config.hydra.launcher)
+        planned = plan(combinations, compose, threads)
         for job in planned.jobs:
             check_conditions(job.job)
+        planned = replace(planned, conditions=_conditions(planned.jobs[0].job, {}))
         with open_sweep(planned, config.hydra.launcher) as sweep:
             launcher.task_function = partial(run_in_sweep, sweep.context)  # type: ignore[attr-defined]
+            known = Known(sweep.store.children(sweep.context.sweep_id, "FINISHED"), compose, threads)
             for job in planned.jobs:
 
                 def probe(percentage: float, job: Any = job) -> Result:
                     overrides = [*job.overrides, f"percentage={percentage:g}"]
+                    if (before := known.find(overrides)) is not None:
+                        return before
                     returned = launch_one(launcher, with_root(overrides, job.job))
                     complain([returned])
                     result = returned.return_value
                     assert isinstance(result, Result)
+                    known.add(overrides, result)
                     return result
 
                 assert job.job.until is not None
@@ -86,13 +96,22 @@ def run_search(sweeper: Any, arguments: list[str]) -> Any:
     config, loader = sweeper.config, sweeper.hydra_context.config_loader
     try:
         fixed = [argument for argument in arguments if "(" not in argument and "," not in argument]
-        planned = _possible(plan([fixed], composer(config, loader), threads_per_job(config.hydra.launcher)))
+        compose, threads = composer(config, loader), threads_per_job(config.hydra.launcher)
+        planned = plan([fixed], compose, threads)
         first = planned.jobs[0].job
         if first.search is None:
             raise ConfigError("search.tolerance is missing: use experiment=search")
+        if first.resume is not None and sweeper.storage is not None:
+            raise ConfigError(
+                f"resume={first.resume} is refused with hydra.sweeper.storage={sweeper.storage}: a search is resumed "
+                "by asking Optuna again from the beginning, which takes hydra.sweeper.storage=null"
+            )
+        asked = [argument for argument in arguments if argument not in fixed]
+        planned = replace(planned, conditions=_conditions(first, {**_sweeper(config), "given": sorted(asked)}))
         found: list[Result] = []
         with open_sweep(planned, config.hydra.launcher) as sweep:
-            sweeper.launcher = _Objectives(sweeper.launcher, sweep.context, first, found)
+            known = Known(sweep.store.children(sweep.context.sweep_id, "FINISHED"), compose, threads)
+            sweeper.launcher = _Objectives(sweeper.launcher, sweep.context, first, found, known)
             sweeper.sweep(arguments)
             sweep.verdicts.append(_choice(found, first.search.tolerance))
         return found
@@ -101,29 +120,51 @@ def run_search(sweeper: Any, arguments: list[str]) -> Any:
 
 
 class _Objectives:
-    """A launcher whose jobs return what Optuna is to optimise: (remaining parameters, validation accuracy)."""
+    """A launcher whose jobs return what Optuna is to optimise: (remaining parameters, validation accuracy).
 
-    def __init__(self, launcher: Any, context: SweepContext, job: Job, found: list[Result]) -> None:
-        self._launcher, self._job, self._found = launcher, job, found
+    A trial whose job finished before, earlier in the search or before it was interrupted, is not run again.
+    """
+
+    def __init__(self, launcher: Any, context: SweepContext, job: Job, found: list[Result], known: Known) -> None:
+        self._launcher, self._job, self._found, self._known = launcher, job, found, known
         launcher.task_function = partial(run_in_sweep, context)
 
     def launch(self, combinations: Sequence[Sequence[str]], initial_job_idx: int) -> Any:
         """Launch, and turn each result into its two values; a failed job stays as it is."""
-        returns = self._launcher.launch(
-            [with_root(overrides, self._job) for overrides in combinations], initial_job_idx=initial_job_idx
-        )
+        missing = [overrides for overrides in combinations if self._known.find(overrides) is None]
+        launched = [with_root(overrides, self._job) for overrides in missing]
+        returns = list(self._launcher.launch(launched, initial_job_idx=initial_job_idx)) if launched else []
         complain(returns)
-        for returned in returns:
-            result = returned._return_value
-            if isinstance(result, Result):
-                self._found.append(result)
-                returned.return_value = (float(result.parameters), result.validation.accuracy)
-        return returns
+        failed = {}
+        for overrides, returned in zip(missing, returns, strict=True):
+            if isinstance(returned._return_value, Result):
+                self._known.add(overrides, returned._return_value)
+            else:
+                failed[tuple(overrides)] = returned
+        return [failed.get(tuple(overrides)) or self._values(overrides) for overrides in combinations]
+
+    def _values(self, overrides: Sequence[str]) -> JobReturn:
+        result = self._known.find(overrides)
+        assert result is not None
+        self._found.append(result)
+        returned = JobReturn(overrides=overrides, status=JobStatus.COMPLETED)
+        returned.return_value = (float(result.parameters), result.validation.accuracy)
+        return returned
 
 
-def _possible(planned: Plan) -> Plan:
-    """A plan whose jobs only show what is possible."""
-    return Plan(planned.name, planned.jobs, guided=True)
+def _conditions(job: Job, sweeper: Mapping[str, Any]) -> dict[str, Any]:
+    """What a sweep decides by, beside its jobs' results."""
+    return {
+        "until": None if job.until is None else job.until.model_dump(mode="json"),
+        "search": None if job.search is None else job.search.model_dump(mode="json"),
+        **({"hydra.sweeper": dict(sweeper)} if sweeper else {}),
+    }
+
+
+def _sweeper(config: DictConfig) -> dict[str, Any]:
+    """Optuna's settings, JSON-like."""
+    settings: Any = OmegaConf.to_container(config.hydra.sweeper, resolve=True)
+    return {key: json.loads(json.dumps(value, default=str)) for key, value in settings.items()}
 
 
 def _choice(found: Sequence[Result], tolerance: float) -> str:

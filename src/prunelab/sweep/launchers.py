@@ -13,6 +13,11 @@ def in_this_process(launcher: DictConfig) -> bool:
     return str(launcher["_target_"]).endswith("BasicLauncher")
 
 
+def needs_hydra(config: DictConfig) -> bool:
+    """Whether Hydra does something about each job: calls back, or sets environment variables."""
+    return bool(config.hydra.callbacks) or bool(config.hydra.job.env_set)
+
+
 def threads_per_job(launcher: DictConfig) -> int | None:
     """Torch threads of each job, so that all jobs at once use each core about once; None: all cores.
 

@@ -1,4 +1,4 @@
-"""The sweeps of a store, a line each."""
+"""The sweeps of a store, and the jobs of a sweep, a line each."""
 
 from __future__ import annotations
 
@@ -25,6 +25,19 @@ def listing(sweeps: list[MlflowRun]) -> Table:
     return table
 
 
+def jobs_of(sweep: MlflowRun, jobs: list[MlflowRun]) -> Table:
+    """The jobs of a sweep, a line each, for the terminal."""
+    table = Table(title=sweep.info.run_name, title_justify="left")
+    for heading in ("job", "run id", "recovery", "seed", "test accuracy", "status"):
+        table.add_column(heading, overflow="fold", no_wrap=heading != "job")
+    for job in jobs:
+        accuracy = job.data.metrics.get(names.TEST_ACCURACY)
+        cells = [job.data.params.get(key, "") for key in ("recovery", "seed")]
+        measured = "" if accuracy is None else f"{accuracy:.4f}"
+        table.add_row(job.info.run_name, job.info.run_id, *cells, measured, _status(job))
+    return table
+
+
 def _jobs(metrics: dict[str, float]) -> str:
     """Finished of all; a sweep counts them when it ends."""
     counts = [metrics.get(name) for name in (names.JOBS_FINISHED, names.JOBS_FAILED, names.JOBS_NOT_RUN)]
@@ -32,7 +45,7 @@ def _jobs(metrics: dict[str, float]) -> str:
     return f"{known[0]} of {sum(known)}" if len(known) == len(counts) else ""
 
 
-def _status(sweep: MlflowRun) -> str:
-    if sweep.info.status == "RUNNING" and is_gone(sweep.data.tags):
+def _status(run: MlflowRun) -> str:
+    if run.info.status == "RUNNING" and is_gone(run.data.tags):
         return "RUNNING, process gone"
-    return str(sweep.info.status)
+    return str(run.info.status)

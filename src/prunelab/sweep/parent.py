@@ -14,8 +14,9 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from prunelab import interruption, names
-from prunelab.errors import ConfigError, PrunelabError
+from prunelab.errors import PrunelabError
 from prunelab.identity import baseline_key
+from prunelab.loading import say_on_terminal
 from prunelab.names import Kind
 from prunelab.sweep.launchers import in_this_process, threads_per_job
 from prunelab.sweep.orphans import close_orphans
@@ -55,6 +56,7 @@ def open_sweep(plan: Plan, launcher: DictConfig) -> Iterator[Sweep]:
     Raises:
         PrunelabError: if the sweep to resume cannot be.
         SweepFailed: at the end, if a job did not finish.
+        Interrupted: if it was, saying how much is done.
     """
     first = plan.jobs[0].job
     store = open_store(first.tracking, first.experiment_name)
@@ -68,25 +70,36 @@ def open_sweep(plan: Plan, launcher: DictConfig) -> Iterator[Sweep]:
     verdicts: list[str] = []
     status = "FAILED"
     try:
-        context = SweepContext(run.id, threads, progress if serial else None)
+        context = SweepContext(run.id, threads, progress if serial else None, plan.told_by)
         yield Sweep(store, remaining, context, verdicts)
         status = "FINISHED"
-    except (KeyboardInterrupt, SystemExit):
+    except KeyboardInterrupt:
         status = "KILLED"
-        raise
-    except Exception:
-        if interruption.asked():  # an error that a library made of the interruption
+    except (Exception, SystemExit) as error:
+        if interruption.asked() or isinstance(error, SystemExit):
             status = "KILLED"
-        interruption.heed()
-        raise
+        if not interruption.asked():  # else it is what a library made of the interruption
+            raise
     finally:
         with _undisturbed():
+            if status == "KILLED":
+                say_on_terminal("interrupted: closing the sweep")
             if watcher is not None:
                 watcher.stop()
             missing = _closed(store, plan, run, status, verdicts)
+    if status == "KILLED":
+        raise interruption.Interrupted(_how_far(plan, missing))
     if missing:
         of = "" if plan.guided else f" of {len(plan.jobs)}"
         raise SweepFailed(f"{missing}{of} jobs did not finish; their runs in the store say why")
+
+
+def _how_far(plan: Plan, missing: int) -> str:
+    """What an interrupted sweep leaves, and how it goes on."""
+    if plan.guided:
+        return "what finished is reported; run the same command again: trained networks are found in the store"
+    done = len(plan.jobs) - missing
+    return f"{done} of {len(plan.jobs)} jobs done; continue with the same command and resume=last"
 
 
 def _start(store: Store, plan: Plan, resume: str | None, threads: int | None) -> tuple[Recorder, Plan]:
@@ -102,19 +115,11 @@ def _start(store: Store, plan: Plan, resume: str | None, threads: int | None) ->
                 store.end(run, "FAILED")
             raise
         return run, plan
-    if plan.guided:
-        raise ConfigError(
-            f"resume={resume} is refused: {plan.name} decides as it goes and cannot be resumed; run it again"
-        )
     sweep = resumed(store, plan, resume)
-    remaining = plan.without(done(store, sweep.info.run_id))
-    finished = len(plan.jobs) - len(remaining.jobs)
-    _announce(
-        store,
-        remaining,
-        f"resuming {sweep.info.run_name}: {finished} of {len(plan.jobs)} jobs are done; to do",
-        threads,
-    )
+    ended = done(store, sweep.info.run_id)
+    remaining = plan.without(ended)
+    finished = f"{len(plan.jobs) - len(remaining.jobs)} of {len(plan.jobs)}" if not plan.guided else str(len(ended))
+    _announce(store, remaining, f"resuming {sweep.info.run_name}: {finished} jobs are done; to do", threads)
     store.client.update_run(sweep.info.run_id, status="RUNNING")
     run = Recorder(store.client, sweep.info.run_id)
     run.tags(process())
@@ -157,6 +162,7 @@ def _close(store: Store, plan: Plan, run: Recorder, status: str, verdicts: list[
     if missing and status == "FINISHED":
         status = "FAILED"
     if finished:
+        say_on_terminal("writing the report")
         publish(store, run, sweep, verdicts)
     store.end(run, status)
     return missing

@@ -36,6 +36,10 @@ class Progress:
     total: int | None
     ended: int = 0
     started: float = field(default_factory=time.perf_counter)
+    width: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.width = max((len(label) for label in self.labels.values()), default=24)
 
     def starts(self, config_hash: str, name: str) -> None:
         """A job begins now, in this process."""
@@ -59,9 +63,8 @@ class Progress:
             counter = f"[{self.ended:>{len(str(self.total))}}/{self.total}]"
             left = (time.perf_counter() - self.started) / self.ended * (self.total - self.ended)
             remaining = f", {_duration(left)} left" if self.ended < self.total else ""
-        width = max((len(known) for known in self.labels.values()), default=24)
         Console().print(
-            f"{counter} {label:<{width}}   {outcome}   ({seconds:.1f} s{remaining})",
+            f"{counter} {label:<{self.width}}   {outcome}   ({seconds:.1f} s{remaining})",
             highlight=False,
             markup=False,
             soft_wrap=True,

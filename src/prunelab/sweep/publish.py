@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 
 from prunelab import names
 from prunelab.names import Kind
 from prunelab.report.bars import Bars
-from prunelab.report.console import terminal
+from prunelab.report.console import PLAIN, terminal
 from prunelab.report.describe import cut
-from prunelab.report.figures import looks
+from prunelab.report.looks import looks
 from prunelab.report.outcome import outcome_of
 from prunelab.tracking import views
+from prunelab.tracking.moved import folder_of
 from prunelab.tracking.read import RecordedSweep, read_pictures, read_provenance, read_results
 from prunelab.tracking.recorder import Recorder
 from prunelab.tracking.store import Store
@@ -42,7 +44,19 @@ def publish(
     _write_curves(store, run, results.table)
     published = views.PublishedSweep(run.id, results.name, sweep.run.info.start_time)
     store.tag_experiment(views.tags(published, store.experiment_id))
-    outcome.say(terminal())
+    console = terminal()
+    outcome.say(console)
+    ui = views.command(store.tracking.uri, store.experiment_name)
+    console.print(f"report: {_page(store, run.id)}; {ui} opens the comparison", **PLAIN)
+
+
+def _page(store: Store, run_id: str) -> str:
+    """Where the page is: its file, or on a server the run that has it."""
+    folder = folder_of(store.client.get_run(run_id).info.artifact_uri)
+    if folder is None:
+        return f"{names.REPORT_FILE} among the artifacts of run {run_id} on {store.address}"
+    file = folder / names.REPORT_FILE
+    return str(file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file)
 
 
 def _write_curves(store: Store, run: Recorder, table: pd.DataFrame) -> None:

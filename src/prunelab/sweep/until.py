@@ -41,7 +41,7 @@ def bisect(until: Until, probe: Callable[[float], Result]) -> Verdict:
         return Verdict(
             grid[enough],
             f"{grid[enough]:g}% is the smallest percentage that satisfies {_all(gains)} "
-            f"({_measured(gains, at(enough))}); without an accuracy condition nothing speaks for more. "
+            f"({_measured(gains, at(enough))}); no accuracy condition was set, so it stops there. "
             f"{_accuracy(at(enough))}",
         )
     accurate = _last(len(grid), lambda index: _drop(at(index)) <= _limit(until))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from prunelab.config import Job
 from prunelab.identity import config_hash
 from prunelab.interruption import heed
 from prunelab.job import Result, run
@@ -35,34 +36,44 @@ class SweepContext:
     """What every job of a sweep is told; travels to the workers of any launcher.
 
     `progress` is there only where the job runs in the sweep's own process; elsewhere the sweep watches the store.
+    `told_by`: which of recovery and seed the jobs' names have to say.
     """
 
     sweep_id: str
     threads: int | None
     progress: Progress | None
+    told_by: tuple[str, ...] = ()
 
 
 def run_in_sweep(context: SweepContext, config: DictConfig) -> Result:
     """Run the job and report it; an exception is passed on to the launcher, which goes on with the other jobs."""
     heed()
-    job = read(config)
-    progress = context.progress
+    overrides = [override for override in HydraConfig.get().overrides.task if not override.startswith(ROOT)]
+    return run_composed(context, read(config), overrides)
+
+
+def run_composed(context: SweepContext, job: Job, overrides: list[str]) -> Result:
+    """As `run_in_sweep`, of a job that is composed already.
+
+    Raises:
+        JobFailed: if it failed, whatever the reason.
+        Stop: if the jobs after it would fail alike.
+    """
+    heed()
+    progress, name = context.progress, job.name_told_by(context.told_by)
     started = time.perf_counter()
     label = "" if progress is None else config_hash(job, context.threads)
     if progress is not None:
-        progress.starts(label, job.run_name)
+        progress.starts(label, name)
     try:
-        overrides = [override for override in HydraConfig.get().overrides.task if not override.startswith(ROOT)]
-        result = run(job, overrides, context.sweep_id, context.threads, alone=progress is not None)
+        result = run(job, overrides, context.sweep_id, context.threads, alone=progress is not None, name=name)
     except Exception as error:
         heed()
         if isinstance(error, Unwritable) and progress is not None:
             raise Stop(error) from None
         if progress is not None:
-            progress.failed(
-                label, job.run_name, f"Failed: {type(error).__name__}: {error}", time.perf_counter() - started
-            )
-        raise JobFailed(f"{job.run_name}: {type(error).__name__}: {error}") from None
+            progress.failed(label, name, f"Failed: {type(error).__name__}: {error}", time.perf_counter() - started)
+        raise JobFailed(f"{name}: {type(error).__name__}: {error}") from None
     if progress is not None:
-        progress.finished(label, job.run_name, result.test.accuracy, result.test.loss, time.perf_counter() - started)
+        progress.finished(label, name, result.test.accuracy, result.test.loss, time.perf_counter() - started)
     return result

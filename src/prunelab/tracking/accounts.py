@@ -86,7 +86,7 @@ def provision(users: list[User], folder: Path) -> dict[str, str]:
     try:
         from mlflow.server.auth.sqlalchemy_store import SqlAlchemyStore
     except ImportError as error:
-        raise ConfigError(f"passwords need the extra server: pip install 'prunelab[server]' ({error})") from error
+        raise ConfigError(f"passwords need the extra server: pip install -e '.[server]' ({error})") from error
     from mlflow.exceptions import MlflowException
 
     folder.mkdir(parents=True, exist_ok=True)

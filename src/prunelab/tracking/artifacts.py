@@ -16,7 +16,7 @@ from mlflow.tracking import MlflowClient
 
 from prunelab.errors import StoreError
 from prunelab.tracking.inventory import Entry
-from prunelab.tracking.moved import folder_of
+from prunelab.tracking.moved import file_of, folder_of
 
 MODELS = "models"
 """The folder of an experiment below which MLflow keeps the models that runs log."""
@@ -79,7 +79,7 @@ class Artifacts:
         try:
             folder = folder_of(entry.address)
             if folder is not None:
-                return (folder / path).read_bytes()
+                return file_of(folder, path).read_bytes()
             with tempfile.TemporaryDirectory() as place:
                 return Path(self._client.download_artifacts(entry.id, path, place)).read_bytes()
         except (MlflowException, OSError) as error:

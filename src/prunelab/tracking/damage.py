@@ -96,7 +96,7 @@ def findings(held: Inventory, artifacts: Artifacts, contents: bool = True) -> li
 
 def _of_run(entry: Entry, artifacts: Artifacts, contents: bool) -> list[Finding]:
     found = []
-    if entry.is_abandoned:
+    if entry.is_abandoned and entry.kind != names.IMPORTING:
         found.append(Finding(What.ABANDONED, _named(entry), "RUNNING, and its process is gone"))
     wanted = expected(entry)
     there = artifacts.sizes(entry) if wanted else {}
@@ -118,6 +118,11 @@ def _of_relations(held: Inventory) -> list[Finding]:
     found = [
         Finding(What.ORPHAN, _named(entry), f"its sweep {entry.sweep} is not in the store any more")
         for entry in held.orphans
+    ]
+    found += [
+        Finding(What.ORPHAN, f"run {entry.id}", f"{entry.name}: an import of it was interrupted")
+        for entry in held.active
+        if entry.kind == names.IMPORTING and not entry.is_at_work
     ]
     for entry in held.active:
         if entry.kind == Kind.JOB and entry.baseline is not None and entry.baseline not in baselines:

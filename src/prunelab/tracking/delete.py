@@ -46,8 +46,9 @@ def doomed(held: Inventory, wanted: Iterable[str]) -> list[Entry]:
 
 
 def leftovers(held: Inventory) -> list[Entry]:
-    """Runs marked as deleted, jobs and curves whose sweep is gone, and the baselines that they alone needed."""
-    going = [entry for entry in held.orphans if not entry.is_at_work]
+    """Runs marked as deleted, jobs and curves whose sweep is gone, their baselines, and what a killed import left."""
+    unfinished = [entry for entry in held.active if entry.kind == names.IMPORTING]
+    going = [entry for entry in (*held.orphans, *unfinished) if not entry.is_at_work]
     return [*held.unneeded_baselines(going), *going, *held.deleted]
 
 

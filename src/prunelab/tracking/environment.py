@@ -12,6 +12,8 @@ from pathlib import Path
 
 import psutil
 
+from prunelab import names
+
 PACKAGES = (
     "prunelab",
     "torch",
@@ -66,11 +68,15 @@ def machine() -> dict[str, str | int]:
 def process() -> dict[str, str]:
     """Tags that tell later whether the process that owns a run is still there."""
     own = psutil.Process()
-    return {
+    found = {
         "process.host": socket.gethostname(),
         "process.pid": str(own.pid),
         "process.started": f"{own.create_time():.2f}",
     }
+    array, task, job = map(os.environ.get, ("SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID", "SLURM_JOB_ID"))
+    if job:
+        found[names.SLURM_JOB] = f"{array}_{task}" if array and task else job
+    return found
 
 
 def is_gone(tags: dict[str, str]) -> bool:

@@ -20,7 +20,7 @@ from prunelab.config import Tracking
 from prunelab.errors import StoreError
 from prunelab.tracking.addresses import redacted, sqlite_file
 from prunelab.tracking.connection import connect
-from prunelab.tracking.moved import mend
+from prunelab.tracking.moved import mend, refuse_path
 from prunelab.tracking.store import Store
 
 
@@ -30,6 +30,7 @@ def existing_store(tracking: Tracking, experiment_name: str) -> Store:
     Raises:
         StoreError: if there is no such store, another version of MLflow wrote it, or it has no such experiment.
     """
+    refuse_path(experiment_name)
     known = [experiment.name for experiment in existing_experiments(tracking)]
     if experiment_name not in known:
         raise StoreError(

@@ -12,7 +12,7 @@ from prunelab.graph.graph import Graph
 from prunelab.measure.files import SavedNetwork
 from prunelab.measure.forms import INT8, INT8_DENSE, Forms
 from prunelab.measure.int8 import Int8
-from prunelab.measure.latency import DENSE, STEADY, Latency, Spread
+from prunelab.measure.latency import AGREEING, DENSE, SHORT, STEADY, Latency, Spread
 from prunelab.measure.quality import Quality
 from prunelab.measure.size import Size, ratio
 
@@ -123,13 +123,28 @@ def speeds(latencies: Sequence[Latency], forms: Forms) -> dict[str, float]:
 
 
 def fastest(latencies: Sequence[Latency], forms: Forms) -> dict[str, str]:
-    """Tags: what ran the networks, which form was the fastest at each batch size, and which times are unsteady."""
+    """Tags: what ran the networks, how busy the machine was, which form was the fastest at each batch size, and which
+    times are not to be trusted.
+    """
     tags = {f"{names.FASTEST}batch_{each.batch_size}": each.fastest(forms.reported) for each in latencies}
     tags[names.SPEED_RUNTIME] = forms.runtime
-    scatter = {each.batch_size: each.unsteadiness(_quoted(each, forms)) for each in latencies}
-    if unsteady := [f"batch {size}: {100 * share:.0f}%" for size, share in scatter.items() if share > STEADY]:
-        tags[names.SPEED_UNSTEADY] = ", ".join(unsteady)
+    doubts = {each.batch_size: _doubts(each, _quoted(each, forms)) for each in latencies}
+    if loads := [each.load for each in latencies if each.load is not None]:
+        tags[names.SPEED_LOAD] = str(max(loads, key=lambda load: load.others))
+    if any(doubts.values()):
+        tags[names.SPEED_UNSTEADY] = ", ".join(f"batch {size}: {said}" for size, said in doubts.items() if said)
     return tags
+
+
+def _doubts(measured: Latency, forms: Sequence[str]) -> str:
+    """Why these times are not to be trusted; empty where they are."""
+    scatter = measured.unsteadiness(forms)
+    said = [f"{100 * scatter:.0f}%"] if scatter > STEADY else []
+    if measured.disagreement > AGREEING:
+        said.append(f"the unpruned network timed twice differs by {100 * measured.disagreement:.0f}%")
+    if measured.short > SHORT:
+        said.append(f"{measured.short:.1f} cores were missing")
+    return " and ".join(said)
 
 
 def models(forms: Forms) -> dict[str, float]:
@@ -148,7 +163,7 @@ class Time:
 def time(measured: Latency, forms: Forms) -> Time:
     """Of one batch size."""
     milliseconds = measured.milliseconds(measured.fastest(forms.reported)).median
-    return Time(milliseconds, measured.unsteadiness(_quoted(measured, forms)) <= STEADY)
+    return Time(milliseconds, measured.steady(_quoted(measured, forms)))
 
 
 def _quoted(measured: Latency, forms: Forms) -> list[str]:

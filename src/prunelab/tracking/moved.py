@@ -21,7 +21,7 @@ from urllib.parse import unquote, urlparse
 
 from rich.console import Console
 
-from prunelab.errors import StoreError
+from prunelab.errors import StoreError, spelled_out
 
 EXPERIMENT_KIND = "mlflow.experimentKind"
 """The tag that prunelab gives its experiments; addresses of other people's experiments are left alone."""
@@ -69,6 +69,52 @@ def folder_of(uri: str) -> Path | None:
     """The folder of a local artifact address; None for a server's."""
     parsed = urlparse(uri)
     return Path(unquote(parsed.path)) if parsed.scheme in ("", "file") else None
+
+
+def refuse_path(name: str) -> None:
+    """Refuse an experiment whose folder would be the artifact root itself, or outside of it.
+
+    Raises:
+        StoreError: naming it.
+    """
+    if spelled_out(name) != name or any(part in ("", ".", "..") for part in name.split("/")):
+        raise StoreError(
+            f"tracking.experiment_name={name} is refused: artifacts are kept in a folder of that name; it accepts text "
+            "without .. or a / at either end"
+        )
+
+
+def file_of(folder: Path, path: str) -> Path:
+    """An artifact in the folder of its run.
+
+    Raises:
+        OSError: if it is no plain file, or a link that leads out of the folder.
+    """
+    file = folder / path
+    if not file.resolve().is_relative_to(folder.resolve()):
+        raise OSError(f"{file} is a link that leads out of the run's folder")
+    if file.exists() and not file.is_file():
+        raise OSError(f"{file} is no file")
+    return file
+
+
+def refuse_outside(address: str, root: Path | None) -> None:
+    """Refuse to write onto a run that was recorded earlier, perhaps by somebody else, if that would lead out of `root`.
+
+    Raises:
+        StoreError: naming the folder, or a link in it.
+    """
+    folder = folder_of(address)
+    if folder is None or root is None:
+        return
+    if not folder.resolve().is_relative_to(root.resolve()):
+        raise StoreError(
+            f"its artifacts are recorded at {folder}, outside of tracking.artifacts={root}; nothing is written there "
+            "unless tracking.artifacts= names it"
+        )
+    link = next((path for path in folder.rglob("*") if path.is_symlink()), None)
+    if link is not None:
+        raise StoreError(f"{link} is a link, and nothing is written through links; delete it")
 
 
 def mend(database: Path, artifacts: Path, writing: bool, lost_too: bool = False) -> list[Place]:

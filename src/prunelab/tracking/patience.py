@@ -32,6 +32,7 @@ BROKEN = ("too many 500 error responses", "certificate")
 REFUSED = ("PERMISSION_DENIED", "UNAUTHENTICATED")
 UNWRITABLE = ("disk is full", "readonly database", "disk i/o error", "unable to open database file")
 """SQLite's words."""
+DAMAGED = ("disk image is malformed", "file is not a database", "no such table", "no such column")
 
 T = TypeVar("T")
 
@@ -60,6 +61,9 @@ def again(action: Callable[[], T], uri: str, done: Callable[[], T | None] | None
         except (MlflowException, OSError, Unreachable) as error:
             if _is_unwritable(error, uri):
                 raise Unwritable(_words(uri, error)) from error
+            if sqlite_file(uri) is not None and any(words in str(error).lower() for words in DAMAGED):
+                words = f"tracking.uri={redacted(uri)}: the database is damaged (prunelab-store check)"
+                raise StoreError(words) from error
             if isinstance(error, MlflowException) and error.error_code in REFUSED:
                 raise StoreError(f"tracking.uri={redacted(uri)}: the server refuses: {redacted(str(error))}") from error
             if not _is_away(error, uri):

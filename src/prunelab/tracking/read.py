@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import pandas as pd
 from mlflow.entities import Run as MlflowRun
+from mlflow.exceptions import MlflowException
 
 from prunelab import names
 from prunelab.errors import StoreError
@@ -27,6 +29,13 @@ SPOKEN = (
     *(names.SPEED_RUNTIME, names.INT8_INSTRUCTIONS, names.INT8_NOT_MEASURED),
 )
 """Tags that a row has, beside which form was the fastest."""
+NEEDED_METRICS = (
+    *(names.PERCENTAGE, names.TEST_ACCURACY, names.TEST_LOSS, names.VAL_ACCURACY, names.VAL_LOSS),
+    *(names.BASELINE_ACCURACY, names.BASELINE_LOSS, names.BASELINE_VAL_ACCURACY),
+    *(names.COMPRESSION_RATIO, names.THEORETICAL_SPEEDUP, names.PARAMETERS_TOTAL, names.PARAMETERS_REMAINING),
+)
+NEEDED_PARAMETERS = ("method", "granularity", "recovery", "seed", "data", "model")
+LISTS = (names.LAYERS, names.ALL_LAYERS)
 CURVE_METRICS = (names.TRAIN_ACCURACY, names.TRAIN_LOSS, names.VAL_ACCURACY, names.VAL_LOSS)
 
 
@@ -45,7 +54,11 @@ class RecordedSweep:
     @property
     def finished(self) -> list[MlflowRun]:
         """The jobs that finished, each configuration once."""
-        done = {run.data.tags[names.CONFIG_HASH]: run for run in self.jobs if run.info.status == "FINISHED"}
+        done = {
+            run.data.tags.get(names.CONFIG_HASH, run.info.run_id): run
+            for run in self.jobs
+            if run.info.status == "FINISHED"
+        }
         return list(done.values())
 
 
@@ -63,11 +76,15 @@ def read_results(store: Store, sweep: RecordedSweep, bars: Bars = Bars.INTERVAL)
     name, finished = sweep.run.info.run_name, sweep.finished
     if not finished:
         raise StoreError(f"sweep {name} ({sweep.id}) has no finished job: there is nothing to report")
+    for run in finished:
+        _refuse_incomplete(run)
     rows = pd.DataFrame([_row(run) for run in finished])
     baselines = dict.fromkeys(run.data.tags[names.BASELINE_RUN] for run in finished)
-    curves = {run_id: {metric: store.history(run_id, metric) for metric in CURVE_METRICS} for run_id in baselines}
-    verdicts = tuple(json.loads(sweep.run.data.tags.get(names.VERDICTS, "[]")))
-    return Results(name, rows, curves, verdicts, bars)
+    curves = {run_id: _curves(store, run_id) for run_id in baselines}
+    verdicts = tuple(_texts(sweep.run.data.tags.get(names.VERDICTS, "[]")) or ())
+    plan = _section(_text(store, sweep.id, names.PLAN_FILE))
+    guided = bool(verdicts) or "conditions" in plan
+    return Results(name, rows, curves, verdicts, bars, 0 if guided else len(_planned(plan)))
 
 
 def read_pictures(store: Store, results: Results) -> list[Picture]:
@@ -99,13 +116,10 @@ def read_provenance(store: Store, sweep: RecordedSweep) -> Provenance:
     """What was run; what is missing from the store, or cannot be read there, is left empty."""
     jobs = sweep.finished
     first = jobs[0].info.run_id if jobs else sweep.id
-    environment = json.loads(_text(store, first, names.ENVIRONMENT_FILE) or "{}")
-    planned = json.loads(_text(store, sweep.id, names.PLAN_FILE) or "{}").get("jobs")
-    each = (
-        [job["overrides"] for job in planned]
-        if planned
-        else [job.data.tags.get(names.OVERRIDES, "").split() for job in jobs]
-    )
+    environment = _section(_text(store, first, names.ENVIRONMENT_FILE))
+    each = _planned(_section(_text(store, sweep.id, names.PLAN_FILE)))
+    if not each:
+        each = [job.data.tags.get(names.OVERRIDES, "").split() for job in jobs]
     inputs = [entry.dataset for job in jobs if job.inputs for entry in job.inputs.dataset_inputs]
     return Provenance(
         sweep_id=sweep.id,
@@ -113,8 +127,8 @@ def read_provenance(store: Store, sweep: RecordedSweep) -> Provenance:
         overrides=merged(each),
         config=_text(store, first, names.CONFIG_FILE),
         commits=tuple(dict.fromkeys(_commit(run) for run in jobs or [sweep.run])),
-        versions=environment.get("versions", {}),
-        machine=environment.get("machine", {}),
+        versions=_leaves(environment.get("versions")),
+        machine=_leaves(environment.get("machine")),
         data=tuple(dict.fromkeys(DataSource(data.name, data.digest, data.source) for data in inputs)),
     )
 
@@ -122,8 +136,61 @@ def read_provenance(store: Store, sweep: RecordedSweep) -> Provenance:
 def _text(store: Store, run_id: str, path: str) -> str:
     try:
         return store.read(run_id, path).decode()
-    except StoreError:
+    except (StoreError, UnicodeDecodeError):
         return ""
+
+
+def _json(text: str) -> Any:
+    """What a text that may have been tampered with holds; None if that is nothing."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _texts(text: str) -> list[str] | None:
+    """A JSON list of texts; None if it is none."""
+    found = _json(text)
+    return found if isinstance(found, list) and all(isinstance(each, str) for each in found) else None
+
+
+def _section(text: str) -> dict[str, Any]:
+    found = _json(text)
+    return found if isinstance(found, dict) else {}
+
+
+def _leaves(section: object) -> dict[str, Any]:
+    found = section if isinstance(section, dict) else {}
+    return {str(key): value for key, value in found.items() if isinstance(value, str | int | float)}
+
+
+def _planned(plan: Mapping[str, Any]) -> list[list[str]]:
+    """The overrides of each planned job; none if the plan is not what a sweep records."""
+    jobs = plan.get("jobs")
+    each: list[Any] = [job.get("overrides") for job in jobs if isinstance(job, dict)] if isinstance(jobs, list) else []
+    return each if all(isinstance(o, list) and all(isinstance(text, str) for text in o) for o in each) else []
+
+
+def _curves(store: Store, run_id: str) -> dict[str, dict[int, float]]:
+    try:
+        return {metric: store.history(run_id, metric) for metric in CURVE_METRICS}
+    except MlflowException:
+        return {metric: {} for metric in CURVE_METRICS}
+
+
+def _refuse_incomplete(run: MlflowRun) -> None:
+    """Refuse a job that is FINISHED without what every finished job records.
+
+    Raises:
+        StoreError: naming what is missing.
+    """
+    data = run.data
+    parts: tuple[tuple[Sequence[str], Mapping[str, object]], ...]
+    parts = ((NEEDED_METRICS, data.metrics), (NEEDED_PARAMETERS, data.params), ((names.BASELINE_RUN,), data.tags))
+    missing = [name for needed, there in parts for name in needed if name not in there]
+    if missing:
+        words = f"job {run.info.run_name} (run {run.info.run_id}) is FINISHED without {', '.join(missing)}"
+        raise StoreError(f"{words}: somebody changed the store")
 
 
 def _commit(run: MlflowRun) -> str:
@@ -134,4 +201,5 @@ def _commit(run: MlflowRun) -> str:
 def _row(run: MlflowRun) -> dict[str, object]:
     parameters = {key: value for key, value in run.data.params.items() if key != names.PERCENTAGE}
     spoken = {key: value for key, value in run.data.tags.items() if key.startswith(names.FASTEST) or key in SPOKEN}
+    spoken = {key: value for key, value in spoken.items() if key not in LISTS or _texts(value) is not None}
     return {"run_id": run.info.run_id, **parameters, **spoken, **run.data.metrics}

@@ -71,7 +71,7 @@ def _must_be_free(host: str, port: int) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
-        except (OSError, OverflowError) as error:
+        except (OSError, OverflowError, UnicodeError) as error:
             raise ServerError(
                 f"cannot listen on port {port} of {host}: {error}; choose another one: "
                 f"prunelab-ui --port {port % 60000 + 1}, or make ui PORT={port % 60000 + 1}"

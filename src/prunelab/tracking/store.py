@@ -21,6 +21,7 @@ from prunelab.errors import StoreError
 from prunelab.names import Kind
 from prunelab.tracking import moved, reserve
 from prunelab.tracking.addresses import redacted, sqlite_file
+from prunelab.tracking.conditions import runs_where
 from prunelab.tracking.connection import connect
 from prunelab.tracking.environment import git_state, process
 from prunelab.tracking.patience import again, patient_client, writing
@@ -117,24 +118,19 @@ class Store:
         **tags: str,
     ) -> list[MlflowRun]:
         """Runs of a kind, of this name, with these tags, and under a condition in MLflow's words; newest first."""
-        conditions = [f"tags.{names.KIND} = '{kind.value}'"]
-        conditions += [f"tags.`{tag}` = {_quoted(value)}" for tag, value in tags.items()]
-        if name is not None:
-            conditions.append(f"attributes.run_name = {_quoted(name)}")
-        if status is not None:
-            conditions.append(f"attributes.status = '{status}'")
-        if also:
-            conditions.append(also)
+        condition = runs_where(kind, status, name, also, tags)
         found: list[MlflowRun] = []
         token = None
         while True:
-            page = self.client.search_runs(
-                [self.experiment_id],
-                " and ".join(conditions),
-                max_results=PAGE,
-                order_by=["attributes.start_time DESC"],
-                page_token=token,
-            )
+            try:
+                page = self.client.search_runs(
+                    *([self.experiment_id], condition),
+                    max_results=PAGE,
+                    order_by=["attributes.start_time DESC"],
+                    page_token=token,
+                )
+            except MlflowException as error:
+                raise StoreError(f"the store cannot be asked for runs with {name or tags}: {error}") from error
             found += page
             token = page.token
             if not token:
@@ -154,7 +150,7 @@ class Store:
         try:
             folder = moved.folder_of(self.client.get_run(run_id).info.artifact_uri)
             if folder is not None:
-                return (folder / path).read_bytes()
+                return moved.file_of(folder, path).read_bytes()
             with tempfile.TemporaryDirectory() as place:
                 return Path(self.client.download_artifacts(run_id, path, place)).read_bytes()
         except (MlflowException, OSError) as error:
@@ -219,6 +215,7 @@ def open_store(tracking: Tracking, experiment_name: str, waiting: bool = False) 
     Raises:
         StoreError: if it cannot be written or reached.
     """
+    moved.refuse_path(experiment_name)
     if waiting:
         again(partial(connect, tracking.uri), tracking.uri)
     else:
@@ -239,13 +236,6 @@ def open_store(tracking: Tracking, experiment_name: str, waiting: bool = False) 
         raise StoreError(f"tracking.uri={redacted(tracking.uri)}: the store cannot be written: {error}") from error
     except MlflowException as error:
         raise StoreError(f"tracking.uri={redacted(tracking.uri)}: the store cannot be opened: {error}") from error
-
-
-def _quoted(value: str) -> str:
-    """A text as MLflow's filters take it: they know both quotes, but no way to escape one."""
-    if "'" in value and '"' in value:
-        raise StoreError(f"{value}: MLflow cannot look for a text that holds both kinds of quotes")
-    return f'"{value}"' if "'" in value else f"'{value}'"
 
 
 def _writable(folder: Path) -> None:

@@ -11,6 +11,7 @@ from contextlib import suppress
 
 from prunelab.compose import compose_job, split_arguments
 from prunelab.errors import PrunelabError
+from prunelab.loading import say_loading
 from prunelab.tracking import views
 
 
@@ -18,10 +19,11 @@ def main() -> None:
     """The console command."""
     overrides, others = split_arguments(sys.argv[1:])
     arguments = _parser().parse_args(others)
+    say_loading("prunelab-ui")
     try:
         with suppress(KeyboardInterrupt):
             _look(overrides, arguments)
-    except PrunelabError as error:
+    except (PrunelabError, OSError) as error:
         sys.exit(f"prunelab-ui: {error}")
 
 
@@ -35,7 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine alone)")
     parser.add_argument("--port", type=int, default=5000, help="port to listen on (default: 5000)")
     parser.add_argument("--no-browser", action="store_true", help="print the addresses only")
-    parser.add_argument("--verbose", action="store_true", help="let the MLflow server speak")
+    parser.add_argument("--verbose", action="store_true", help="show the MLflow server's own log")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="where the store is, if not here")
     return parser
 

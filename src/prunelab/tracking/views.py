@@ -7,14 +7,21 @@ A view is one tag: JSON with a name, a time, and the state of the runs page, in 
 from __future__ import annotations
 
 import json
+import shlex
+import shutil
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlencode
 
 from prunelab import names
 from prunelab.names import Kind
+from prunelab.tracking.addresses import redacted, sqlite_file
 
 PREFIX = "mlflow.sharedViewState."
+DEFAULT_EXPERIMENT = "fashion-mnist-pruning"
+"""The one that commands look at without being told."""
 COMPARISON = "prunelab-comparison"
 RUNS = "prunelab-runs"
 CURVES_ONLY = f"tags.{names.KIND} = '{Kind.CURVE.value}'"
@@ -46,6 +53,28 @@ def tags(sweep: PublishedSweep, experiment_id: str) -> dict[str, str]:
 def comparison_address(server: str, experiment_id: str, known: Mapping[str, str]) -> str:
     """The page that draws every method's curve in one chart: the saved view, or all curves where none is saved."""
     return _address(server, experiment_id, {**_query(COMPARISON, known, CURVES_ONLY), "compareRunsMode": "CHART"})
+
+
+def command(uri: str, experiment_name: str) -> str:
+    """The command that opens the comparison from the current folder."""
+    database = sqlite_file(uri)
+    words = [_ui()]
+    if database is None:
+        words += ["tracking=server", f"tracking.uri={redacted(uri)}"]
+    elif database != Path.cwd() / "mlruns" / "mlflow.db":
+        words.append(f"tracking.uri={uri}")
+    if experiment_name != DEFAULT_EXPERIMENT:
+        words.append(f"tracking.experiment_name={experiment_name}")
+    return shlex.join(words)
+
+
+def _ui() -> str:
+    """`prunelab-ui`, with its folder where that is not on the path."""
+    name, here = "prunelab-ui", Path.cwd()
+    if shutil.which(name):
+        return name
+    file = Path(sys.executable).parent / name
+    return str(file.relative_to(here) if file.is_relative_to(here) else file)
 
 
 def runs_address(server: str, experiment_id: str, known: Mapping[str, str]) -> str:

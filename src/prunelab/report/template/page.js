@@ -7,6 +7,8 @@ const narrow = matchMedia("(max-width: 40rem)");
 const coarse = matchMedia("(pointer: coarse)");
 const drawings = [...document.querySelectorAll(".drawing")];
 const hidden = new Set();
+const LETTER = 0.56; // the width of a letter of a title, as a share of its height
+const WITHIN = 0.85; // the share of a plot that an axis takes
 const PAPER_WIDTH = { wide: 680, small: 320 };
 let printing = false;
 
@@ -17,17 +19,28 @@ function inColours(plot) {
   return JSON.parse(JSON.stringify(plot), (_, value) => (swap && onDark[value]) || value);
 }
 
+// The title of an axis on as many lines as it takes; Plotly would cut it off at a narrow plot's edges.
+function wrapped(text, letters) {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    if (lines.at(-1) && lines.at(-1).length + word.length > letters) lines.push("");
+    lines.push(`${lines.pop()} ${word}`.trim());
+  }
+  return lines.join("<br>");
+}
+
 function draw(node) {
   const { data, layout } = inColours(plots[node.dataset.plot]);
   for (const trace of data) trace.visible = !hidden.has(trace.meta);
   const small = node.closest(".small") !== null;
+  layout.xaxis.title.text = wrapped(layout.xaxis.title.text, (WITHIN * node.clientWidth) / (LETTER * (small ? 11 : 12)));
   const axis = { automargin: true, zeroline: false, ticks: "", fixedrange: coarse.matches };
   const base = {
-    height: small ? (narrow.matches ? 190 : 230) : 330, margin: { l: 8, r: 12, t: 10, b: 8 }, showlegend: false, hovermode: "closest",
+    height: small ? (narrow.matches ? 190 : 230) : 350, margin: { l: 8, r: 12, t: small || coarse.matches || printing ? 10 : 34, b: 8 }, showlegend: false, hovermode: "closest",
     paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     dragmode: coarse.matches ? false : "zoom", // a finger scrolls the page
     font: { family: getComputedStyle(document.body).fontFamily, size: small ? 11 : 12 },
-    legend: { orientation: "h", x: 1, xanchor: "right", y: 1, yanchor: "bottom" },
+    legend: { orientation: "h", x: 0, xanchor: "left", y: 1, yanchor: "bottom" },
     autosize: !printing,
     ...(printing ? { width: PAPER_WIDTH[small ? "small" : "wide"] } : {}),
   };

@@ -1,0 +1,76 @@
+"""Whether the latency that prunelab reports is what a plain script measures: the same exported file, by turns."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+
+import torch
+
+import prunelab
+from benchmarks import subject
+from benchmarks.ratio import Ratio
+from prunelab.arithmetic.process import torchs_own_operators
+from prunelab.deploy.timed import file_times
+from prunelab.measure.latency import DENSE
+from prunelab.runtime.onnx import onnx_bytes, onnx_runner
+
+SIZES = (1, 1024)
+REMOVED = (0, 80)
+"""Percent of neurons: the unpruned network, and a pruned one."""
+TURNS = 5
+WITHIN = 0.1
+"""A time and that of the plain script may differ by this share, either way."""
+SCRIPT = Path(__file__).with_name("plain_onnx.py")
+
+
+def measure() -> list[Ratio]:
+    """Of the report's network, whole and pruned, at the batch sizes that jobs time."""
+    data, ratios = subject.dataset(), []
+    for removed in REMOVED:
+        pruned = prunelab.prune(subject.trained().network, data.train.take(512), percentage=removed)
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "network.onnx"
+            file.write_bytes(onnx_bytes(pruned.network, data.shape))
+            label = f"latency of a file, {removed}% of neurons removed"
+            ratios += by_turns(label, file, data.test.take(max(SIZES)))
+    return ratios
+
+
+def by_turns(label: str, file: Path, images: torch.Tensor, sizes: Sequence[int] = SIZES) -> list[Ratio]:
+    """One ratio for each size of batch: what prunelab says of the file over what the script says."""
+    ours: dict[int, list[float]] = {size: [] for size in sizes}
+    theirs: dict[int, list[float]] = {size: [] for size in sizes}
+    for _ in range(TURNS):
+        for run, kept in ((_plain, theirs), (_reported, ours)):
+            for size, seconds in run(file, images, sizes).items():
+                kept[size].append(seconds)
+    return [
+        Ratio(
+            *(f"{label}, batch {size}: prunelab / a plain script", median(ours[size]), median(theirs[size])),
+            target=1 + WITHIN,
+            repeats=TURNS,
+            least=1 - WITHIN,
+        )
+        for size in sizes
+    ]
+
+
+def _reported(file: Path, images: torch.Tensor, sizes: Sequence[int]) -> dict[int, float]:
+    """As prunelab-export does: two sessions of the file."""
+    content = file.read_bytes()
+    with torchs_own_operators():
+        times = file_times(onnx_runner(content), onnx_runner(content), images, sizes)
+    return {each.batch_size: each.milliseconds(DENSE).median / 1000 for each in times}
+
+
+def _plain(file: Path, images: torch.Tensor, sizes: Sequence[int]) -> dict[int, float]:
+    """In a process of its own, with as many threads."""
+    command = [sys.executable, str(SCRIPT), str(file), str(torch.get_num_threads()), *map(str, sizes)]
+    found = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return {int(size): seconds for size, seconds in json.loads(found).items()}

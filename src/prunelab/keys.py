@@ -1,0 +1,51 @@
+"""Keys of the command line that do not exist, refused before anything is composed, with the nearest that do.
+
+Hydra would refuse them too, and advise to add them with a plus sign, which is seldom what was meant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import Any, get_args
+
+from pydantic import BaseModel
+
+from prunelab.config import Job
+from prunelab.errors import ConfigError
+
+GROUPS_OF_NO_JOB = ("experiment", "hydra")
+"""What stands on a command line and is no key of a job."""
+
+
+def refuse_unknown(overrides: Iterable[str]) -> None:
+    """Check the names of keys, not their values. What is added (`+key=`) or deleted (`~key`) is left to Hydra.
+
+    Raises:
+        ConfigError: for the first key that no job has, naming the nearest ones.
+    """
+    for override in overrides:
+        key = override.partition("=")[0]
+        if "=" not in override or key.startswith(("+", "~")) or "@" in key:
+            continue
+        first, *inner = key.replace("/", ".").split(".")
+        known = [*Job.model_fields, *GROUPS_OF_NO_JOB]
+        _refuse(override, first, known, "")
+        section = _section(first)
+        if inner and section is not None and section.model_config.get("extra") == "forbid":
+            _refuse(override, inner[0], list(section.model_fields), f"{first}.")
+
+
+def _refuse(override: str, name: str, known: list[str], prefix: str) -> None:
+    if name in known:
+        return
+    nearest = get_close_matches(name, known, n=2)
+    meant = f"did you mean {' or '.join(f'{prefix}{each}=' for each in nearest)}?" if nearest else "see prunelab --help"
+    raise ConfigError(f"{override} is refused: there is no key {prefix}{name}; {meant}")
+
+
+def _section(name: str) -> type[BaseModel] | None:
+    """The section of a job that a key names; None where it is a plain value, or no job's."""
+    field = Job.model_fields.get(name)
+    kinds: tuple[Any, ...] = () if field is None else (field.annotation, *get_args(field.annotation))
+    return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)

@@ -1,0 +1,134 @@
+"""Slurm jobs that end without a result: cancelled, out of time, or on a node that failed.
+
+submitit raises the error of the first such job and forgets the others, which go on running; on a cluster without
+accounting it waits for such a job for ever. Here each is reported as a job that failed, and the others are waited for.
+"""
+
+from __future__ import annotations
+
+import getpass
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from hydra.core.utils import JobReturn, JobStatus
+
+from prunelab import names
+from prunelab.tracking.recorder import Recorder
+from prunelab.tracking.store import Store
+
+LOOK_SECONDS = 30
+"""How often Slurm is asked for the states of jobs, at most."""
+NO_RESULT = ("CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "DEADLINE", "BOOT_FAIL")
+"""States after which no result comes any more."""
+GONE = "GONE"
+"""Not known to Slurm any more, which forgets a job some minutes after its end."""
+
+
+class LostJob(Exception):
+    """A Slurm job that ended without a result."""
+
+    def __init__(self, job_id: str, state: str) -> None:
+        super().__init__(f"Slurm job {job_id} ended without a result: {state}")
+        self.job_id = job_id
+
+
+@contextmanager
+def every_job_awaited(launcher: Any) -> Iterator[None]:
+    """Let a Slurm launcher return for each job its result or its LostJob; interrupted, cancel what still runs.
+
+    Other launchers are left as they are.
+    """
+    if type(launcher).__name__ != "SlurmLauncher":
+        yield
+        return
+    from submitit.slurm.slurm import SlurmExecutor
+
+    own = _job_class()
+    before, SlurmExecutor.job_class = SlurmExecutor.job_class, own
+    try:
+        yield
+    except BaseException:
+        arrays = {job.job_id.partition("_")[0] for job in own.made}
+        if arrays:
+            subprocess.run(["scancel", *arrays], capture_output=True, check=False)
+        raise
+    finally:
+        SlurmExecutor.job_class = before
+
+
+def fail_lost(store: Store, sweep_id: str, returns: Sequence[JobReturn]) -> None:
+    """End as FAILED the runs of jobs that were lost, with the reason."""
+    lost = {error.job_id: error for each in returns if isinstance(error := each._return_value, LostJob)}
+    for run in store.children(sweep_id, "RUNNING") if lost else []:
+        error = lost.get(run.data.tags.get(names.SLURM_JOB, ""))
+        if error is not None:
+            record = Recorder(store.client, run.info.run_id)
+            record.description(f"**Failed**: {error}")
+            store.end(record, "FAILED")
+
+
+def _job_class() -> Any:
+    from submitit.core.utils import UncompletedJobError
+    from submitit.slurm.slurm import SlurmInfoWatcher, SlurmJob
+
+    class Watcher(SlurmInfoWatcher):
+        """Asks Slurm's accounting, and its queue where there is no accounting."""
+
+        accounting: bool | None = None
+
+        def update(self) -> None:
+            if self.accounting is None:
+                self.accounting = _succeeds("sacct", "--noheader", "--starttime=now")
+            if self.accounting:
+                super().update()
+                return
+            self._info_dict.update(_queue(self._registered - self._finished))
+            super().update()
+
+        def _make_command(self) -> list[str] | None:
+            return super()._make_command() if self.accounting else None
+
+    class Job(SlurmJob[Any]):
+        watcher = Watcher(delay_s=LOOK_SECONDS)
+        made: list[Any] = []  # noqa: RUF012
+
+        def __init__(self, *arguments: Any, **named: Any) -> None:
+            super().__init__(*arguments, **named)
+            self.made.append(self)
+
+        def results(self) -> list[Any]:
+            self.wait()
+            if self.state.startswith(NO_RESULT):
+                self._results_timeout_s = 1
+            try:
+                return list(super().results())
+            except UncompletedJobError as error:
+                state = self.state if self.state.startswith(NO_RESULT) else f"{self.state} ({_first_line(error)})"
+                returned = JobReturn(status=JobStatus.FAILED)
+                returned.return_value = LostJob(self.job_id, state)
+                return [returned]
+
+    return Job
+
+
+def _queue(jobs: set[str]) -> dict[str, dict[str, str]]:
+    """The states of these jobs as Slurm's queue has them; nothing if it does not answer."""
+    command = ["squeue", "--noheader", "--array", "--states=all", f"--user={getpass.getuser()}", "--format=%i|%T"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        return {}
+    listed = dict(line.split("|", 1) for line in done.stdout.split() if "|" in line)
+    return {job: {"JobID": job, "State": listed.get(job, GONE)} for job in jobs}
+
+
+def _succeeds(*command: str) -> bool:
+    try:
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
