@@ -132,6 +132,7 @@ def test_a_baseline_that_is_there_to_the_last_bit_is_used_and_not_imported_again
     assert {job.data.tags["baseline_run_id"] for job in project.runs("job")} == {own.info.run_id}
 
 
+@pytest.mark.cluster
 def test_a_sweep_goes_to_a_server_and_back(
     swept: tuple[Project, Outcome], archive: Path, tmp_path: Path, empty_store: Path, project: Project
 ) -> None:
@@ -184,6 +185,7 @@ def test_an_import_that_is_interrupted_or_fails_leaves_nothing_behind(
     assert store(project, "check").status == 0
 
 
+@pytest.mark.slow
 def test_what_a_killed_import_leaves_is_no_sweep_is_found_and_goes_with_the_next_import(
     archive: Path, project: Project
 ) -> None:
