@@ -14,9 +14,7 @@ from torch import Tensor, nn
 from prunelab.choices import RuntimeName
 from prunelab.compose import compose_job
 from prunelab.config import Measure
-from prunelab.errors import ConfigError
 from prunelab.graph.analyse import analyse
-from prunelab.measure import forms as timing
 from prunelab.measure import latency as measuring
 from prunelab.measure.forms import COMPACTED, CSR, INT8, INT8_DENSE, MASKED, Forms, Networks, forms
 from prunelab.measure.latency import ATTEMPTS, DENSE, STEADY, TURNS, Latency, latency
@@ -25,7 +23,7 @@ from prunelab.network.chain import chain, csr_chain
 from prunelab.pruning.calibration import Calibration
 from prunelab.pruning.compaction import compact
 from prunelab.pruning.prune import Pruned, prune
-from prunelab.runtime import compiled, onnx
+from prunelab.runtime import onnx
 from prunelab.runtime.int8 import quantized
 from prunelab.tracking import metrics
 
@@ -231,27 +229,3 @@ def test_a_batch_has_the_size_that_was_asked_for(size: int) -> None:
     seen = set()
     latency({DENSE: lambda given: seen.add(given.shape)}, torch.rand(5, 3), size, 0.0001, 1)  # type: ignore
     assert seen == {(size, 3)}
-
-
-def test_what_this_machine_cannot_measure_is_refused_by_its_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(override: str, device: str = "cpu") -> str:
-        with pytest.raises(ConfigError) as caught:
-            timing.check(compose_job([override]).measure, torch.device(device))
-        return str(caught.value)
-
-    assert "a CPU only" in refused("measure.runtime=onnxruntime", "cuda")
-    assert "measure.beside=auto is refused" in refused("measure.beside=[auto]")
-    monkeypatch.setattr(onnx, "PACKAGES", ("no_such_runtime",))
-    assert "pip install 'prunelab[onnx]'" in refused("measure.int8=true")
-    assert "measure.runtime=onnxruntime is refused" in refused("measure.runtime=onnxruntime")
-    assert timing.reported_runtime(RuntimeName.AUTO, CPU) is RuntimeName.EAGER
-    monkeypatch.setattr(compiled, "COMPILERS", ("no-such-compiler",))
-    monkeypatch.delenv("CXX", raising=False)
-    assert "needs a C++ compiler" in refused("measure.beside=[compile]")
-    monkeypatch.setenv("CXX", "a-compiler")
-    monkeypatch.setattr(compiled, "_failure", lambda: "torch.compile does not work here: no Python.h")
-    assert "measure.runtime=compile is refused: torch.compile does not work here" in refused("measure.runtime=compile")
-    monkeypatch.setattr(compiled, "_failure", lambda: None)
-    many = compose_job(["measure.runtime=compile", "measure.batch_sizes=[1,2,3,4,5,6,7,8,9]"]).measure
-    with pytest.raises(ConfigError, match="accepts up to 8"):
-        timing.check(many, CPU)
