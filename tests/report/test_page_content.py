@@ -122,6 +122,20 @@ def test_measured_columns_have_plots_of_their_own_where_they_exist() -> None:
     assert [plot.title for plot in _shared(results(same))] == ["With fewer parameters and multiply-adds"]
 
 
+def test_shared_axes_run_forwards_and_dead_networks_do_not_stretch_them() -> None:
+    empty = {names.layer(names.REMAINING, 2): 0, names.TEST_ACCURACY: 0.1, names.COMPRESSION_RATIO: 1e6}
+    alive, dead = job("neuron", 50, **{"file/bytes": 500.0}), job("neuron", 90, **{"file/bytes": 1.0}, **empty)
+    swept = results(job("neuron", 0, **{"file/bytes": 900.0}), alive, dead)
+    charts = _shared(swept)
+    for drawn in map(plot, charts):
+        low, high = drawn.layout["xaxis"]["range"]
+        assert low < high
+        assert all(len(trace["x"]) == 2 for trace in drawn.data)
+    assert "1 network with an empty layer" in page(swept)
+    every = _shared(results(dead))
+    assert len(every[0].lines[0].x) == 1, "where all are dead there is nothing else to draw"
+
+
 def test_bands_are_the_interval_or_one_deviation_to_either_side_and_captions_say_which() -> None:
     swept = results(job("weight", 20, 0), job("weight", 20, 5))
     mean, sd = 0.8975, 0.005 / 2**0.5
