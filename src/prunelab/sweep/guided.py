@@ -46,6 +46,7 @@ def run_until(
         with open_sweep(planned, config.hydra.launcher) as sweep:
             launcher.task_function = partial(run_in_sweep, sweep.context)  # type: ignore[attr-defined]
             known = Known(sweep.store.children(sweep.context.sweep_id, "FINISHED"), compose, threads)
+            common = set.intersection(*(set(job.overrides) for job in planned.jobs))
             for job in planned.jobs:
 
                 def probe(percentage: float, job: Any = job) -> Result:
@@ -61,7 +62,7 @@ def run_until(
 
                 assert job.job.until is not None
                 verdict = bisect(job.job.until, probe)
-                swept = [override for override in job.overrides if len(planned.jobs) > 1]
+                swept = [override for override in job.overrides if override not in common]
                 sweep.verdicts.append(f"{' '.join(swept) or job.job.method.name}: {verdict.words}.")
             return sweep.verdicts
     except (PrunelabError, JobFailed) as error:
