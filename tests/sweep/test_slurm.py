@@ -151,6 +151,14 @@ class Waiting:
             text=True,
         )
 
+    def __enter__(self) -> Waiting:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
     def running(self) -> list[Run]:
         """Its jobs, as soon as one has begun."""
         deadline = time.monotonic() + 900
@@ -172,53 +180,53 @@ class Waiting:
 def test_a_cancelled_job_is_failed_with_the_reason_the_other_finishes_and_resuming_runs_it(
     slurm: dict[str, str], project: Project
 ) -> None:
-    sweep = Waiting(project, slurm)
-    job = sweep.running()[0]
-    subprocess.run(["scancel", job.data.tags[names.SLURM_JOB]], env={**os.environ, **slurm}, check=True)
-    time.sleep(4)
-    sweep.gate.unlink()
-    outcome = sweep.ended()
-    assert outcome.status == 1
-    assert "1 of 2 jobs did not finish" in outcome.output
-    assert "CANCELLED" in outcome.output
-    assert "Traceback" not in outcome.output
-    ended = project.client.get_run(job.info.run_id)
-    assert ended.info.status == "FAILED"
-    assert "CANCELLED" in ended.data.tags["mlflow.note.content"]
-    assert [run.info.status for run in project.runs("sweep")] == ["FAILED"]
-    assert sorted(run.info.status for run in project.runs("job")) == ["FAILED", "FINISHED"]
-    again = sweep.resumed()
-    assert again.status == 0, again.output
-    assert "1 of 2 jobs are done" in again.output
+    with Waiting(project, slurm) as sweep:
+        job = sweep.running()[0]
+        subprocess.run(["scancel", job.data.tags[names.SLURM_JOB]], env={**os.environ, **slurm}, check=True)
+        time.sleep(4)
+        sweep.gate.unlink()
+        outcome = sweep.ended()
+        assert outcome.status == 1
+        assert "1 of 2 jobs did not finish" in outcome.output
+        assert "CANCELLED" in outcome.output
+        assert "Traceback" not in outcome.output
+        ended = project.client.get_run(job.info.run_id)
+        assert ended.info.status == "FAILED"
+        assert "CANCELLED" in ended.data.tags["mlflow.note.content"]
+        assert [run.info.status for run in project.runs("sweep")] == ["FAILED"]
+        assert sorted(run.info.status for run in project.runs("job")) == ["FAILED", "FINISHED"]
+        again = sweep.resumed()
+        assert again.status == 0, again.output
+        assert "1 of 2 jobs are done" in again.output
 
 
 def test_jobs_that_run_out_of_time_say_so_and_resuming_runs_them(slurm: dict[str, str], project: Project) -> None:
-    sweep = Waiting(project, slurm, "hydra.launcher.timeout_min=1", "hydra.launcher.signal_delay_s=5")
-    outcome = sweep.ended()
-    assert outcome.status == 1
-    assert "2 of 2 jobs did not finish" in outcome.output
-    jobs = project.runs("job")
-    assert {run.info.status for run in jobs} <= {"FAILED"}
-    assert all(
-        "timed-out" in run.data.tags["mlflow.note.content"] or "TIMEOUT" in run.data.tags["mlflow.note.content"]
-        for run in jobs
-    )
-    assert [run.info.status for run in project.runs("sweep")] == ["FAILED"]
-    again = sweep.resumed()
-    assert again.status == 0, again.output
-    assert [run.info.status for run in project.runs("sweep")] == ["FINISHED"]
+    with Waiting(project, slurm, "hydra.launcher.timeout_min=1", "hydra.launcher.signal_delay_s=5") as sweep:
+        outcome = sweep.ended()
+        assert outcome.status == 1
+        assert "2 of 2 jobs did not finish" in outcome.output
+        jobs = project.runs("job")
+        assert {run.info.status for run in jobs} <= {"FAILED"}
+        assert all(
+            "timed-out" in run.data.tags["mlflow.note.content"] or "TIMEOUT" in run.data.tags["mlflow.note.content"]
+            for run in jobs
+        )
+        assert [run.info.status for run in project.runs("sweep")] == ["FAILED"]
+        again = sweep.resumed()
+        assert again.status == 0, again.output
+        assert [run.info.status for run in project.runs("sweep")] == ["FINISHED"]
 
 
 def test_an_interrupted_sweep_cancels_its_jobs(slurm: dict[str, str], project: Project) -> None:
-    sweep = Waiting(project, slurm)
-    sweep.running()
-    os.kill(sweep.process.pid, signal.SIGINT)
-    assert sweep.ended().status == 130
-    deadline = time.monotonic() + 60
-    while _said("squeue", "--noheader", env={**os.environ, **slurm}).strip():
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
-    assert [run.info.status for run in project.runs("sweep")] == ["KILLED"]
-    assert {run.info.status for run in project.runs("job")} == {"KILLED"}
-    again = sweep.resumed()
-    assert again.status == 0, again.output
+    with Waiting(project, slurm) as sweep:
+        sweep.running()
+        os.kill(sweep.process.pid, signal.SIGINT)
+        assert sweep.ended().status == 130
+        deadline = time.monotonic() + 60
+        while _said("squeue", "--noheader", env={**os.environ, **slurm}).strip():
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
+        assert [run.info.status for run in project.runs("sweep")] == ["KILLED"]
+        assert {run.info.status for run in project.runs("job")} == {"KILLED"}
+        again = sweep.resumed()
+        assert again.status == 0, again.output

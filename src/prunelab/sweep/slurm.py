@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import getpass
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -84,11 +85,10 @@ def _job_class() -> Any:
             if self.accounting:
                 super().update()
                 return
-            self._info_dict.update(_queue(self._registered - self._finished))
-            super().update()
-
-        def _make_command(self) -> list[str] | None:
-            return super()._make_command() if self.accounting else None
+            open_jobs = self._registered - self._finished
+            self._info_dict.update(_queue(open_jobs))
+            self._last_status_check = time.time()
+            self._finished |= {job for job in open_jobs if self.is_done(job, mode="cache")}
 
     class Job(SlurmJob[Any]):
         watcher = Watcher(delay_s=LOOK_SECONDS)
