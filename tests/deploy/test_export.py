@@ -30,7 +30,7 @@ def export(project: Project, *arguments: str) -> Outcome:
 def test_an_onnx_file_has_the_accuracy_of_the_run_in_onnx_runtime(
     name: str, swept: tuple[Project, Outcome], tmp_path: Path
 ) -> None:
-    runtime = pytest.importorskip("onnxruntime", reason="pip install 'prunelab[onnx]'")
+    runtime = pytest.importorskip("onnxruntime", reason="pip install -e '.[onnx]'")
     project, _ = swept
     path = tmp_path / "out.onnx"
     outcome = export(project, name, f"--output={path}")
@@ -164,7 +164,7 @@ def test_files_appear_together_or_not_at_all(tmp_path: Path, monkeypatch: pytest
 def test_an_int8_file_is_a_quarter_as_large_and_its_accuracy_is_that_of_all_test_images(
     swept: tuple[Project, Outcome], tmp_path: Path
 ) -> None:
-    runtime = pytest.importorskip("onnxruntime", reason="pip install 'prunelab[onnx]'")
+    runtime = pytest.importorskip("onnxruntime", reason="pip install -e '.[onnx]'")
     project, _ = swept
     path = tmp_path / "q.onnx"
     outcome = export(project, "neuron-0", "--int8", f"--output={path}")
@@ -200,7 +200,7 @@ def test_without_the_extra_one_message_says_what_to_install(
     monkeypatch.setattr(onnx, "PACKAGES", ("onnx", "no_such_runtime"))
     outcome = export(swept[0], "weight-50", f"--output={tmp_path / 'x.onnx'}")
     assert outcome.status == 1
-    assert "pip install 'prunelab[onnx]'" in outcome.output
+    assert "pip install -e '.[onnx]'" in outcome.output
     assert "no_such_runtime" in outcome.output
     assert "Traceback" not in outcome.output
     assert list(tmp_path.iterdir()) == []

@@ -98,7 +98,7 @@ def test_a_picture_is_read_as_prunelab_reads_it(swept: tuple[Project, Outcome], 
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.slow
 def test_every_network_of_the_configuration_is_exported_in_both_precisions_and_as_source(model: str) -> None:
-    pytest.importorskip("onnxruntime", reason="pip install 'prunelab[onnx]'")
+    pytest.importorskip("onnxruntime", reason="pip install -e '.[onnx]'")
     shape = (1, 28, 28)
     network = lively(build(compose_job([f"model={model}"]).model, shape, 10, seed=0).eval())
     images = torch.rand(9, *shape, generator=torch.Generator().manual_seed(0))

@@ -23,7 +23,7 @@ def test_what_this_machine_cannot_measure_is_refused_by_its_key(monkeypatch: pyt
     assert "a CPU only" in refused("measure.runtime=onnxruntime", "cuda")
     assert "measure.beside=auto is refused" in refused("measure.beside=[auto]")
     monkeypatch.setattr(onnx, "PACKAGES", ("no_such_runtime",))
-    assert "pip install 'prunelab[onnx]'" in refused("measure.int8=true")
+    assert "pip install -e '.[onnx]'" in refused("measure.int8=true")
     assert "measure.runtime=onnxruntime is refused" in refused("measure.runtime=onnxruntime")
     assert timing.reported_runtime(RuntimeName.AUTO, CPU) is RuntimeName.EAGER
     monkeypatch.setattr(compiled, "COMPILERS", ("no-such-compiler",))

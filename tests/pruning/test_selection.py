@@ -97,7 +97,7 @@ def test_normalised_scores_forget_the_scale_of_a_layer() -> None:
     assert [mask.tolist() for mask in kept] == [[False, True, True], [False, True, True]]
 
 
-@pytest.mark.parametrize("scope", list(Scope))
+@pytest.mark.parametrize("scope", list(SCOPES))
 def test_units_of_infinite_score_go_only_when_no_others_are_left(scope: Scope) -> None:
     scores = [
         torch.tensor([torch.inf, 1.0, torch.inf, 2.0]),

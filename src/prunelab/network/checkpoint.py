@@ -74,7 +74,7 @@ def _read(path: Path) -> dict[str, Tensor]:
         loaded: Any = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, SafetensorError, EOFError) as error:
         raise ConfigError(f"model.checkpoint={path} cannot be read: {error}; {accepted}") from error
-    except (pickle.UnpicklingError, RuntimeError, ValueError, KeyError) as error:
+    except (pickle.UnpicklingError, RuntimeError, ValueError, LookupError, AttributeError) as error:
         raise ConfigError(
             f"model.checkpoint={path} is refused: it is damaged or holds code, which is not executed; {accepted}. "
             "Save it again with torch.save(network.state_dict(), ...)"

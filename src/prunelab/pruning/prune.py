@@ -77,8 +77,7 @@ def prune(
     """
     granularity = granularity_of(method)
     granularity.check(graph, percentage)
-    with evaluating(network):
-        saliency = criterion_of(method)(network, graph, calibration)
+    saliency = _saliency(network, graph, method, calibration)
     try:
         scores = [
             score.detach().cpu() for score in granularity.scores(graph, saliency)
@@ -105,6 +104,20 @@ def prune(
     kept = choice(count)
     mask = {name: stays.to(calibration.images.device) for name, stays in granularity.mask(graph, kept).items()}
     return Pruned(masked(network, mask), graph, kept, mask, granularity)
+
+
+def _saliency(network: nn.Module, graph: Graph, method: Method, calibration: Calibration) -> Any:
+    criterion = criterion_of(method)
+    try:
+        with evaluating(network):
+            return criterion(network, graph, calibration)
+    except TypeError as error:
+        within = error.__traceback__ and error.__traceback__.tb_next
+        if within:  # it was called, and went wrong by itself
+            raise
+        raise ConfigError(
+            f"method.score={method.score} is refused: it takes a function of (network, graph, calibration) ({error})"
+        ) from error
 
 
 def _cost_of_choices(graph: Graph, granularity: Granularity, what: PercentageOf) -> Callable[[list[Tensor]], int]:

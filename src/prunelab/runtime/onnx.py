@@ -28,7 +28,7 @@ def lacking() -> str | None:
     missing = [package for package in PACKAGES if find_spec(package) is None]
     if not missing:
         return None
-    return f"ONNX needs the extra onnx (pip install 'prunelab[onnx]'): there is no {', '.join(missing)}"
+    return f"ONNX needs the extra onnx (pip install -e '.[onnx]'): there is no {', '.join(missing)}"
 
 
 def require() -> None:

@@ -144,6 +144,8 @@ def opened(path: Path) -> Iterator[Archive]:
     Raises:
         StoreError: if it is no archive of a sweep, damaged, or made to do harm.
     """
+    if path.exists() and not path.is_file():
+        raise StoreError(f"{path} is no file: it cannot be read as an archive of a sweep")
     with ExitStack() as stack:
         try:
             archive = _whole(stack.enter_context(zipfile.ZipFile(path)))
