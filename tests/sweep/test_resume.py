@@ -73,7 +73,7 @@ def test_a_job_that_is_left_is_called_as_it_was_among_all(project: Project) -> N
     project.prunelab(*sweep)
     project.client.delete_run(project.runs("job")[1].info.run_id)
     outcome = project.prunelab(*sweep, "resume=last")
-    assert "[1/1] weight-50 seed=1" in outcome.output
+    assert "[1/1] weight-50-seed1" in outcome.output
 
 
 def test_reporting_on_a_sweep_whose_process_is_gone_closes_what_it_left_open(finished: Project) -> None:

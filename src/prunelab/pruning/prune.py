@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from inspect import signature
 from math import prod
 from typing import Any
 
@@ -53,12 +54,20 @@ def criterion_of(method: Method) -> Criterion:
     """The function behind `method.score`.
 
     Raises:
-        ConfigError: if there is none.
+        ConfigError: if there is none, or it does not take (network, graph, calibration).
     """
     path = method.score
     if "." not in path:
         path = f"prunelab.pruning.criteria.{granularity_of(method).criteria}.{path}"
     criterion: Criterion = imported(path, "method.score")
+    try:
+        signature(criterion).bind(None, None, None)
+    except TypeError as error:
+        raise ConfigError(
+            f"method.score={path} is refused: it names no function of (network, graph, calibration) ({error})"
+        ) from error
+    except ValueError:  # written in C, without a signature: it will be seen when it is called
+        pass
     return criterion
 
 
@@ -77,7 +86,8 @@ def prune(
     """
     granularity = granularity_of(method)
     granularity.check(graph, percentage)
-    saliency = _saliency(network, graph, method, calibration)
+    with evaluating(network):
+        saliency = criterion_of(method)(network, graph, calibration)
     try:
         scores = [
             score.detach().cpu() for score in granularity.scores(graph, saliency)
@@ -104,20 +114,6 @@ def prune(
     kept = choice(count)
     mask = {name: stays.to(calibration.images.device) for name, stays in granularity.mask(graph, kept).items()}
     return Pruned(masked(network, mask), graph, kept, mask, granularity)
-
-
-def _saliency(network: nn.Module, graph: Graph, method: Method, calibration: Calibration) -> Any:
-    criterion = criterion_of(method)
-    try:
-        with evaluating(network):
-            return criterion(network, graph, calibration)
-    except TypeError as error:
-        within = error.__traceback__ and error.__traceback__.tb_next
-        if within:  # it was called, and went wrong by itself
-            raise
-        raise ConfigError(
-            f"method.score={method.score} is refused: it takes a function of (network, graph, calibration) ({error})"
-        ) from error
 
 
 def _cost_of_choices(graph: Graph, granularity: Granularity, what: PercentageOf) -> Callable[[list[Tensor]], int]:
