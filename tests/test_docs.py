@@ -27,13 +27,13 @@ from tests.reader import Reader
 
 FEW_COMMANDS = (
     *("arithmetic.md", "zoo.md", "breakeven.md", "definitions.md", "performance.md", "installing.md"),
-    *("peers.md", "results.md", "layout.md"),
+    *("peers.md", "results.md", "layout.md", "frontier.md"),
 )
 
 
 def _marked(document: Path) -> ParameterSet:
-    """Documents with many commands are slow."""
-    marks = () if document.name in FEW_COMMANDS else pytest.mark.slow
+    """Documents with many commands, or long ones, are slow."""
+    marks = () if document.name in FEW_COMMANDS and document.name != "frontier.md" else pytest.mark.slow
     return pytest.param(document, id=document.name, marks=marks)
 
 

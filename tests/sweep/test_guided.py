@@ -114,6 +114,7 @@ def test_each_probe_is_a_job_of_one_sweep_and_the_verdict_is_kept(project: Proje
         (["until.max_ms=1", "measure=off"], "measure.batch_sizes is empty"),
         (["until.max_bytes=1000", "measure.file=false"], "it takes measure.file=true"),
         (["until.resolution=0"], "0.01 to 50"),
+        (["until.max_accuracy_drop=0.01,0.05"], "run a sweep for each"),
         (["resume=last"], "there is no sweep called until"),
     ],
 )

@@ -36,6 +36,8 @@ def run_until(
     try:
         if any(o.startswith("percentage=") for overrides in combinations for o in overrides):
             raise ConfigError("percentage is refused: it is what experiment=until looks for")
+        if len({tuple(o for o in overrides if o.startswith("until.")) for overrides in combinations}) > 1:
+            raise ConfigError("several values of until.* in one sweep are refused: run a sweep for each")
         compose, threads = composer(config, loader), threads_per_job(config.hydra.launcher)
         planned = plan(combinations, compose, threads)
         for job in planned.jobs:
