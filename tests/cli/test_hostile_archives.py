@@ -130,7 +130,7 @@ def test_links_encrypted_files_and_what_is_no_archive_are_refused(archive: Path,
         (cut, "cannot be read as an archive"),
         (empty, "it has no manifest.json"),
         (tmp_path / "none.zip", "No such file"),
-        (tmp_path, "directory"),
+        (tmp_path, "is no file"),
     ):
         outcome = store(Project(tmp_path), "import", str(file))
         assert outcome.status == 2

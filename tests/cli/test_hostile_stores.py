@@ -109,6 +109,10 @@ REFUSED: dict[str, tuple[Tamper, tuple[str, ...]]] = {
     "no baseline": (_tags("job", "baseline_run_id", "' or 1=1 --"), CHECK),
     "database is no database": (lambda w: w.project.database.write_bytes(b"not SQLite" * 1000) and None, REPORT),
     "database is cut": (lambda w: os.truncate(w.project.database, 300_000), REPORT),
+    "accuracy is beyond reason": (
+        lambda w: w.sql("update latest_metrics set value = -1e300 where key = 'test/accuracy'"),
+        REPORT,
+    ),
 }
 
 
@@ -159,10 +163,6 @@ SHOWN: dict[str, tuple[Tamper, tuple[str, ...]]] = {
     "picture is a pickle": (_pickles("job", "kept.safetensors"), REPORT),
     "loss is no number": (lambda w: w.sql("update latest_metrics set is_nan = 1 where key = 'test/loss'"), REPORT),
     "loss is huge": (lambda w: w.sql("update latest_metrics set value = 1e308 where key = 'test/loss'"), REPORT),
-    "accuracy is beyond reason": (
-        lambda w: w.sql("update latest_metrics set value = -1e300 where key = 'test/accuracy'"),
-        REPORT,
-    ),
 }
 
 

@@ -179,10 +179,10 @@ def _curves(store: Store, run_id: str) -> dict[str, dict[int, float]]:
 
 
 def _refuse_incomplete(run: MlflowRun) -> None:
-    """Refuse a job that is FINISHED without what every finished job records.
+    """Refuse a job that is FINISHED without what every finished job records, or with an accuracy that is none.
 
     Raises:
-        StoreError: naming what is missing.
+        StoreError: naming it.
     """
     data = run.data
     parts: tuple[tuple[Sequence[str], Mapping[str, object]], ...]
@@ -191,6 +191,10 @@ def _refuse_incomplete(run: MlflowRun) -> None:
     if missing:
         words = f"job {run.info.run_name} (run {run.info.run_id}) is FINISHED without {', '.join(missing)}"
         raise StoreError(f"{words}: somebody changed the store")
+    for name in (names.TEST_ACCURACY, names.VAL_ACCURACY, names.BASELINE_ACCURACY, names.BASELINE_VAL_ACCURACY):
+        if not 0 <= data.metrics[name] <= 1:
+            words = f"job {run.info.run_name} (run {run.info.run_id}) has {name}={data.metrics[name]:g}"
+            raise StoreError(f"{words}, which is no share: somebody changed the store")
 
 
 def _commit(run: MlflowRun) -> str:
