@@ -26,6 +26,7 @@ from prunelab import names
 pytestmark = pytest.mark.cluster
 
 CONFIGURATION = """
+KillWait=2
 ClusterName=prunelab
 SlurmctldHost={host}(127.0.0.1)
 SlurmUser=root

@@ -23,6 +23,9 @@ LOOK_SECONDS = 30
 """How often Slurm is asked for the states of jobs, at most."""
 NO_RESULT = ("CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "DEADLINE", "BOOT_FAIL")
 """States after which no result comes any more."""
+ALIVE = ("PENDING", "RUNNING", "COMPLETING", "CONFIGURING", "SUSPENDED")
+CANCEL_SECONDS = 60
+"""How long cancelled jobs may take to end."""
 GONE = "GONE"
 """Not known to Slurm any more, which forgets a job some minutes after its end."""
 
@@ -44,19 +47,31 @@ def every_job_awaited(launcher: Any) -> Iterator[None]:
     if type(launcher).__name__ != "SlurmLauncher":
         yield
         return
-    from submitit.slurm.slurm import SlurmExecutor
+    from submitit.slurm import slurm
 
-    own = _job_class()
-    before, SlurmExecutor.job_class = SlurmExecutor.job_class, own
+    own, before = _job_class(), slurm.SlurmJob
+    # The jobs of an array are made by the module's name, others by the executor's.
+    slurm.SlurmExecutor.job_class = slurm.SlurmJob = own  # type: ignore[misc]
     try:
         yield
     except BaseException:
         arrays = {job.job_id.partition("_")[0] for job in own.made}
         if arrays:
-            subprocess.run(["scancel", *arrays], capture_output=True, check=False)
+            _cancel(arrays, {job.job_id for job in own.made})
         raise
     finally:
-        SlurmExecutor.job_class = before
+        slurm.SlurmExecutor.job_class = slurm.SlurmJob = before  # type: ignore[misc]
+
+
+def _cancel(arrays: set[str], jobs: set[str]) -> None:
+    """Kill the jobs, in which submitit ignores SIGTERM, and wait until they are gone: their runs can be closed then."""
+    for command in (["scancel", "--full", "--signal=KILL"], ["scancel"]):
+        subprocess.run([*command, *arrays], capture_output=True, check=False)
+    deadline = time.monotonic() + CANCEL_SECONDS
+    while time.monotonic() < deadline:
+        if not any(job["State"].startswith(ALIVE) for job in _queue(jobs).values()):
+            return
+        time.sleep(1)
 
 
 def fail_lost(store: Store, sweep_id: str, returns: Sequence[JobReturn]) -> None:
