@@ -184,7 +184,13 @@ def test_a_cancelled_job_is_failed_with_the_reason_the_other_finishes_and_resumi
     with Waiting(project, slurm) as sweep:
         job = sweep.running()[0]
         subprocess.run(["scancel", job.data.tags[names.SLURM_JOB]], env={**os.environ, **slurm}, check=True)
-        time.sleep(4)
+        deadline = time.monotonic() + 120
+        while (
+            job.data.tags[names.SLURM_JOB]
+            in _said("squeue", "--noheader", "--array", "--format=%i", env={**os.environ, **slurm}).split()
+        ):
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
         sweep.gate.unlink()
         outcome = sweep.ended()
         assert outcome.status == 1
