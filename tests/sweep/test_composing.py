@@ -6,14 +6,15 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import pytest
 from hydra import initialize_config_dir
-from hydra._internal.core_plugins.basic_launcher import BasicLauncher
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn
+from hydra.plugins.launcher import Launcher
 from hydra.types import RunMode
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -26,6 +27,8 @@ from prunelab.reading import CONF, read
 from prunelab.sweep import grid
 from prunelab.sweep import launch as launch_module
 from prunelab.sweep.composing import composer
+from prunelab.sweep.plan import PlannedJob
+from prunelab.tracking.store import Store
 
 PLAIN = {
     "percentage": ["0", "12.5", "99", "101", "-1", "many", "null", "1e1", "'50'"],
@@ -143,15 +146,13 @@ def test_jobs_one_after_the_other_are_not_composed_again_unless_hydra_has_someth
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     used: list[int] = []
-    real = BasicLauncher.launch
+    real = grid.launch
 
-    def launch(
-        launcher: BasicLauncher, overrides: Sequence[Sequence[str]], initial_job_idx: int
-    ) -> Sequence[JobReturn]:
-        used.append(len(overrides))
-        return real(launcher, overrides, initial_job_idx)
+    def launch(launcher: Launcher, store: Store, sweep_id: str, jobs: Sequence[PlannedJob], *rest: Any) -> Any:
+        used.append(len(jobs))
+        return real(launcher, store, sweep_id, jobs, *rest)
 
-    monkeypatch.setattr(BasicLauncher, "launch", launch)
+    monkeypatch.setattr(grid, "launch", launch)
     sweep = ("-m", *SMALL, "percentage=0,50", "measure=off")
     assert project.prunelab(*sweep).status == 0
     assert used == []
