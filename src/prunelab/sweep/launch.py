@@ -17,7 +17,6 @@ from prunelab.sweep.plan import PlannedJob
 from prunelab.sweep.slurm import every_job_awaited
 from prunelab.sweep.worker import Stop, SweepContext, run_composed
 from prunelab.tracking.environment import is_gone, process
-from prunelab.tracking.recorder import Recorder
 from prunelab.tracking.store import Store
 
 DYING_SECONDS = 10.0
@@ -133,9 +132,7 @@ def fail_lost(store: Store, sweep_id: str, words: str) -> set[str]:
         time.sleep(0.2)
     for run in store.children(sweep_id, "RUNNING"):
         if not _is_alive(run):
-            record = Recorder(store.client, run.info.run_id)
-            record.description(f"**Failed**: {words}")
-            store.end(record, "FAILED")
+            store.fail(run.info.run_id, words)
     return {run.data.tags[names.CONFIG_HASH] for run in store.children(sweep_id) if run.info.status != "RUNNING"}
 
 

@@ -96,10 +96,8 @@ def open_sweep(plan: Plan, launcher: DictConfig) -> Iterator[Sweep]:
 
 def _how_far(plan: Plan, missing: int) -> str:
     """What an interrupted sweep leaves, and how it goes on."""
-    if plan.guided:
-        return "what finished is reported; run the same command again: trained networks are found in the store"
-    done = len(plan.jobs) - missing
-    return f"{done} of {len(plan.jobs)} jobs done; continue with the same command and resume=last"
+    done = "" if plan.guided else f"{len(plan.jobs) - missing} of {len(plan.jobs)} jobs done; "
+    return f"{done}continue with the same command and resume=last"
 
 
 def _start(store: Store, plan: Plan, resume: str | None, threads: int | None) -> tuple[Recorder, Plan]:

@@ -16,7 +16,6 @@ from typing import Any
 from hydra.core.utils import JobReturn, JobStatus
 
 from prunelab import names
-from prunelab.tracking.recorder import Recorder
 from prunelab.tracking.store import Store
 
 LOOK_SECONDS = 30
@@ -80,9 +79,7 @@ def fail_lost(store: Store, sweep_id: str, returns: Sequence[JobReturn]) -> None
     for run in store.children(sweep_id, "RUNNING") if lost else []:
         error = lost.get(run.data.tags.get(names.SLURM_JOB, ""))
         if error is not None:
-            record = Recorder(store.client, run.info.run_id)
-            record.description(f"**Failed**: {error}")
-            store.end(record, "FAILED")
+            store.fail(run.info.run_id, str(error))
 
 
 def _job_class() -> Any:

@@ -72,6 +72,12 @@ class Store:
             raise
         self.end(recorder, "FINISHED")
 
+    def fail(self, run_id: str, words: str) -> None:
+        """End as FAILED a run whose own process is gone, with the reason."""
+        recorder = Recorder(self.client, run_id)
+        recorder.description(f"**Failed**: {words}")
+        self.end(recorder, "FAILED")
+
     def _kill(self, recorder: Recorder) -> None:
         recorder.description("**Killed**: interrupted before it was done.")
         with suppress(Exception):  # it may be the store's own work that was interrupted; the signal counts for more
