@@ -30,6 +30,7 @@ from pathlib import Path
 import torch
 from scipy.sparse import csr_matrix
 from torch import Tensor, nn
+from torch.nn import functional
 
 from benchmarks.breakeven_case import ONNX, Case
 from benchmarks.breakeven_picture import PICTURE, draw
@@ -70,8 +71,11 @@ QUICK = Setting(shapes=((64, 32),), batches=(1, 16), removed=(50, 99), seconds=0
 
 
 def weights(shape: tuple[int, int], removed: float, block: int) -> Tensor:
-    """Random weights of which whole blocks are zero, `removed` percent of them (to the nearest block)."""
-    rows, columns = shape[0] // block, shape[1] // block
+    """Random weights of which whole blocks are zero, `removed` percent of them (to the nearest block).
+
+    Where blocks do not divide the shape, the last ones reach beyond it: the sides are rounded up.
+    """
+    rows, columns = -(-shape[0] // block), -(-shape[1] // block)
     generator = torch.Generator().manual_seed(0)
     order = torch.randperm(rows * columns, generator=generator)
     kept = torch.ones(rows * columns)
@@ -87,6 +91,7 @@ def forms(shape: tuple[int, int], removed: float) -> dict[str, Operator]:
         warnings.filterwarnings("ignore", message="Sparse .* tensor support is in beta")
         rows, block_rows = scattered.to_sparse_csr(), blocks.to_sparse_bsr((BLOCK, BLOCK))
     in_scipy = csr_matrix(scattered.numpy())
+    beyond = (0, blocks.shape[1] - shape[1])
 
     def in_pieces(images: Tensor) -> Tensor:
         return torch.cat([rows @ piece.T for piece in images.flatten(1).split(PIECE)], dim=1)
@@ -96,7 +101,7 @@ def forms(shape: tuple[int, int], removed: float) -> dict[str, Operator]:
         CSR: lambda images: rows @ images.flatten(1).T,
         PIECES: in_pieces,
         SCIPY: lambda images: in_scipy @ images.flatten(1).numpy().T,
-        BSR: lambda images: block_rows @ images.flatten(1).T,
+        BSR: lambda images: (block_rows @ functional.pad(images.flatten(1), beyond).T)[: shape[0]],
     }
     if onnx.lacking() is None:
         layer = nn.Linear(shape[1], shape[0], bias=False)

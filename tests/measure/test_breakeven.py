@@ -38,6 +38,13 @@ def test_every_form_computes_the_same_product_and_exactly_the_share_is_removed()
         assert torch.allclose(found if found.shape == expected.shape else found.T, expected, atol=1e-5), name
 
 
+def test_blocks_may_reach_beyond_a_layer_that_they_do_not_divide() -> None:
+    images = torch.rand(3, 1, 1, 5 * BLOCK - 4)
+    found = forms((2 * BLOCK + 1, 5 * BLOCK - 4), 50)[BSR](images)
+    expected = weights((2 * BLOCK + 1, 5 * BLOCK - 4), 50, BLOCK)[: 2 * BLOCK + 1, : 5 * BLOCK - 4]
+    assert torch.allclose(torch.as_tensor(found).T, images.flatten(1) @ expected.T, atol=1e-5)
+
+
 def test_it_breaks_even_where_it_goes_on_winning_and_unsteady_cases_decide_nothing() -> None:
     def case(removed: float, seconds: list[float]) -> Case:
         return Case((8, 8), 1, removed, Latency(1, {DENSE: [1.0, 1.0, 1.0, 1.0], ONNX: [2.0] * 4, CSR: seconds}))
