@@ -9,8 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from prunelab.measure.latency import DENSE, Latency, latency
-from prunelab.network.chain import Operator
+from prunelab.measure.latency import DENSE, Latency, OnArrays, latency
 from prunelab.runtime.onnx import version
 
 Logits = Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -21,7 +20,7 @@ SECONDS = 0.1
 
 def file_times(one: Logits, another: Logits, images: Tensor, sizes: Sequence[int] = TIMED) -> list[Latency]:
     """Of batches of `images` [n, ...]: `one` and `another` are two instances of the file, the second a placebo."""
-    own, placebo = _operator(one), _operator(another)
+    own, placebo = OnArrays(one), OnArrays(another)
     return [latency({DENSE: own}, images, size, SECONDS, 1, placebo=placebo) for size in sizes]
 
 
@@ -36,7 +35,3 @@ def times_in_words(times: Sequence[Latency], is_onnx: bool) -> str:
     threads = torch.get_num_threads()
     busy = "".join(f"; others kept {each.load.others:.1f} cores busy" for each in times if not each.quiet and each.load)
     return f"latency: {', '.join(words)}; {runtime}, {threads} thread{'' if threads == 1 else 's'}{busy}"
-
-
-def _operator(run: Logits) -> Operator:
-    return lambda images: torch.from_numpy(run(images.numpy()))

@@ -13,7 +13,7 @@ from torch import nn
 from prunelab.choices import RuntimeName
 from prunelab.config import Measure
 from prunelab.errors import ConfigError, ExportError
-from prunelab.measure.latency import DENSE
+from prunelab.measure.latency import DENSE, OnArrays
 from prunelab.network.chain import Operator, chain, csr_chain
 from prunelab.pruning.prune import Pruned
 from prunelab.runtime import compiled, onnx
@@ -148,9 +148,8 @@ def said(runtime: RuntimeName) -> str:
 
 
 def onnx_operator(content: bytes) -> Operator:
-    """A model in ONNX Runtime as it is timed: tensors in, the logits as ONNX Runtime gives them."""
-    run = onnx.onnx_runner(content)
-    return lambda images: run(images.numpy())  # type: ignore[return-value]
+    """A model in ONNX Runtime as it is timed."""
+    return OnArrays(onnx.onnx_runner(content))
 
 
 @lru_cache(maxsize=3)

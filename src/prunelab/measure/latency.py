@@ -15,9 +15,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from statistics import median, quantiles
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from prunelab.measure.load import Load, watching
@@ -33,8 +36,24 @@ AGREEING = 0.1
 SHORT = 0.5
 """Cores that may be missing for this process's threads and what other processes do."""
 ATTEMPTS = 3
+SETTLED = 0.002
+"""Seconds before a turn, in which threads of the turn before stop spinning for more work (`runtime.onnx.SPIN_US`)."""
 SLOW = 0.005
 """Seconds; a call that takes longer needs no call before it to warm up the caches."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnArrays:
+    """A function of float32 arrays [n, ...] as an operator; turning tensors into arrays is not timed."""
+
+    run: Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+    def __call__(self, images: Tensor) -> Tensor:
+        return torch.from_numpy(self.run(images.numpy()))
+
+    def on(self, images: Tensor) -> Callable[[], object]:
+        """A call on these images."""
+        return partial(self.run, images.numpy())
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,16 +146,16 @@ def latency(
     """
     batch = images[torch.arange(batch_size, device=images.device) % len(images)]
     timed = _on_cuda if batch.is_cuda else _on_cpu
-    runs = [*forms.values(), *([] if placebo is None else [placebo])]
+    operators = [*forms.values(), *([] if placebo is None else [placebo])]
+    runs = [run.on(batch) if isinstance(run, OnArrays) else partial(run, batch) for run in operators]
     names = list(forms)
     best: Latency | None = None
     with _undisturbed():
-        paces = [_pace(run, batch, seconds / TURNS, timed) for run in runs]
+        paces = [_pace(run, seconds / TURNS, timed) for run in runs]
         for _ in range(max(1, attempts)):
             load = watching()
             rounds = [
-                [_turn(run, batch, pace, timed) for run, pace in zip(runs, paces, strict=True)]
-                for _ in range(TURNS * repeats)
+                [_turn(run, pace, timed) for run, pace in zip(runs, paces, strict=True)] for _ in range(TURNS * repeats)
             ]
             columns = list(zip(*rounds, strict=True))
             turns, extra = dict(zip(names, columns, strict=False)), columns[len(names) :]
@@ -149,7 +168,9 @@ def latency(
     return best
 
 
-Timed = Callable[[Operator, Tensor, int], float]
+Call = Callable[[], object]
+"""A form on one batch."""
+Timed = Callable[[Call, int], float]
 """Seconds that so many calls take."""
 
 
@@ -161,33 +182,34 @@ class _Pace:
     warmed: bool
 
 
-def _pace(run: Operator, batch: Tensor, seconds: float, timed: Timed) -> _Pace:
+def _pace(call: Call, seconds: float, timed: Timed) -> _Pace:
     """For turns of about so many seconds; the first call, which may prepare something, is not counted."""
-    timed(run, batch, 1)
-    once = timed(run, batch, 1)
+    timed(call, 1)
+    once = timed(call, 1)
     return _Pace(max(1, int(seconds / once)) if once > 0 else 1, once < SLOW)
 
 
-def _turn(run: Operator, batch: Tensor, pace: _Pace, timed: Timed) -> float:
+def _turn(call: Call, pace: _Pace, timed: Timed) -> float:
     """Seconds per call."""
+    time.sleep(SETTLED)
     if pace.warmed:
-        run(batch)
-    return timed(run, batch, pace.calls) / pace.calls
+        call()
+    return timed(call, pace.calls) / pace.calls
 
 
-def _on_cpu(run: Operator, batch: Tensor, calls: int) -> float:
+def _on_cpu(call: Call, calls: int) -> float:
     start = time.perf_counter()
     for _ in range(calls):
-        run(batch)
+        call()
     return time.perf_counter() - start
 
 
-def _on_cuda(run: Operator, batch: Tensor, calls: int) -> float:
+def _on_cuda(call: Call, calls: int) -> float:
     """By CUDA events, which see the device's own clock."""
     start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
     start.record()
     for _ in range(calls):
-        run(batch)
+        call()
     end.record()
     end.synchronize()
     return float(start.elapsed_time(end)) / 1000
