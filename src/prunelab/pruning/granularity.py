@@ -1,7 +1,7 @@
-"""Granularities: what one unit is that pruning removes.
+"""Granularities: what a method ranks and removes as one.
 
-Each knows which layers its units are in, how saliencies add up to a score for each of its units, and what becomes of
-the parameters when only some units stay. Nothing else asks which granularity it is dealing with.
+A granularity defines in which layers its rankable units are, how saliencies are combined into a score per unit, and
+the mask that a selection of units leads to. No other code depends on which granularity it works with.
 """
 
 from __future__ import annotations
@@ -23,38 +23,38 @@ from prunelab.graph.masks import unit_mask
 
 
 class Granularity(ABC):
-    """A kind of unit. Scores and choices are lists with a tensor for each of its layers."""
+    """A kind of rankable unit. Scores and selections are lists with one tensor per layer."""
 
     criteria: str = "weight"
-    """The module of `prunelab.pruning.criteria` in which its criteria are looked up."""
+    """The module of `prunelab.pruning.criteria` with its criteria."""
     sparse: bool = True
-    """Whether what stays is scattered, so that a sparse form of the weights may pay."""
+    """Whether it leaves scattered weights (unstructured), so that a sparse format may pay off."""
 
     @abstractmethod
     def layers(self, graph: Graph) -> list[str]:
-        """The layers in which it has units, in order."""
+        """The layers in which it has units, in execution order."""
 
     @abstractmethod
     def shapes(self, graph: Graph) -> list[tuple[int, ...]]:
-        """The shape of its units in each layer."""
+        """The shape of the scores of each layer."""
 
     @abstractmethod
     def scores(self, graph: Graph, saliency: Any) -> list[Tensor]:
-        """For each layer, a score for each unit."""
+        """For each layer, a score per unit, from the criterion's saliencies."""
 
     @abstractmethod
     def mask(self, graph: Graph, kept: Sequence[Tensor]) -> dict[str, Tensor]:
-        """What stays of each parameter when the units in `kept` (bool, in the shapes of the scores) do."""
+        """The mask that keeps the units in `kept` (bool, in the shapes of the scores)."""
 
     def units_kept(self, graph: Graph, kept: Sequence[Tensor]) -> Tensor:
-        """bool [units of the graph]: those that are not removed as such. All, but for neurons."""
+        """The units of the graph that are not removed as a whole: bool [units]. All of them, except for neurons."""
         return torch.ones(graph.units, dtype=torch.bool)
 
     def check(self, graph: Graph, percentage: float) -> None:
-        """Refuse what this granularity cannot do on the network.
+        """Check that this granularity can remove the percentage from the network.
 
         Raises:
-            ConfigError: saying what it accepts.
+            ConfigError: saying what is accepted.
         """
         return
 
@@ -64,11 +64,11 @@ class Weight(Granularity):
     """Single weights."""
 
     def layers(self, graph: Graph) -> list[str]:
-        """All but the output layers."""
+        """All except output layers and excluded ones."""
         return [layer.name for layer in graph.prunable]
 
     def shapes(self, graph: Graph) -> list[tuple[int, ...]]:
-        """Those of the weights."""
+        """The shapes of the weights."""
         return [graph.shapes[layer.weight] for layer in graph.prunable]
 
     def scores(self, graph: Graph, saliency: Any) -> list[Tensor]:
@@ -76,45 +76,45 @@ class Weight(Granularity):
         return [saliency[layer.weight] for layer in graph.prunable]
 
     def mask(self, graph: Graph, kept: Sequence[Tensor]) -> dict[str, Tensor]:
-        """Of the weights alone."""
+        """Only weights are masked."""
         return {layer.weight: each for layer, each in zip(graph.prunable, kept, strict=True)}
 
 
 class Neuron(Granularity):
-    """Neurons of linear layers and channels of convolutions, with what is tied to them."""
+    """The units of the graph: neurons of linear layers and channels of convolutions, with all that is tied to them."""
 
     criteria = "neuron"
     sparse = False
 
     def layers(self, graph: Graph) -> list[str]:
-        """Those in which units first appear."""
+        """The layers in which units first appear."""
         return [group.name for group in graph.groups]
 
     def shapes(self, graph: Graph) -> list[tuple[int, ...]]:
-        """So many units a group."""
+        """The number of units of each group."""
         return [(group.size,) for group in graph.groups]
 
     def scores(self, graph: Graph, saliency: Any) -> list[Tensor]:
-        """Per group of units."""
+        """The saliencies, group by group."""
         return [saliency[group.units] for group in graph.groups]
 
     def mask(self, graph: Graph, kept: Sequence[Tensor]) -> dict[str, Tensor]:
-        """A unit takes with it all its slots: incoming weights, biases, normalisation, its consumers' weights."""
+        """All slots of a removed unit: incoming weights, biases, normalisation, its consumers' weights."""
         return unit_mask(graph, self.units_kept(graph, kept))
 
     def units_kept(self, graph: Graph, kept: Sequence[Tensor]) -> Tensor:
-        """The choice itself."""
+        """The selection itself."""
         return torch.cat(list(kept)) if kept else torch.ones(0, dtype=torch.bool)
 
 
 @dataclass(frozen=True)
 class NofM(Weight):
-    """n of every `m` weights along the input go; the percentage says how many (2:4 is 50% of m = 4)."""
+    """n:m sparsity: n of every `m` consecutive weights along the input are removed (2:4 is 50% with m = 4)."""
 
     m: int
 
     def scores(self, graph: Graph, saliency: Any) -> list[Tensor]:
-        """A weight's place among its m, so that the lowest places go from all alike."""
+        """A weight's rank among its m, so that the same number is removed from every m."""
         scores = []
         for layer in graph.prunable:
             flat = saliency[layer.weight].flatten(1)
@@ -123,7 +123,7 @@ class NofM(Weight):
         return scores
 
     def check(self, graph: Graph, percentage: float) -> None:
-        """Every row is to be whole groups of m, and the percentage whole weights of each."""
+        """`m` must divide the weights of an output, and the percentage must be a whole number of every m weights."""
         for layer in graph.prunable:
             shape = graph.shapes[layer.weight]
             inputs = torch.Size(shape[1:]).numel()
@@ -139,18 +139,18 @@ class NofM(Weight):
 
 @dataclass(frozen=True)
 class Block(Weight):
-    """Blocks of `rows` x `columns` of a weight as a matrix [out, in x kernel]; those at its edges may be smaller."""
+    """Blocks of `rows` x `columns` weights of the matrix [out, in x kernel]; blocks at its edges may be smaller."""
 
     rows: int
     columns: int
 
     def shapes(self, graph: Graph) -> list[tuple[int, ...]]:
-        """Rows and columns of blocks."""
+        """The number of blocks: [block rows, block columns]."""
         matrices = [torch.Size((shape[0], torch.Size(shape[1:]).numel())) for shape in Weight().shapes(graph)]
         return [(-(-rows // self.rows), -(-columns // self.columns)) for rows, columns in matrices]
 
     def scores(self, graph: Graph, saliency: Any) -> list[Tensor]:
-        """The sum of a block's saliencies: [block rows, block columns]."""
+        """The sum of each block's saliencies: [block rows, block columns]."""
         scores = []
         for layer in graph.prunable:
             matrix = saliency[layer.weight].flatten(1)
@@ -161,7 +161,7 @@ class Block(Weight):
         return scores
 
     def mask(self, graph: Graph, kept: Sequence[Tensor]) -> dict[str, Tensor]:
-        """Every weight of a block that stays."""
+        """All weights of a block stay or go together."""
         found = {}
         for layer, blocks in zip(graph.prunable, kept, strict=True):
             shape = graph.shapes[layer.weight]
@@ -171,10 +171,10 @@ class Block(Weight):
 
 
 def granularity_of(method: Method) -> Granularity:
-    """The granularity that a method names, with its sizes.
+    """The granularity of a method, with its sizes.
 
     Raises:
-        ConfigError: if it needs a size that the method does not give.
+        ConfigError: if the method lacks a size that its granularity needs.
     """
     if method.granularity is GranularityName.N_M:
         if method.m is None:
