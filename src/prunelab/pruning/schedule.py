@@ -23,7 +23,7 @@ class Geometric:
 class Cubic:
     """Gradual pruning during training (Zhu and Gupta 2017): s(t) = s_final (1 - (1 - t / ramp)^3), in `steps` steps.
 
-    t is the fraction of the training that is done, from 0 to 1. The target is reached at t = `ramp`.
+    t is the fraction of the training that is done, from 0 to 1. From t = `ramp` on, it is the target.
     """
 
     steps: int

@@ -1,4 +1,4 @@
-"""Least squares first, then fine-tuning from there."""
+"""Least squares, then fine-tuning of the refitted network."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from prunelab.recovery.recover import Task
 
 
 class Options(finetune.Options):
-    """Both recoveries' options."""
+    """The options of both recoveries."""
 
     ridge: Positive
     steps: Count
 
     @property
     def comes_first(self) -> bool:
-        """With several steps least squares prunes anew."""
+        """As for least squares."""
         return self.steps > 1
 
 
 def recover(pruned: Pruned, task: Task, options: Options) -> Pruned:
-    """One after the other."""
+    """Refit, then fine-tune."""
     refitted = least_squares.recover(pruned, task, least_squares.Options(ridge=options.ridge, steps=options.steps))
     return finetune.recover(refitted, task, options)
