@@ -49,12 +49,17 @@ def recover(pruned: Pruned, task: Task, options: Options) -> Pruned:
     """Retrain with the masks of the trained network, and the weights or learning rate of an earlier step.
 
     Raises:
-        ConfigError: if the training has fewer steps, or the schedule cannot be entered in the middle.
+        ConfigError: if there was no training, if it has fewer steps, or if the schedule cannot be entered in the middle.
     """
     learning = task.learning
     assert learning is not None
     options = _from_step(options, learning)
     if options.rewinds is Rewinds.WEIGHTS:
+        if not learning.training.epochs:  # the checkpoint holds trained weights: there is no earlier state
+            raise ConfigError(
+                "recovery=rewind is refused with training.epochs=0: the network's weights before its training are not "
+                "known; it accepts recovery.rewinds=rate, or recovery=finetune"
+            )
         network = learning.untrained()
         if options.to_step:
             _train_to(network, options.to_step, task, learning)

@@ -14,7 +14,6 @@ from prunelab.choices import Schedule
 from prunelab.config import Training
 from prunelab.errors import TrainingError
 from prunelab.training.lightning_overhead import LeanModule
-from prunelab.training.tally import Tally
 
 SELECTION = "selection"
 """The metric by which the best checkpoint is chosen: the monitored one, or `WORST` in epochs that are excluded."""
@@ -42,6 +41,30 @@ class Distillation:
         ours = functional.log_softmax(logits / self.temperature, dim=1)
         distance = functional.kl_div(ours, wanted, reduction="batchmean", log_target=True)
         return self.temperature**2 * distance
+
+
+@dataclass(slots=True)
+class Tally:
+    """Loss and accuracy of an epoch, summed on the device. torchmetrics takes a third of a millisecond more a step."""
+
+    loss: Tensor | float = 0.0
+    correct: Tensor | float = 0.0
+    images: int = 0
+
+    @torch.no_grad()
+    def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
+        """Add a batch: its mean `loss`, `logits` [n, classes] and `labels` [n]."""
+        count = len(labels)
+        self.loss = self.loss + loss.detach() * count
+        self.correct = self.correct + (logits.detach().argmax(1) == labels).sum()
+        self.images += count
+
+    def means(self) -> dict[str, Tensor]:
+        """Mean `loss` and `accuracy` of all batches since the last call; resets the sums."""
+        sums = {"loss": self.loss, "accuracy": self.correct}
+        means = {name: torch.as_tensor(value) / self.images for name, value in sums.items()}
+        self.loss, self.correct, self.images = 0.0, 0.0, 0
+        return means
 
 
 def rex(done: float) -> float:
