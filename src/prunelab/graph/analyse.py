@@ -102,7 +102,8 @@ def _assembled(run: Interpreter, network: nn.Module, image: tuple[int, ...]) -> 
     for use in run.layers.values():
         if not bool(units[use.ids].any()) and len(use.ids):
             whole[_layer_name(use.weight)] = next(
-                (stays[label] for label in labels[use.ids].tolist() if stays.get(label)), "they belong to no channel"
+                (stays[label] for label in labels[use.ids].tolist() if stays.get(label)),
+                "they depend on channels that stay",
             )
     slots = tuple(Slot(name, dim, units[ids]) for (name, dim), ids in run.slots.items() if bool(units[ids].any()))
     parameters = tuple(name for name, _ in network.named_parameters())

@@ -93,7 +93,7 @@ class Interpreter:
         """Record the ids ([size]) along a dimension of a parameter. If it is used several times, the ids are tied."""
         known = self.slots.setdefault((parameter.name, dim), ids)
         if known is not ids:
-            self.ties.tie(known, ids, f"{parameter.name} is used where channels have to stay, too")
+            self.ties.tie(known, ids, f"{parameter.name} is also used where channels have to stay")
 
     def layer(self, node: fx.Node, weight: Parameter, bias: Any, kind: tuple[str, int, int], ids: Tensor) -> None:
         """Record a call of a layer with outputs `ids` [out]. `kind`: its kind, groups, and `outputs_dim`."""

@@ -58,7 +58,7 @@ def convolution(run: Interpreter, node: fx.Node, given: list[Any]) -> Any:
         produced = channels.repeat_interleave(outputs // groups)
     else:
         within = channels.reshape(groups, -1)
-        run.ties.tie(within, within[:1].expand_as(within), "every group of a convolution is of one size")
+        run.ties.tie(within, within[:1].expand_as(within), "the groups of a convolution must be of equal size")
         run.slot(weight, 1, within[0])
         produced = run.ties.fresh(outputs // groups).repeat(groups)
     kind = "depthwise" if groups > 1 and groups == len(channels) else "conv"

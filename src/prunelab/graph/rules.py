@@ -60,7 +60,7 @@ def binary(run: Interpreter, node: fx.Node, given: list[Any]) -> Any:
     first, second = _aligned(one, shape), _aligned(other, shape)
     for small, large in ((second, first), (first, second)):
         if _ignores(small, large):
-            run.ties.keep(small, f"{name} spreads them over other channels")
+            run.ties.keep(small, f"{name} broadcasts them over other channels")
             run.mix(large)
             return large.expand(shape)
     first, second = _joint(first.expand(shape), second.expand(shape))
@@ -109,7 +109,7 @@ def pooling(run: Interpreter, node: fx.Node, given: list[Any]) -> Any:
         dim for dim in range(ids.dim()) if ids.shape[dim] != shape[dim] or dim >= ids.dim() - _window(name, given)
     ]
     if any(varies(ids, dim) for dim in window):
-        return run.keep_all(node, given, f"{name} runs over them")
+        return run.keep_all(node, given, f"{name} has windows across them")
     for dim in window:
         ids = ids.narrow(dim, 0, 1)
     results = [ids.expand(output.shape) for output in outputs]
@@ -153,6 +153,12 @@ def layer_norm(run: Interpreter, node: fx.Node, given: list[Any]) -> Any:
     return nothing(ids.shape)
 
 
+def added_product(run: Interpreter, node: fx.Node, given: list[Any]) -> Any:
+    """`baddbmm`, a product of two activations added to a third: the ids of all three are kept."""
+    run.keep_all(node, given[0], "a product of activations is added to them")
+    return product(run, node, given[1:])
+
+
 def attention(run: Interpreter, node: fx.Node, given: list[Any]) -> Any:
     """Scaled dot-product attention: ids are kept, since heads have a fixed width; its MACs are counted."""
     (*batch, queries, width), keys, values = given[0].shape, given[1].shape[-2], given[2].shape[-1]
@@ -182,7 +188,8 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(REDUCTIONS, reduction),
     **dict.fromkeys(("softmax", "log_softmax", "_softmax", "_log_softmax"), softmax),
     **dict.fromkeys(("layer_norm", "group_norm", "rms_norm"), layer_norm),
-    **dict.fromkeys(("bmm", "baddbmm"), product),
+    "bmm": product,
+    "baddbmm": added_product,
     **dict.fromkeys(("zeros_like", "ones_like", "new_zeros", "new_ones", "full_like"), constant),
     "scaled_dot_product_attention": attention,
     "getitem": item,

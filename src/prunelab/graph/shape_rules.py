@@ -32,7 +32,7 @@ def reshape(run: Interpreter, node: fx.Node, given: list[Any]) -> Any:
         split += wide[:-1]
     result = spread(ids.reshape(shape))
     for dim in split:
-        result = same_along(run, result, dim, f"{operator_name(node)} splits them into parts of one size")
+        result = same_along(run, result, dim, f"{operator_name(node)} splits them into equal parts")
     return result
 
 
@@ -50,13 +50,13 @@ def divided(run: Interpreter, node: fx.Node, given: list[Any]) -> Any:
     dim = given[-1] % ids.dim()
     if name == "unbind" or not varies(ids, dim):
         if name == "unbind" and varies(ids, dim):
-            return run.keep_all(node, given, "unbind takes them one by one")
+            return run.keep_all(node, given, "unbind separates them one by one")
         return list(node.target(ids, *given[1:]))  # type: ignore[operator]
     sizes = {part.shape[dim] for part in val}
     if len(sizes) > 1:
-        return run.keep_all(node, given, f"{name} cuts them into parts of fixed sizes")
+        return run.keep_all(node, given, f"{name} splits them into parts of unequal sizes")
     parts = spread(torch.stack([ids.narrow(dim, size * k, size) for size in sizes for k in range(len(val))]))
-    return list(same_along(run, parts, 0, f"{name} cuts them into equal parts"))
+    return list(same_along(run, parts, 0, f"{name} splits them into equal parts"))
 
 
 def taken(run: Interpreter, node: fx.Node, given: list[Any]) -> Any:
@@ -75,7 +75,7 @@ def moved(run: Interpreter, node: fx.Node, given: list[Any]) -> Any:
     ids = run.ids_of(given[0], operator_name(node))
     dims = given[2] or range(ids.dim())
     if any(varies(ids, dim) for dim in dims):
-        return run.keep_all(node, given, "roll moves them by a number of places")
+        return run.keep_all(node, given, "roll shifts them by a fixed number")
     return ids
 
 

@@ -49,7 +49,7 @@ def recover(pruned: Pruned, task: Task, options: Options) -> Pruned:
     """Retrain with the masks of the trained network, and the weights or learning rate of an earlier step.
 
     Raises:
-        ConfigError: if there was no training, if it has fewer steps, or if the schedule cannot be entered in the middle.
+        ConfigError: if there was no training, or too few steps of it, or the schedule cannot be entered in the middle.
     """
     learning = task.learning
     assert learning is not None
