@@ -14,8 +14,8 @@ from prunelab.errors import NetworkError
 from prunelab.graph.exact import difference, is_exact
 from prunelab.graph.graph import Graph, Group, Layer, Slot
 from prunelab.graph.interpreter import Interpreter
-from prunelab.graph.lively import lively, normalise
 from prunelab.graph.masks import masked, unit_mask
+from prunelab.graph.randomise import normalise, randomised
 from prunelab.graph.rules import RULES
 from prunelab.graph.surgery import runnable, smaller, tensors
 from prunelab.graph.trace import evaluating, first_line, operators, trace
@@ -46,8 +46,8 @@ def analyse(network: nn.Module, images: Tensor) -> Graph:
         graph = interpret(network, examples)
         if _multiply_adds(graph) > HEAVY:
             examples = examples[:1]
-        subject = lively(network)
-        return _emptied(subject, _tried(subject, graph, examples), examples)
+        subject = randomised(network)
+        return _with_never_empty(subject, _checked_by_trial(subject, graph, examples), examples)
 
 
 def interpret(network: nn.Module, images: Tensor) -> Graph:
@@ -153,7 +153,7 @@ def _multiply_adds(graph: Graph) -> int:
     return graph.other_multiply_adds + sum(layer.positions * prod(graph.shapes[layer.weight]) for layer in graph.layers)
 
 
-def _tried(network: nn.Module, graph: Graph, images: Tensor) -> Graph:
+def _checked_by_trial(network: nn.Module, graph: Graph, images: Tensor) -> Graph:
     """Keep the groups whole that fail the trial."""
     while graph.groups:
         reason = failure(network, graph, some_of(graph, graph.groups), images)
@@ -169,7 +169,7 @@ def _failing(network: nn.Module, graph: Graph, images: Tensor) -> list[Group]:
     return _culprits(graph.groups, lambda groups: failure(network, graph, some_of(graph, groups), images) is not None)
 
 
-def _emptied(network: nn.Module, graph: Graph, images: Tensor) -> Graph:
+def _with_never_empty(network: nn.Module, graph: Graph, images: Tensor) -> Graph:
     """Record in `never_empty` the groups without any unit of which the network does not run."""
 
     def fails(groups: Sequence[Group]) -> bool:

@@ -61,12 +61,12 @@ def recover(pruned: Pruned, task: Task, options: Options) -> Pruned:
 
 def _merge(gram: Gram, weight: Tensor, before: Tensor, bias: Tensor | None, partners: tuple[Tensor, Tensor]) -> None:
     """Add the removed columns of the dense weight `before` to their partners in `weight` [out, columns], in place."""
-    gone, heirs = (part.to(weight.device) for part in partners)
+    gone, targets = (part.to(weight.device) for part in partners)
     products, means = gram.centred(bias is not None), gram.products[:-1, -1]
-    scales = products[gone, heirs] / products[heirs, heirs].clamp_min(1e-12)
-    weight.index_add_(1, heirs, before[:, gone] * scales.to(weight.dtype))
+    scales = products[gone, targets] / products[targets, targets].clamp_min(1e-12)
+    weight.index_add_(1, targets, before[:, gone] * scales.to(weight.dtype))
     if bias is not None:
-        bias.add_(before[:, gone] @ (means[gone] - scales * means[heirs]).to(weight.dtype))
+        bias.add_(before[:, gone] @ (means[gone] - scales * means[targets]).to(weight.dtype))
 
 
 def _partners(
@@ -80,7 +80,7 @@ def _partners(
     scale = products.diagonal().clamp_min(1e-12).rsqrt()
     cosines = products * scale.unsqueeze(0) * scale.unsqueeze(1)
     gone: list[Tensor] = []
-    heirs: list[Tensor] = []
+    targets: list[Tensor] = []
     for group in graph.groups:
         places = {unit: (columns == unit).nonzero().squeeze(1) for unit in range(group.first, group.first + group.size)}
         sizes = {unit: len(found) for unit, found in places.items()}
@@ -96,6 +96,6 @@ def _partners(
             best, chosen = alike.max(1)
             merged = best >= least
             gone.append(rows[merged].flatten())
-            heirs.append(others[chosen[merged]].flatten())
+            targets.append(others[chosen[merged]].flatten())
     nothing = columns.new_zeros(0)
-    return torch.cat([nothing, *gone]), torch.cat([nothing, *heirs])
+    return torch.cat([nothing, *gone]), torch.cat([nothing, *targets])

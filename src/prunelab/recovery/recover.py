@@ -45,7 +45,7 @@ class Options(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Learning:
-    """What a recovery that trains needs. `untrained`: builds the network as it was before training."""
+    """Resources of recoveries that train. `untrained`: builds the network as it was before training."""
 
     dataset: Dataset
     training: Training
@@ -55,7 +55,7 @@ class Learning:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a recovery may use.
+    """The context of a recovery.
 
     `dense`: the trained network before pruning, which must not be changed. `learning`: None without labels.
     """

@@ -17,7 +17,7 @@ OFFSET = 0.1
 """Size of the random running means, relative to the root mean square of the channel's inputs."""
 
 
-def lively(network: nn.Module) -> nn.Module:
+def randomised(network: nn.Module) -> nn.Module:
     """The network, or a copy with random values in place of every parameter whose values are all equal.
 
     The copy shares its other parameters with the network, so it must not be changed.
