@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from pytorch_lightning import LightningModule
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.nn import functional
@@ -13,7 +14,6 @@ from torch.nn import functional
 from prunelab.choices import Schedule
 from prunelab.config import Training
 from prunelab.errors import TrainingError
-from prunelab.training.lightning_overhead import LeanModule
 
 SELECTION = "selection"
 """The metric by which the best checkpoint is chosen: the monitored one, or `WORST` in epochs that are excluded."""
@@ -72,7 +72,7 @@ def rex(done: float) -> float:
     return (1 - done) / (0.5 + 0.5 * (1 - done))
 
 
-class Classifier(LeanModule):
+class Classifier(LightningModule):
     """Trains `network` (images [n, channels, rows, columns] -> logits [n, classes]).
 
     Metrics are logged once per epoch, so no step waits for a value from the device.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytorch_lightning as lightning
 import torch
-from pytorch_lightning.callbacks import Callback, EarlyStopping, ProgressBar
+from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint, ProgressBar
 from torch import nn
 
 from prunelab.choices import Precision
@@ -19,7 +19,7 @@ from prunelab.quiet import quiet
 from prunelab.training.batches import DataModule
 from prunelab.training.checkpoint import load_weights
 from prunelab.training.classifier import SELECTION, Classifier, Distillation
-from prunelab.training.lightning_overhead import LeanCheckpoint, NoProfiler, avoid_process_overheads
+from prunelab.training.lightning_overhead import avoid_overheads
 
 if TYPE_CHECKING:
     from pytorch_lightning.loggers import Logger
@@ -53,7 +53,7 @@ def fit(
     Raises:
         TrainingError: if a loss is not finite.
     """
-    best = LeanCheckpoint(
+    best = ModelCheckpoint(
         dirpath=folder,
         filename="best",
         monitor=SELECTION,
@@ -67,7 +67,7 @@ def fit(
     if training.patience is not None:
         extra.append(EarlyStopping(training.monitor, mode=_mode(training), patience=training.patience))
     torch.manual_seed(seed)
-    avoid_process_overheads()
+    avoid_overheads()
     with quiet("pytorch_lightning", module="(pytorch_lightning|lightning_fabric)"):  # advertisements and hints
         lightning.Trainer(
             accelerator=trainer.accelerator,
@@ -80,7 +80,6 @@ def fit(
             enable_model_summary=False,
             enable_progress_bar=any(isinstance(callback, ProgressBar) for callback in extra),
             num_sanity_val_steps=0,
-            profiler=NoProfiler(),
         ).fit(
             Classifier(network, training, distillation),
             datamodule=DataModule(dataset, training.batch_size, seed, training.shift, training.flip),
