@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import torch
@@ -18,7 +19,7 @@ from torch.nn import functional
 from prunelab.choices import GranularityName
 from prunelab.config import Method
 from prunelab.errors import ConfigError
-from prunelab.graph.graph import Graph
+from prunelab.graph.graph import Graph, Layer
 from prunelab.graph.masks import unit_mask
 
 
@@ -117,16 +118,15 @@ class NofM(Weight):
         """A weight's rank among its m, so that the same number is removed from every m."""
         scores = []
         for layer in graph.prunable:
-            flat = saliency[layer.weight].flatten(1)
-            places = flat.reshape(-1, self.m).argsort(dim=1, stable=True).argsort(dim=1)
-            scores.append(places.to(torch.float32).reshape(saliency[layer.weight].shape))
+            matrix = _matrix(saliency[layer.weight], layer)
+            places = matrix.reshape(-1, self.m).argsort(dim=1, stable=True).argsort(dim=1)
+            scores.append(_weight(places.to(torch.float32), graph, layer))
         return scores
 
     def check(self, graph: Graph, percentage: float) -> None:
         """`m` must divide the weights of an output, and the percentage must be a whole number of every m weights."""
         for layer in graph.prunable:
-            shape = graph.shapes[layer.weight]
-            inputs = torch.Size(shape[1:]).numel()
+            _, inputs = _sizes(graph, layer)
             if inputs % self.m:
                 raise ConfigError(
                     f"method.m={self.m} is refused: layer {layer.name} has {inputs} weights an output, which are no "
@@ -146,14 +146,14 @@ class Block(Weight):
 
     def shapes(self, graph: Graph) -> list[tuple[int, ...]]:
         """The number of blocks: [block rows, block columns]."""
-        matrices = [torch.Size((shape[0], torch.Size(shape[1:]).numel())) for shape in Weight().shapes(graph)]
-        return [(-(-rows // self.rows), -(-columns // self.columns)) for rows, columns in matrices]
+        sizes = [_sizes(graph, layer) for layer in graph.prunable]
+        return [(-(-rows // self.rows), -(-columns // self.columns)) for rows, columns in sizes]
 
     def scores(self, graph: Graph, saliency: Any) -> list[Tensor]:
         """The sum of each block's saliencies: [block rows, block columns]."""
         scores = []
         for layer in graph.prunable:
-            matrix = saliency[layer.weight].flatten(1)
+            matrix = _matrix(saliency[layer.weight], layer)
             down, right = -len(matrix) % self.rows, -matrix.shape[1] % self.columns
             padded = functional.pad(matrix, (0, right, 0, down))
             tiles = padded.unfold(0, self.rows, self.rows).unfold(1, self.columns, self.columns)
@@ -164,10 +164,28 @@ class Block(Weight):
         """All weights of a block stay or go together."""
         found = {}
         for layer, blocks in zip(graph.prunable, kept, strict=True):
-            shape = graph.shapes[layer.weight]
+            rows, columns = _sizes(graph, layer)
             matrix = blocks.repeat_interleave(self.rows, 0).repeat_interleave(self.columns, 1)
-            found[layer.weight] = matrix[: shape[0], : torch.Size(shape[1:]).numel()].reshape(shape)
+            found[layer.weight] = _weight(matrix[:rows, :columns], graph, layer)
         return found
+
+
+def _sizes(graph: Graph, layer: Layer) -> tuple[int, int]:
+    """Rows and columns of a layer's weight as the matrix [out, in x kernel]."""
+    shape = list(graph.shapes[layer.weight])
+    return shape.pop(layer.outputs_dim), prod(shape)
+
+
+def _matrix(values: Tensor, layer: Layer) -> Tensor:
+    """A tensor of the shape of a layer's weight as the matrix [out, in x kernel]."""
+    return values.movedim(layer.outputs_dim, 0).flatten(1)
+
+
+def _weight(matrix: Tensor, graph: Graph, layer: Layer) -> Tensor:
+    """The inverse of `_matrix`: values for [out, in x kernel] in the shape of the layer's weight."""
+    shape = list(graph.shapes[layer.weight])
+    outputs = shape.pop(layer.outputs_dim)
+    return matrix.reshape(outputs, *shape).movedim(0, layer.outputs_dim)
 
 
 def granularity_of(method: Method) -> Granularity:
