@@ -5,7 +5,7 @@ training step of the published report's network takes 8.8 ms in float32 (docs/pe
 
 | overhead | ms a step | how measured |
 | --- | ---: | --- |
-| looking for a GPU through NVML | 0.6 to 0.8 | CPU time of 474 steps of `mlp_small`, twice: 1.51 and 1.55 ms a step without it |
+| looking for a GPU through NVML | 0.6 to 0.8 | CPU time of 474 steps of `mlp_small`, twice; 1.5 ms a step without it |
 | filling new memory | 0.2 | 6 µs for [128, 1000] in cache; a step allocates some 4 million numbers |
 
 Left in, because each costs less than 1% of a step: `nn.Module.__setattr__` for the name of the current hook (43 calls,
