@@ -22,8 +22,8 @@ from prunelab.errors import PrunelabError
 from prunelab.graph.analyse import analyse
 from prunelab.graph.exact import difference, is_exact
 from prunelab.graph.graph import Graph
-from prunelab.graph.lively import lively, normalise
 from prunelab.graph.masks import masked, unit_mask
+from prunelab.graph.randomise import normalise, randomised
 from prunelab.graph.surgery import runnable, smaller
 
 SHARE = 0.4
@@ -90,7 +90,7 @@ def tried(name: str, size: int | None = None) -> Row:
 def _pruned(network: nn.Module, graph: Graph, images: Tensor) -> tuple[float, int]:
     """Relative difference of compacted and masked, and the parameters of the compacted."""
     chosen = torch.rand(graph.units, generator=torch.Generator().manual_seed(0)) >= SHARE
-    zeroed = masked(lively(network), unit_mask(graph, chosen))
+    zeroed = masked(randomised(network), unit_mask(graph, chosen))
     normalise(zeroed, images)
     expected = zeroed(images)
     small = smaller(zeroed, graph, runnable(graph, chosen))

@@ -17,7 +17,7 @@ from prunelab.compose import compose_job
 from prunelab.data.dataset import dataset_of
 from prunelab.deploy.export import main
 from prunelab.deploy.program import function_source
-from prunelab.graph.lively import lively
+from prunelab.graph.randomise import randomised
 from prunelab.network.build import build
 from prunelab.network.saved import read_network
 from prunelab.reading import CONF
@@ -100,7 +100,7 @@ def test_a_picture_is_read_as_prunelab_reads_it(swept: tuple[Project, Outcome], 
 def test_every_network_of_the_configuration_is_exported_in_both_precisions_and_as_source(model: str) -> None:
     pytest.importorskip("onnxruntime", reason="pip install -e '.[onnx]'")
     shape = (1, 28, 28)
-    network = lively(build(compose_job([f"model={model}"]).model, shape, 10, seed=0).eval())
+    network = randomised(build(compose_job([f"model={model}"]).model, shape, 10, seed=0).eval())
     images = torch.rand(9, *shape, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         expected = network(images)

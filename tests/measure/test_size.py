@@ -50,9 +50,23 @@ class Tokens(nn.Module):
         return logits
 
 
+class AddedProduct(nn.Module):
+    """A product of activations that is added to another activation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tokens, self.offset, self.output = nn.Linear(4, 6), nn.Linear(4, 5), nn.Linear(5, 3)
+
+    def forward(self, images: Tensor) -> Tensor:
+        tokens = self.tokens(images)
+        logits: Tensor = self.output(torch.baddbmm(self.offset(images), tokens, tokens.transpose(1, 2))).mean(1)
+        return logits
+
+
 OTHERS: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
     "transposed": (Decoder(), (4, 9, 9)),
     "tokens": (Tokens(), (4, 3, 6)),
+    "added product": (AddedProduct(), (5, 4)),
     "residual": (Residual(), (4, 6, 6)),
     "torch's attention": (
         nn.Sequential(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), nn.Linear(8, 3)),

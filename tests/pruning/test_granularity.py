@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 from tests.small import mlp_graph
+from torch import Tensor, nn
 
 from prunelab.choices import GranularityName, Scope
 from prunelab.config import Method
 from prunelab.errors import ConfigError
+from prunelab.graph.analyse import analyse
 from prunelab.pruning.granularity import Block, NofM, Weight, granularity_of
 from prunelab.pruning.selection import select
 
@@ -47,6 +49,36 @@ def test_a_block_is_worth_the_sum_of_its_weights_and_smaller_at_the_edges() -> N
         [0, 0, 1, 1, 0],
         [1, 1, 1, 1, 0],
     ]
+
+
+class Product(nn.Module):
+    """A layer whose weight is stored as [in, out]."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight, self.output = nn.Parameter(torch.rand(8, 6)), nn.Linear(6, 2)
+
+    def forward(self, images: Tensor) -> Tensor:
+        logits: Tensor = self.output((images @ self.weight).relu())
+        return logits
+
+
+def test_groups_and_blocks_lie_along_the_input_of_a_weight_that_is_stored_the_other_way_round() -> None:
+    graph, granularity = analyse(Product(), torch.rand(2, 8)), NofM(4)
+    saliency = {"weight": torch.rand(8, 6, generator=torch.Generator().manual_seed(0))}
+    kept = select(granularity.scores(graph, saliency), 24, Scope.GLOBAL)
+    mask = granularity.mask(graph, kept)["weight"]
+    assert mask.shape == (8, 6)
+    assert (mask.T.reshape(-1, 4).sum(1) == 2).all()
+    with pytest.raises(ConfigError, match="layer weight has 8 weights an output"):
+        NofM(3).check(graph, 100.0)
+    blocks = Block(1, 4)
+    assert blocks.shapes(graph) == [(6, 2)]
+    (scores,) = blocks.scores(graph, saliency)
+    torch.testing.assert_close(scores[0], saliency["weight"][:, 0].reshape(2, 4).sum(1))
+    first = torch.zeros(6, 2, dtype=torch.bool)
+    first[0, 0] = True
+    assert blocks.mask(graph, [first])["weight"].nonzero().tolist() == [[row, 0] for row in range(4)]
 
 
 @pytest.mark.parametrize(("name", "key"), [(GranularityName.N_M, "method.m"), (GranularityName.BLOCK, "method.block")])

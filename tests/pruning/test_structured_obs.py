@@ -13,6 +13,7 @@ from torch.nn import functional
 from prunelab.errors import PrunelabError
 from prunelab.graph.analyse import analyse
 from prunelab.graph.graph import Graph
+from prunelab.pruning import grams
 from prunelab.pruning.calibration import Calibration
 from prunelab.pruning.criteria import structured_obs
 from prunelab.pruning.criteria.structured_obs import Reader, obs
@@ -38,7 +39,7 @@ def lost(given: Tensor, weight: Tensor, bias: bool, gone: list[int]) -> float:
     rows = torch.cat([given, torch.ones(len(given), 1)], 1) if bias else given
     start = torch.cat([weight, torch.zeros(len(weight), 1)], 1) if bias else weight
     kept = [*stays, given.shape[1]] if bias else stays
-    scale = structured_obs.RIDGE * rows.square().mean(0).mean()
+    scale = grams.RIDGE * rows.square().mean(0).mean()
     damping = torch.eye(rows.shape[1]) * (scale * len(rows)).sqrt()  # the ridge pulls towards the weights as they were
     system, wanted = torch.cat([rows, damping]).double(), torch.cat([target, damping @ start.T]).double()
     fitted = torch.linalg.lstsq(system[:, kept], wanted, driver="gelsd").solution

@@ -8,6 +8,7 @@ from tests.small import Residual, linear_layers, mlp
 from torch import Tensor
 
 from prunelab.graph.analyse import analyse
+from prunelab.pruning import grams
 from prunelab.pruning.calibration import Calibration
 from prunelab.pruning.criteria import downstream, row_obs
 from prunelab.pruning.criteria.row_obs import removal_costs
@@ -102,7 +103,7 @@ def test_an_output_is_worth_what_its_consumers_make_of_it() -> None:
     share = hidden.relu()[:, 0].square().mean() * second.weight[:, 0].double().square().sum()
     share /= (hidden.relu() @ second.weight.detach().double().T).square().mean(0).sum()
     gram = (images.double().T @ images.double()) / 100
-    gram.diagonal().add_(downstream.RIDGE * gram.diagonal().mean())
+    gram.diagonal().add_(grams.RIDGE * gram.diagonal().mean())
     plain = first.weight[0].detach().double().square() / torch.linalg.inv(gram).diagonal()
     expected = plain * share / hidden[:, 0].square().mean()
     found = downstream.obs_downstream(network, graph, given)[graph.prunable[0].weight][0]

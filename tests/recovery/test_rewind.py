@@ -82,6 +82,15 @@ def test_a_step_that_the_training_did_not_reach_is_refused() -> None:
         rewind.recover(there.prune(there.dense, 50.0), there, options(to_step=12))
 
 
+def test_a_network_that_was_taken_as_it_is_has_no_earlier_weights() -> None:
+    there = given()
+    assert there.learning is not None
+    training = there.learning.training.model_copy(update={"epochs": 0})
+    taken = replace(there, learning=replace(there.learning, training=training))
+    with pytest.raises(ConfigError, match=r"recovery=rewind is refused with training\.epochs=0"):
+        rewind.recover(taken.prune(taken.dense, 50.0), taken, options())
+
+
 def test_rex_falls_slowly_first_and_ends_at_zero() -> None:
     assert rex(0) == 1
     assert rex(0.5) == pytest.approx(2 / 3)

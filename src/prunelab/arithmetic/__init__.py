@@ -1,1 +1,1 @@
-"""The arithmetic of a process: the machine's fastest, or one that gives the same digits on every x86-64 with AVX2."""
+"""Arithmetic of a process: native (this machine's fastest) or portable (the same digits on every x86-64 with AVX2)."""

@@ -1,7 +1,7 @@
-"""Environment variables that fix the arithmetic of the numerical libraries, which read them when loaded.
+"""Environment variables that fix the arithmetic of the numerical libraries, which read them when they are loaded.
 
-Imported by `prunelab` itself, before torch and numpy, so that every process of a sweep (joblib's, Ray's, Slurm's
-workers) computes alike. It imports nothing heavy.
+`prunelab` imports this module before torch and numpy, so that every process of a sweep (workers of joblib, Ray and
+Slurm included) computes in the same way. It imports nothing heavy.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 
 CHOICE = "PRUNELAB_ARITHMETIC"
-"""The environment variable that says which arithmetic a process and those that it starts have."""
+"""The environment variable that selects the arithmetic of a process and its children."""
 
 PORTABLE: Mapping[str, str] = {
     "MKL_CBWR": "AVX2,STRICT",  # matrix products: one order of summation for all numbers of threads (on Intel)
@@ -25,7 +25,7 @@ PORTABLE: Mapping[str, str] = {
     "OPENBLAS_NUM_THREADS": "1",
     "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",  # numpy's functions
 }
-"""Each library's widest instructions are AVX2's, as on the machines that have no wider ones."""
+"""Settings that limit every library to AVX2 instructions."""
 
 
 class Arithmetic(str, Enum):
@@ -36,7 +36,7 @@ class Arithmetic(str, Enum):
 
 
 def prepare() -> None:
-    """Set the environment for portable arithmetic, unless `PRUNELAB_ARITHMETIC=native` or it would be too late."""
+    """Set the environment for portable arithmetic, unless `PRUNELAB_ARITHMETIC=native` or torch or numpy is loaded."""
     if chosen() is Arithmetic.PORTABLE and has_avx2() and not _is_set() and not _loaded():
         os.environ.update(PORTABLE)
     globals()["_effective"] = chosen() is Arithmetic.PORTABLE and _is_set()

@@ -1,6 +1,6 @@
-"""Replacements for torch's CPU operators whose results depend on the machine in the last digits.
+"""Replacements for those of torch's CPU operators whose last digits depend on the machine.
 
-They are registered with torch's dispatcher below autograd, so that every network uses them, in its gradients too.
+They are registered with torch's dispatcher below autograd, so every network uses them, for its gradients too.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ NUMPY: dict[str, Callable[..., Any]] = {
     name: getattr(np, name)
     for name in ("exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sqrt", "sin", "cos", "tan", "tanh")
 } | {"atan": np.arctan, "asin": np.arcsin, "acos": np.arccos, "erf": scipy.special.erf, "erfc": scipy.special.erfc}
-"""Functions that torch takes from MKL, whose variants for Intel's and other processors differ."""
+"""Functions that torch takes from MKL, whose results differ between Intel's and other processors."""
 SUM_BLOCK = 2**15
-"""Torch splits the sum of more numbers than this between its threads."""
+"""Torch splits sums of more numbers than this between threads."""
 
 _libraries: list[torch.library.Library] = []
 
 
 def install() -> bool:
-    """Register the replacements; False if they were registered already."""
+    """Register the replacements. Returns False if they were registered already."""
     if _libraries:
         return False
     library = torch.library.Library("aten", "IMPL")  # type: ignore[no-untyped-call]
@@ -39,7 +39,7 @@ def install() -> bool:
 
 
 def remove() -> bool:
-    """Restore torch's own operators; False if they were in place already."""
+    """Restore torch's own operators. Returns False if they were in place already."""
     installed = bool(_libraries)
     while _libraries:
         _libraries.pop()._destroy()  # type: ignore[no-untyped-call]
@@ -75,7 +75,7 @@ def _function(name: str, function: Callable[..., Any]) -> Callable[[Tensor], Ten
         if not value.is_floating_point() and not value.is_complex():
             value = value.to(torch.get_default_dtype())
         if value.dtype not in (torch.float32, torch.float64):
-            own: Tensor = torchs(value, out=torch.empty_like(value))  # the variant that is not replaced
+            own: Tensor = torchs(value, out=torch.empty_like(value))  # the out= variant is not replaced
             return own
         with np.errstate(all="ignore"):
             return torch.from_numpy(np.asarray(function(_array(value.contiguous()))))
@@ -88,7 +88,7 @@ def _addmm(given: Tensor, left: Tensor, right: Tensor, *, beta: float = 1, alpha
 
 
 def _scaled(given: Tensor, found: Tensor, beta: float, alpha: float) -> Tensor:
-    """beta x given + alpha x found; with beta 0, what is given is not looked at."""
+    """beta x given + alpha x found; with beta = 0, `given` is ignored, even if it holds NaN."""
     if alpha != 1:
         found = found * alpha
     if beta == 0:
@@ -105,7 +105,7 @@ def _bmm(left: Tensor, right: Tensor) -> Tensor:
 def _sum(
     value: Tensor, dim: Sequence[int] | None, keepdim: bool = False, *, dtype: torch.dtype | None = None
 ) -> Tensor:
-    """Sum a whole tensor in blocks of fixed size; sums along a dimension do not depend on the threads."""
+    """Sum a whole tensor in blocks of fixed size. Sums along a dimension do not depend on the number of threads."""
     if dtype is not None:
         value = value.to(dtype)
     elif not value.is_floating_point() and not value.is_complex():
@@ -121,7 +121,7 @@ def _sum(
 
 
 def _reduced(value: Tensor, dim: list[int], keepdim: bool) -> Tensor:
-    """Torch's own sum: the variant with a given output, which is not replaced."""
+    """Torch's own sum, by its out= variant, which is not replaced."""
     return torch.sum(value, dim, keepdim, out=value.new_empty(0))
 
 
@@ -173,7 +173,7 @@ def _solve_triangular(
 
 
 def _inverse(value: Tensor, *, check_errors: bool = False) -> tuple[Tensor, Tensor]:
-    """Of a singular matrix there is none: the error is raised, whether or not it is asked for."""
+    """Matrix inverse. A singular matrix raises an error even if `check_errors` is false."""
     try:
         found = _each(np.linalg.inv, value)
     except np.linalg.LinAlgError as error:
@@ -182,7 +182,7 @@ def _inverse(value: Tensor, *, check_errors: bool = False) -> tuple[Tensor, Tens
 
 
 def _each(function: Callable[..., Any], *values: Tensor) -> Tensor:
-    """What a function of matrices gives for each of those in the batches [..., rows, columns], all of one shape."""
+    """Apply a function of matrices to each matrix of the batches [..., rows, columns]."""
     batch = values[0].shape[:-2]
     stacks = [_array(value.reshape(-1, *value.shape[-2:])) for value in values]
     found = [np.ascontiguousarray(function(*matrices)) for matrices in zip(*stacks, strict=True)]

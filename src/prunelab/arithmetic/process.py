@@ -1,4 +1,4 @@
-"""Switching a process to the arithmetic that a job asks for."""
+"""Switch a process to the arithmetic of a job."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from prunelab.errors import ConfigError
 
 
 def ready(arithmetic: Arithmetic, gpu: bool = False) -> None:
-    """Switch this process to the configured arithmetic; a job on a GPU changes nothing.
+    """Switch this process to the configured arithmetic; does nothing for a job on a GPU.
 
     Raises:
-        ConfigError: if the libraries of this process were loaded with other settings.
+        ConfigError: if this process has loaded its libraries with other settings.
     """
     if gpu:
         return
@@ -33,9 +33,9 @@ def ready(arithmetic: Arithmetic, gpu: bool = False) -> None:
 
 @contextmanager
 def arithmetic_for_a_while() -> Iterator[Arithmetic]:
-    """Use portable arithmetic, where this process can, for the duration of one call; then restore torch's operators.
+    """Use portable arithmetic within the block if this process can, and restore torch's operators afterwards.
 
-    Warns if it could have, had prunelab been imported before torch.
+    Warns if it cannot only because torch or numpy was imported before prunelab.
     """
     if effective() is not chosen() and has_avx2():
         warnings.warn(
@@ -54,7 +54,7 @@ def arithmetic_for_a_while() -> Iterator[Arithmetic]:
 
 @contextmanager
 def torchs_own_operators() -> Iterator[None]:
-    """Run without the replaced operators, for timing: a deployed network does not have them."""
+    """Use torch's own operators within the block, for timing: a deployed network does not use the replacements."""
     installed = kernels.remove()
     try:
         yield

@@ -1,14 +1,15 @@
-"""Matrix products that do not depend on the processor's maker or the number of threads.
+"""Matrix products that do not depend on the processor's vendor or the number of threads.
 
-MKL has kernels of its own for AMD's processors. With `MKL_CBWR=AVX2,STRICT` both kinds add up the products of a float32
-element one after another, fused, in blocks of the contracted dimension, so that their results agree bit by bit, but for
-three things, seen with MKL 2024 (torch 2.15) by making it take Intel's kernels on an AMD processor
+MKL has separate kernels for AMD processors. With `MKL_CBWR=AVX2,STRICT` both sets of kernels sum the products of a
+float32 element in sequence, with fused multiply-adds, in blocks of the contracted dimension. Their results agree bit by
+bit, with three exceptions, found with MKL 2024 (torch 2.15) by forcing Intel's kernels on an AMD processor
 (tests/arithmetic/test_vendors.py):
 
-- Of results with fewer than 4 rows or 12 columns, which have kernels of their own. On AMD each thread takes a part of
-  the columns: 12 for each.
-- Where the contracted dimension has 193 to 384 elements, they divide it at different places: here it is halved.
-- float64 differs throughout: here it is OpenBLAS's, with one kernel for both makers, on one thread.
+- Results with fewer than 4 rows or 12 columns use special kernels; on AMD that is 12 columns per thread. Such products
+  are padded with zeros or transposed.
+- If the contracted dimension has 193 to 384 elements, the kernels split it at different places. It is halved here.
+- float64 products differ in general. They are computed by OpenBLAS, which has one kernel for both vendors, on one
+  thread.
 """
 
 from __future__ import annotations
@@ -17,12 +18,13 @@ import torch
 from torch import Tensor
 
 ROWS, COLUMNS = 4, 12
+"""Smallest result without special kernels; the columns are per thread."""
 HALVED = range(193, 385)
-"""Lengths of the contracted dimension at which the two kinds of kernels begin to take more than one block."""
+"""Lengths of the contracted dimension that the two sets of kernels split differently."""
 
 
 def product(left: Tensor, right: Tensor) -> Tensor:
-    """`left` [rows, k] times `right` [k, columns], of one type, both on the CPU."""
+    """`left` [rows, k] x `right` [k, columns]; both of the same type, on the CPU."""
     if left.dtype == right.dtype == torch.float64:
         return torch.from_numpy(left.detach().numpy() @ right.detach().numpy())
     if left.dtype != torch.float32 or 0 in (*left.shape, *right.shape):
@@ -39,13 +41,14 @@ def product(left: Tensor, right: Tensor) -> Tensor:
 
 
 def _padded(left: Tensor, right: Tensor, columns: int) -> Tensor:
-    """Their product with rows and columns of zeros added."""
+    """Their product, padded with zeros to at least `ROWS` rows and `columns` columns."""
     left = torch.nn.functional.pad(left, (0, 0, 0, max(0, ROWS - len(left))))
     right = torch.nn.functional.pad(right, (0, max(0, columns - right.shape[1])))
     return _halved(left, right)
 
 
 def _halved(left: Tensor, right: Tensor) -> Tensor:
+    """Their product, in two halves of the contracted dimension if its length is in `HALVED`."""
     length = left.shape[1]
     if length not in HALVED:
         return _multiply(left, right)
@@ -55,5 +58,5 @@ def _halved(left: Tensor, right: Tensor) -> Tensor:
 
 
 def _multiply(left: Tensor, right: Tensor) -> Tensor:
-    """MKL's product: the variant with a given output, which is not replaced."""
+    """MKL's product, by the out= variant, which is not replaced."""
     return torch.mm(left, right, out=left.new_empty(len(left), right.shape[1]))

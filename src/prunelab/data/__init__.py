@@ -1,1 +1,1 @@
-"""Where images come from: fetched, verified, split, and kept in memory as tensors."""
+"""Data sets: downloaded, verified, split, and kept in memory as tensors."""

@@ -1,8 +1,8 @@
 """A data set as tensors in memory.
 
-A loader is any function `load(config: prunelab.config.Data) -> Dataset`; a data set is added by writing one and naming
-it in `conf/data/<name>.yaml`. It reads raw images and hands them to `prunelab.data.finish.finish`. A loader with keys
-of its own describes them in a class `Options` in the same module.
+A loader is a function `load(config: prunelab.config.Data) -> Dataset`, named in `conf/data/<name>.yaml`. It reads raw
+images and passes them to `prunelab.data.finish.finish`. If it has options of its own, it defines them in a class
+`Options` in the same module.
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ from prunelab.plugins import imported
 from prunelab.refusals import refusals
 
 EVALUATION_BATCH = 2048
+"""Images per batch when a network is evaluated."""
 CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True, slots=True)
 class Normalisation:
-    """(value - mean) / std, per channel, of values in [0, 1]."""
+    """(value - mean) / std per channel, for values in [0, 1]."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -39,7 +40,7 @@ class Normalisation:
 
     @property
     def black(self) -> tuple[float, ...]:
-        """What 0 becomes, per channel."""
+        """The value of 0 after normalisation, per channel."""
         return tuple(-mean / std for mean, std in zip(self.mean, self.std, strict=True))
 
 
@@ -47,8 +48,8 @@ class Normalisation:
 class Split:
     """Images and their labels (int64 [n]).
 
-    `images` are float32 [n, channels, rows, columns], scaled to [0, 1] and normalised; or, in a set that is too large
-    for that, uint8 of the same shape, which `floats` scales (`white` becomes 1) and normalises on the way out.
+    `images` are float32 [n, channels, rows, columns], scaled to [0, 1] and normalised. In a large data set they are
+    uint8 of the same shape, and `floats` scales (`white` becomes 1) and normalises them when they are read.
     """
 
     images: Tensor
@@ -60,9 +61,9 @@ class Split:
         return len(self.labels)
 
     def floats(self, chosen: slice | Tensor) -> Tensor:
-        """The images of a slice or of int64 positions: float32 [k, channels, rows, columns], scaled and normalised.
+        """The images at a slice or at int64 indices: float32 [k, channels, rows, columns], scaled and normalised.
 
-        A slice of images that are held as float32 is a view, not a copy.
+        A slice of float32 images is a view, not a copy.
         """
         images = self.images[chosen] if isinstance(chosen, slice) else self.images.index_select(0, chosen)
         if images.dtype != torch.uint8:
@@ -71,11 +72,11 @@ class Split:
         return scaled if self.normalisation is None else self.normalisation.apply_(scaled)
 
     def take(self, count: int) -> Tensor:
-        """The first `count` images (all, if there are fewer), as from `floats`."""
+        """The first `count` images, or all if there are fewer, as `floats` returns them."""
         return self.floats(slice(0, count))
 
     def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """(images, labels) of `size` each, in order; the last may have fewer."""
+        """Batches (images, labels) of `size`, in order; the last may be smaller."""
         for start in range(0, len(self), size):
             chosen = slice(start, start + size)
             yield self.floats(chosen), self.labels[chosen]
@@ -87,10 +88,10 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Three splits that share no image.
+    """Three disjoint splits.
 
-    `shape` is (channels, rows, columns) of an image as a network sees it; `digest` the SHA-256 of the raw data, before
-    any conversion; `normalisation` what was done to values in [0, 1], or None. A saved network has to carry it along.
+    `shape`: (channels, rows, columns) of an image as the network reads it. `digest`: SHA-256 of the raw data, before
+    any conversion. `normalisation`: applied to values in [0, 1], or None; it is stored with every saved network.
     """
 
     name: str
@@ -105,7 +106,7 @@ class Dataset:
 
     @property
     def device(self) -> torch.device:
-        """Where its images are, and with them the networks that see them."""
+        """The device of the images, on which networks are run too."""
         return self.train.images.device
 
     def to(self, device: torch.device) -> Dataset:
@@ -116,7 +117,7 @@ class Dataset:
 
 
 class Options(BaseModel):
-    """The keys of a loader's own; a loader without any uses this as it is."""
+    """Base class of a loader's own options. A loader without options uses it as it is."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -125,15 +126,15 @@ AnyOptions = TypeVar("AnyOptions", bound=Options)
 
 
 def load(config: Data) -> Dataset:
-    """The data set that a config names.
+    """Load the data set of a configuration.
 
     Raises:
-        ConfigError: if it names a loader that does not exist, or has keys or values that the loader does not accept.
-        DataError: if its files cannot be had.
+        ConfigError: if the loader does not exist, or does not accept a key or value.
+        DataError: if its files cannot be obtained.
     """
     loader = imported(config.loader, "data.loader")
     own = getattr(sys.modules.get(getattr(loader, "__module__", "")), "Options", Options)
-    options_of(config, own)  # refused before the loader fetches anything
+    options_of(config, own)  # checked before the loader downloads anything
     dataset = loader(config)
     assert isinstance(dataset, Dataset)
     return dataset
@@ -141,15 +142,15 @@ def load(config: Data) -> Dataset:
 
 @cache
 def dataset_of(config: Data, device: torch.device = CPU) -> Dataset:
-    """The data set, loaded once per process, and moved to a device once."""
+    """The data set on a device; loaded once per process, and moved to each device once."""
     return load(config) if device == CPU else dataset_of(config).to(device)
 
 
 def options_of(config: Data, model: type[AnyOptions]) -> AnyOptions:
-    """The loader's own keys, checked.
+    """The loader's own options, validated.
 
     Raises:
-        ConfigError: naming each key that was refused, and what it accepts.
+        ConfigError: naming each invalid key, and what it accepts.
     """
     try:
         return model.model_validate(config.options)
@@ -158,10 +159,10 @@ def options_of(config: Data, model: type[AnyOptions]) -> AnyOptions:
 
 
 def held_out(images: Tensor, labels: Tensor, config: Data) -> tuple[Split, Split]:
-    """Split into (train, validation): `config.validation` images drawn with `config.split_seed` are held out.
+    """Split into (train, validation) by holding out `config.validation` images drawn with `config.split_seed`.
 
     Raises:
-        ConfigError: if that would leave nothing to train on.
+        ConfigError: if no image would be left to train on.
     """
     if config.validation >= len(labels):
         accepted = f"a whole number from 1 to {len(labels) - 1}" if len(labels) > 1 else "none: add images"

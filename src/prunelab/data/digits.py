@@ -1,4 +1,4 @@
-"""scikit-learn's handwritten digits: real images, 8x8, in no need of a download."""
+"""scikit-learn's handwritten digits: real 8x8 images that need no download."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from prunelab.data.dataset import Dataset
 from prunelab.data.finish import finish
 
 TEST = 360
+"""Test images, the last ones."""
 WHITE = 16
+"""The largest value."""
 
 
 def load(config: Data) -> Dataset:
-    """1,797 images with values 0 to 16 scaled to [0, 1]; the last 360 (other writers, as published) only ever test."""
+    """1,797 images, values 0 to 16 scaled to [0, 1]. The last 360, by other writers, are the test set."""
     raw = load_digits()
     images = torch.from_numpy(raw.images.astype(np.uint8))
     labels = torch.from_numpy(raw.target.astype(np.int64))

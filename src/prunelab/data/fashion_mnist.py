@@ -1,4 +1,4 @@
-"""Fashion-MNIST, read by torchvision from files that were verified first."""
+"""Fashion-MNIST, read by torchvision from verified files."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from prunelab.fingerprint import fingerprint
 
 
 def load(config: Data) -> Dataset:
-    """The published 60,000 / 10,000 images, the former split into train and validation.
+    """The published 60,000 training images, split into train and validation, and 10,000 test images.
 
     Raises:
-        DataError: if the four files can be had from nowhere.
+        DataError: if no source has the four files.
     """
     obtain(config.folder / "FashionMNIST" / "raw")
     train = FashionMNIST(str(config.folder), train=True)
@@ -26,5 +26,5 @@ def load(config: Data) -> Dataset:
         test=(test.data, test.targets),
         classes=tuple(train.classes),
         source="Fashion-MNIST",
-        digest=fingerprint(FILES),  # a SHA-256 over those of the four files, which were just verified
+        digest=fingerprint(FILES),  # the SHA-256 of the four files' SHA-256, which have just been verified
     )

@@ -1,8 +1,8 @@
-"""Getting the four files of Fashion-MNIST, from wherever they can be had, and trusting none before it is verified.
+"""Obtain and verify the four files of Fashion-MNIST from one of several sources.
 
-Sources are tried in order until each file is there. A file arrives under a temporary name, is decompressed and
-compared with its published SHA-256, and only then renamed into place; whatever does not match is thrown away. The sums
-are of the decompressed files, because Debian's gzip headers differ from the mirrors'.
+The sources are tried in order until all files are there. A file is decompressed under a temporary name, checked against
+its published SHA-256 and then renamed into place; a file that does not match is discarded. The checksums are those of
+the decompressed files, because Debian's gzip headers differ from the mirrors'.
 """
 
 from __future__ import annotations
@@ -35,16 +35,18 @@ FILES = {
 DEBIAN_PACKAGE = "dataset-fashion-mnist"
 DEBIAN_FOLDER = Path("/usr/share/datasets/fashion-mnist")
 CONNECT_SECONDS = 5.0
+"""Timeout of a connection or read."""
 PACKAGE_SECONDS = 120.0
+"""Timeout of a command of the package manager."""
 
 Source = Callable[[Path], Path]
-"""Given an empty folder to work in, returns a folder that holds the files, plain or as `.gz`; raises if it cannot."""
+"""Takes an empty folder to work in; returns a folder with the files, plain or as `.gz`, or raises."""
 
 
 def obtain(folder: Path) -> None:
-    """Make sure that `folder` holds the four files, each with the right content.
+    """Make sure that `folder` holds the four files with the published content.
 
-    A file that is there but wrong is said so and replaced; a file that cannot be replaced is removed.
+    Corrupted files are reported and downloaded again; if that fails, they are removed.
 
     Raises:
         DataError: listing every source and why it failed.
@@ -56,10 +58,11 @@ def obtain(folder: Path) -> None:
     except OSError as error:
         raise DataError(f"the data folder {folder} cannot be written: {error.strerror}") from error
     with FileLock(folder / ".lock"):
-        _heal(folder, _sources())
+        _fetch(folder, _sources())
 
 
-def _heal(folder: Path, sources: dict[str, Source]) -> None:
+def _fetch(folder: Path, sources: dict[str, Source]) -> None:
+    """Fetch the files that are missing or corrupted."""
     console = Console(stderr=True)
     lacking = _lacking(folder)
     failures = [f"  {folder}: " + ", ".join(f"{name} is {why}" for name, why in lacking.items())]
@@ -83,14 +86,14 @@ def _heal(folder: Path, sources: dict[str, Source]) -> None:
         console.print(f"data: Fashion-MNIST from {label}, verified")
     if lacking:
         raise DataError(
-            "Fashion-MNIST cannot be had from any source:\n"
+            "Fashion-MNIST could not be obtained from any source:\n"
             + "\n".join(failures)
             + f"\nPut the four files ({', '.join(FILES)}), as they are or gzipped, into {folder}."
         )
 
 
 def _lacking(folder: Path) -> dict[str, str]:
-    """The files that `folder` does not hold as published, and what is wrong with each."""
+    """The files missing from `folder` or different from the published ones, and what is wrong with each."""
     lacking = {}
     for name, expected in FILES.items():
         path = folder / name
@@ -110,7 +113,7 @@ def _sha256(path: Path) -> str:
 
 
 def _accept(found: Path, name: str, folder: Path) -> None:
-    """Decompress `name` from the folder `found`, verify it, and move it into `folder` in one step."""
+    """Decompress `name` from the folder `found`, verify it, and move it into `folder` atomically."""
     plain, packed = found / name, found / f"{name}.gz"
     handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{name}-")
     try:
@@ -156,7 +159,7 @@ def _torchvision(workspace: Path) -> Path:
 
 
 def _debian_fetched(workspace: Path) -> Path:
-    """`apt-get download` with lists of its own, so that neither root nor an up-to-date apt is needed."""
+    """`apt-get download` with package lists in the workspace, so it needs neither root nor up-to-date system lists."""
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
         raise DataError("this machine has no apt-get and dpkg-deb")
     for folder in ("lists/partial", "cache/archives/partial"):
@@ -198,7 +201,7 @@ def _call(command: list[str], folder: Path) -> None:
 
 @contextmanager
 def timeout(seconds: float) -> Iterator[None]:
-    """A limit on every connection and read of this process, so that a machine without internet is not left hanging."""
+    """Limit every connection and read of this process, so that it does not hang without internet."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(seconds)
     try:
@@ -208,4 +211,5 @@ def timeout(seconds: float) -> Iterator[None]:
 
 
 def reason(error: BaseException) -> str:
+    """An error's message on one line, or its type if there is none."""
     return " ".join(str(error).split()) or type(error).__name__

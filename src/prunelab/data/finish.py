@@ -1,4 +1,4 @@
-"""From raw images to a `Dataset`: channels converted, validation held out, scaled, normalised; for every loader."""
+"""Turn raw images into a `Dataset`: convert channels, hold out validation images, scale, normalise. For all loaders."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from prunelab.data.dataset import Dataset, Normalisation, Split, held_out
 from prunelab.errors import ConfigError, DataError
 
 FLOAT_BYTES = 2**30
-"""A set that would take more than this as float32 stays uint8 and is converted batch by batch."""
+"""A data set larger than this as float32 is kept as uint8 and converted batch by batch."""
 AT_ONCE = 4096
-"""Images converted in one go, so that what lies between takes little memory."""
+"""Images converted at a time, to limit the memory of intermediate results."""
 LUMA = (19595, 38470, 7471)
-"""ITU-R BT.601: 0.299 red, 0.587 green, 0.114 blue, in 1/65536, as Pillow has it."""
+"""ITU-R BT.601 luma: 0.299 red, 0.587 green, 0.114 blue, in units of 1/65536, as in Pillow."""
 
 Raw = tuple[Tensor, Tensor]
-"""Images, uint8 [n, channels, rows, columns] or [n, rows, columns] (grey); and their labels, int64 [n]."""
+"""Images, uint8 [n, channels, rows, columns] or [n, rows, columns] (grey), and their labels, int64 [n]."""
 
 
 def finish(
@@ -32,14 +32,13 @@ def finish(
     digest: str | None = None,
     white: int = 255,
 ) -> Dataset:
-    """The data set that a loader read: `train` is split into train and validation, `test` only ever tests.
+    """Make a data set from the images that a loader has read; `train` is split into train and validation.
 
-    `digest` is the SHA-256 of the raw data, where the loader knows it already. `white` is the largest value, the one
-    that becomes 1.
+    `digest`: SHA-256 of the raw data, if the loader knows it already. `white`: the largest value, which becomes 1.
 
     Raises:
         ConfigError: if `config.validation`, `channels`, `mean` or `std` do not fit the images.
-        DataError: if the images and labels do not fit each other.
+        DataError: if images and labels do not match.
     """
     train, test = (_checked(raw, config.name, len(classes)) for raw in (train, test))
     if train[0].shape[1:] != test[0].shape[1:]:
@@ -70,7 +69,7 @@ def finish(
 
 
 def content_digest(*tensors: Tensor) -> str:
-    """SHA-256 of the shapes and values of tensors."""
+    """SHA-256 of the shapes, types and values of tensors."""
     digest = hashlib.sha256()
     for tensor in tensors:
         digest.update(f"{tuple(tensor.shape)} {tensor.dtype};".encode())
@@ -80,7 +79,7 @@ def content_digest(*tensors: Tensor) -> str:
 
 
 def luma(images: Tensor) -> Tensor:
-    """Grey of colour: uint8 [n, 3, rows, columns] to uint8 [n, 1, rows, columns]."""
+    """Convert colour to grey: uint8 [n, 3, rows, columns] -> uint8 [n, 1, rows, columns]."""
     red, green, blue = images.int().unbind(1)
     weighted = LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
     return (weighted + 0x8000).bitwise_right_shift_(16).to(torch.uint8).unsqueeze(1)
@@ -105,12 +104,12 @@ def _checked(raw: Raw, name: str, classes: int) -> Raw:
 
 
 def _with_channels(images: Tensor, config: Data) -> Tensor:
-    """The images with as many channels as are wanted."""
+    """The images with `config.channels` channels."""
     found, wanted = images.shape[1], config.channels
     if wanted is None or wanted == found:
         return images
     if (found, wanted) == (1, 3):
-        return images.expand(-1, 3, -1, -1)  # takes no memory until images are chosen from it
+        return images.expand(-1, 3, -1, -1)  # a view: it takes no memory until images are selected
     if (found, wanted) == (3, 1):
         return torch.cat([luma(images[chosen]) for chosen in _parts(len(images))])
     raise ConfigError(
@@ -131,7 +130,7 @@ def _normalisation(config: Data, channels: int) -> Normalisation | None:
 
 
 def _finished(split: Split, as_float: bool) -> Split:
-    """The split as it is kept: float32 and done, or uint8 with what is still to be done to it."""
+    """The split as it is kept: converted to float32, or as uint8 with the scale and normalisation to apply later."""
     if not as_float:
         return Split(split.images.contiguous(), split.labels, split.white, split.normalisation)
     return Split(split.take(len(split)), split.labels)

@@ -1,4 +1,4 @@
-"""A data set of one's own: a folder of pictures per class."""
+"""Your own images as a data set: one folder of pictures per class."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from prunelab.data.pictures import decoded
 from prunelab.errors import ConfigError, DataError
 
 SUFFIXES = (".avif", ".bmp", ".gif", ".jp2", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp")
-"""Files named like this are pictures; others are ignored."""
+"""Suffixes of picture files; other files are ignored."""
 EXPECTED = "it accepts a folder with one folder of pictures per class, or with train/ and test/ made of those"
 NAMED = 5
-"""Unreadable pictures named in a message."""
+"""How many unreadable pictures an error message lists."""
 
 
 class Options(NoOptions):
-    """`size`: rows and columns of the images; `test`: the share of the pictures that test, if there is no test/."""
+    """`size`: rows and columns of the images; `test`: the share of test pictures if there is no folder test/."""
 
     size: Annotated[tuple[Count, Count], Field(description="two whole numbers, at least 1: rows and columns")]
     test: Annotated[float, Field(strict=True, gt=0, lt=1, description="a number above 0 and below 1")]
@@ -44,11 +44,11 @@ class _Picture:
 def load(config: Data) -> Dataset:
     """The pictures below `config.folder`, in the order of their names.
 
-    Without a test/ folder, the same share of each class is drawn with `config.split_seed` to test.
+    Without a folder test/, the same share of each class is drawn with `config.split_seed` as the test set.
 
     Raises:
         ConfigError: if there are too few pictures for `data.test` and `data.validation`.
-        DataError: if the folder is not as it should be, or pictures cannot be read: all of them in one message.
+        DataError: if the folder has another structure, or pictures cannot be read (all are reported in one message).
     """
     options = options_of(config, Options)
     folder = config.folder.expanduser()
@@ -80,7 +80,7 @@ def load(config: Data) -> Dataset:
 
 
 def _listed(folder: Path) -> tuple[tuple[str, ...], list[_Picture], list[_Picture]]:
-    """The names of the classes, the pictures to train on, and those to test on (none, if there is no test/)."""
+    """The names of the classes, the training pictures, and the test pictures (none if there is no folder test/)."""
     if not folder.is_dir():
         raise DataError(f"data.folder={folder} is refused: there is no such folder; {EXPECTED}")
     found = _folders(folder)
@@ -99,7 +99,7 @@ def _listed(folder: Path) -> tuple[tuple[str, ...], list[_Picture], list[_Pictur
 
 
 def _pictures(folder: Path, classes: Sequence[str]) -> list[_Picture]:
-    """The pictures of all classes, class by class, each in the order of their names."""
+    """The pictures of all classes, class by class, in the order of their names."""
     if len(classes) < 2:
         which = f"a folder of only one class, {classes[0]}" if classes else "no folders of pictures"
         raise DataError(f"data.folder={folder} is refused: it has {which}; {EXPECTED}, at least two")
@@ -122,17 +122,17 @@ def _pictures(folder: Path, classes: Sequence[str]) -> list[_Picture]:
 
 
 def _folders(folder: Path) -> dict[str, Path]:
-    """Those in a folder by name, sorted, without hidden ones."""
+    """The folders in a folder, by name, sorted and without hidden ones."""
     return {path.name: path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith(".")}
 
 
 def is_picture(path: Path) -> bool:
-    """Whether a file, by its path in the folder that was named, is a picture and not hidden."""
+    """Whether a path, relative to the data folder, is a picture and not hidden."""
     return path.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in path.parts)
 
 
 def _drawn(listed: list[_Picture], share: float, seed: int) -> tuple[list[_Picture], list[_Picture]]:
-    """Split into (train, test): a rounded share of each class is drawn to test; at least one picture stays to train."""
+    """Split into (train, test): a share of each class, rounded, is drawn for test; at least one picture is kept."""
     random = torch.Generator().manual_seed(seed)
     labels = torch.tensor([picture.label for picture in listed])
     tests = torch.zeros(len(listed), dtype=torch.bool)
@@ -146,7 +146,7 @@ def _drawn(listed: list[_Picture], share: float, seed: int) -> tuple[list[_Pictu
 
 
 def _read(pictures: Sequence[_Picture], shape: tuple[int, int, int]) -> tuple[Tensor, dict[_Picture, str]]:
-    """uint8 [n, channels, rows, columns], and the SHA-256 of each file. Pillow decodes in parallel threads."""
+    """The pictures as uint8 [n, channels, rows, columns], decoded in parallel threads, and the SHA-256 of each file."""
     images = torch.empty((len(pictures), *shape), dtype=torch.uint8)
 
     def read(position: int) -> str | DataError:

@@ -1,4 +1,4 @@
-"""Picture files as arrays: every mode, depth and orientation that Pillow reads, in grey or colour."""
+"""Read picture files of every mode, depth and orientation that Pillow supports, as grey or colour arrays."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from prunelab.errors import DataError
 
 MODES = {1: "L", 3: "RGB"}
-"""What Pillow calls the pictures of so many channels; its grey is ITU-R BT.601 luma."""
+"""Pillow's mode for each number of channels; its grey is ITU-R BT.601 luma."""
 
 
 def read_picture(path: Path, shape: tuple[int, int, int], background: str = "black") -> NDArray[np.uint8]:
-    """A file as uint8 [channels, rows, columns], resized until it covers `shape` and cropped around its centre.
+    """A file as uint8 [channels, rows, columns], resized to cover `shape` and cropped around its centre.
 
     Raises:
         DataError: if it cannot be read as a picture.
@@ -29,7 +29,7 @@ def read_picture(path: Path, shape: tuple[int, int, int], background: str = "bla
 
 
 def decoded(content: bytes, path: Path, shape: tuple[int, int, int], background: str = "black") -> NDArray[np.uint8]:
-    """The same from a file's content; `path` is for the message."""
+    """As `read_picture`, from the file's content; `path` is named in error messages."""
     channels, rows, columns = shape
     picture = opened(content, path, channels, background, at_least=2 * max(rows, columns))
     if picture.size != (columns, rows):
@@ -40,9 +40,9 @@ def decoded(content: bytes, path: Path, shape: tuple[int, int, int], background:
 def opened(
     content: bytes, path: Path, channels: int, background: str = "black", at_least: int | None = None
 ) -> Image.Image:
-    """A picture of 8 bits with 1 or 3 channels, upright, its transparency over a background, in its own size.
+    """A picture in its own size, with 8 bits and 1 or 3 channels, upright, transparency blended with `background`.
 
-    A JPEG may be decoded at a fraction of its size, with sides of no fewer than `at_least` pixels; that is faster.
+    `at_least`: a JPEG may be decoded at a reduced size, which is faster, with at least this many pixels per side.
 
     Raises:
         DataError: if it cannot be read as a picture.
@@ -52,12 +52,12 @@ def opened(
             if at_least is not None:
                 image.draft(None, (at_least, at_least))
             return _in_mode(ImageOps.exif_transpose(image), MODES[channels], background)
-    except Exception as error:  # each of Pillow's decoders has its own
+    except Exception as error:  # each of Pillow's decoders raises its own errors
         raise DataError(f"{path} cannot be read as a picture: {_reason(error)}") from error
 
 
 def _in_mode(image: Image.Image, mode: str, background: str) -> Image.Image:
-    if image.mode == "I" or image.mode.startswith("I;16"):  # 16 bits, which Pillow would clip
+    if image.mode == "I" or image.mode.startswith("I;16"):  # 16 bits: Pillow would clip instead of scaling
         image = _of_values(np.asarray(image, dtype=np.float64) / 257)
     elif image.mode == "F":
         values = np.nan_to_num(np.asarray(image, dtype=np.float64))

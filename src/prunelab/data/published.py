@@ -1,7 +1,7 @@
-"""Getting files that torchvision knows the addresses and MD5 sums of, and trusting none before it is verified.
+"""Download and verify files whose addresses and MD5 sums torchvision publishes.
 
-torchvision downloads into a temporary folder; what has the published sum is renamed into place, file by file. So a file
-in place is whole, whatever was interrupted. The layout is torchvision's: a folder that torchvision filled can be used.
+torchvision downloads into a temporary folder, and each file with the published sum is renamed into place. So a file in
+place is complete, even after an interruption. The layout is torchvision's: a folder filled by torchvision can be used.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """A file at one of several addresses; either one of the published files, or a tar archive that holds them."""
+    """A file at one of several addresses: one of the published files, or a tar archive of them."""
 
     file: File
     addresses: tuple[str, ...]
@@ -39,7 +39,7 @@ class Download:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What there is of a data set: the files to be read, and where they come from."""
+    """A published data set: the files to read, and where they can be downloaded."""
 
     name: str
     files: tuple[File, ...]
@@ -47,19 +47,19 @@ class Published:
 
 
 def obtain(folder: Path, published: Published) -> None:
-    """Make sure that `folder` holds all files, each with the published content.
+    """Make sure that `folder` holds all files with the published content.
 
     Corrupted files are reported and downloaded again.
 
     Raises:
-        DataError: saying what failed, and which files can be put where by hand.
+        DataError: saying what failed, and where files can be put by hand.
     """
     if not _lacking(folder, published):
         return
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / f".{published.name}.lock"):
-            for remains in folder.glob(f".{published.name}-*"):  # of a process that was killed
+            for remains in folder.glob(f".{published.name}-*"):  # left by a process that was killed
                 shutil.rmtree(remains, ignore_errors=True)
             lacking = _lacking(folder, published)
             if lacking:
@@ -69,7 +69,7 @@ def obtain(folder: Path, published: Published) -> None:
 
 
 def _lacking(folder: Path, published: Published) -> dict[File, str]:
-    """The files that `folder` does not hold as published, and what is wrong with each."""
+    """The files missing from `folder` or different from the published ones, and what is wrong with each."""
     return {
         file: "corrupted" if (folder / file.path).is_file() else "missing"
         for file in published.files
@@ -89,7 +89,7 @@ def _fetch(folder: Path, published: Published, lacking: dict[File, str]) -> None
                 _download(download, workspace, published, folder, lacking)
                 _place(workspace / download.file.path, folder, download.file)
             elif download.file not in published.files:
-                archive = folder / download.file.path  # it may have been put there by hand
+                archive = folder / download.file.path  # the user may have put it there
                 if not check_integrity(archive, download.file.md5):
                     _download(download, workspace, published, folder, lacking)
                     archive = workspace / download.file.path
@@ -102,7 +102,7 @@ def _fetch(folder: Path, published: Published, lacking: dict[File, str]) -> None
 def _download(
     download: Download, workspace: Path, published: Published, folder: Path, lacking: dict[File, str]
 ) -> None:
-    """Into the workspace, from the first address that has it."""
+    """Download a file into the workspace from the first address that has it."""
     target = workspace / download.file.path
     failures = []
     for address in download.addresses:
@@ -125,7 +125,7 @@ def _download(
 
 
 def _unpack(archive: Path, workspace: Path, files: list[File]) -> None:
-    """These files of a verified archive, each under its own name below the workspace, and no others."""
+    """Extract these files, and no others, from a verified archive into the workspace."""
     with tarfile.open(archive) as tar:
         for file in files:
             try:
@@ -141,7 +141,7 @@ def _unpack(archive: Path, workspace: Path, files: list[File]) -> None:
 
 
 def _place(found: Path, folder: Path, file: File) -> None:
-    """Into the folder, in one step, if it is as published."""
+    """Verify a file and move it into the folder atomically."""
     if not check_integrity(found, file.md5):
         raise DataError(f"{file.path} does not have the published MD5")
     target = folder / file.path

@@ -1,4 +1,4 @@
-"""Data sets that torchvision publishes: MNIST, KMNIST, CIFAR-10, CIFAR-100, SVHN."""
+"""Data sets from torchvision: MNIST, KMNIST, CIFAR-10, CIFAR-100, SVHN."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from prunelab.errors import DataError
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """How a data set is published, and how its files, once verified, are read: (train, test, classes)."""
+    """How the files of a data set are published, and how they are read as (train, test, classes)."""
 
     torchvision: Any
     published: Callable[[Any], Published]
@@ -37,7 +37,7 @@ def load(config: Data) -> Dataset:
     """The published training images, split into train and validation, and the published test images.
 
     Raises:
-        DataError: if the files cannot be had, or are not what they should be.
+        DataError: if the files cannot be obtained, or their content is unexpected.
     """
     name = options_of(config, Options).dataset
     kind = KINDS[name]
@@ -55,7 +55,7 @@ def _published_mnist(kind: Any) -> Published:
 
 
 def _read_mnist(kind: Any, folder: Path) -> tuple[Raw, Raw, tuple[str, ...]]:
-    """From the gzip files, whose sums are published; those of what is in them are not."""
+    """Read the gzip files, because the published sums are of these and not of the decompressed ones."""
     train_images, train_labels, test_images, test_labels = (
         _idx(folder / file.path) for file in _published_mnist(kind).files
     )
@@ -63,7 +63,7 @@ def _read_mnist(kind: Any, folder: Path) -> tuple[Raw, Raw, tuple[str, ...]]:
 
 
 def _idx(path: Path) -> Tensor:
-    """uint8 of the shape that the head of the file says."""
+    """The array of an IDX file: uint8, of the shape in its header."""
     with gzip.open(path) as file:
         content = bytearray(file.read())
     dimensions = content[3]
@@ -95,14 +95,14 @@ ARRAYS: dict[tuple[str, str], Any] = {
     ("numpy", "dtype"): np.dtype,
     ("numpy.core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],
 }
-"""What the pickle of an array names."""
+"""The names that the pickle of an array refers to."""
 
 
 class _ArraysOnly(pickle.Unpickler):
-    """Knows NumPy's arrays and nothing else, so that no file, whatever its MD5, can have anything called."""
+    """Accepts NumPy arrays and nothing else, so that no file can execute code, even with the right MD5."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """What a pickle names, if it is needed for an array."""
+        """The object that a pickle names, if arrays need it."""
         try:
             return ARRAYS[module, name]
         except KeyError:
@@ -130,7 +130,7 @@ def _read_svhn(kind: Any, folder: Path) -> tuple[Raw, Raw, tuple[str, ...]]:
         content = loadmat(folder / name, appendmat=False, variable_names=["X", "y"])
         images = torch.from_numpy(content["X"]).permute(3, 2, 0, 1).contiguous()
         labels = torch.from_numpy(content["y"].astype(np.int64)).flatten()
-        return images, labels.remainder_(10)  # the digit 0 is labelled 10
+        return images, labels.remainder_(10)  # the digit 0 has the label 10
 
     train, test = (raw(file.path) for file in _published_svhn(kind).files)
     return train, test, tuple(str(digit) for digit in range(10))
@@ -146,6 +146,6 @@ KINDS = {
 
 
 class Options(NoOptions):
-    """`dataset`: which of torchvision's."""
+    """`dataset`: the dotted path of torchvision's class."""
 
     dataset: Annotated[str, Field(pattern=f"^({'|'.join(KINDS)})$", description=" or ".join(KINDS))]

@@ -1,4 +1,4 @@
-"""The graph of a network: traced, interpreted, and tried out."""
+"""Analysis of a network: trace it, find its removable units, and test by trial that they can be removed."""
 
 from __future__ import annotations
 
@@ -14,27 +14,28 @@ from prunelab.errors import NetworkError
 from prunelab.graph.exact import difference, is_exact
 from prunelab.graph.graph import Graph, Group, Layer, Slot
 from prunelab.graph.interpreter import Interpreter
-from prunelab.graph.lively import lively, normalise
 from prunelab.graph.masks import masked, unit_mask
+from prunelab.graph.randomise import normalise, randomised
 from prunelab.graph.rules import RULES
 from prunelab.graph.surgery import runnable, smaller, tensors
 from prunelab.graph.trace import evaluating, first_line, operators, trace
 
 EXAMPLES = 2
-"""Images that a network is traced and tried with: enough to tell a batch's dimension from one of length 1."""
+"""Images used for tracing and trials: two, so that the batch dimension is not mistaken for one of length 1."""
 HEAVY = 3 * 10**10
-"""Multiply-adds of one image above which a network is tried with one image: ResNet-50 has 4e9, ViT-H/14 1.7e11."""
+"""MACs per image above which trials use a single image. ResNet-50 has 4e9, ViT-H/14 1.7e11."""
 SHARE = 0.4
+"""Share of a group's units that a trial removes."""
 
 
 def analyse(network: nn.Module, images: Tensor) -> Graph:
-    """Which units `network` has, given some of its images ([n, ...], at least one).
+    """Find the removable units of `network`, given some of its input images ([n, ...], n at least 1).
 
-    Each group of units was tried: with some of them taken out, the smaller network runs and computes what the masked
-    one does. Where it does not, because the module's own code holds a width, the group stays whole.
+    Every group of units is tested by trial: with some of its units removed, the smaller network must run and give the
+    same outputs as the masked one. A group that fails, because a width is hard-coded in `forward()`, stays whole.
 
     Raises:
-        NetworkError: if the network cannot run on the images, or cannot be traced.
+        NetworkError: if the network cannot run on the images, or torch.export cannot trace it.
     """
     if len(images) == 0:
         raise NetworkError("there is no image to trace the network with: it takes a tensor [n, ...] with n at least 1")
@@ -45,12 +46,12 @@ def analyse(network: nn.Module, images: Tensor) -> Graph:
         graph = interpret(network, examples)
         if _multiply_adds(graph) > HEAVY:
             examples = examples[:1]
-        subject = lively(network)
-        return _emptied(subject, _tried(subject, graph, examples), examples)
+        subject = randomised(network)
+        return _with_never_empty(subject, _checked_by_trial(subject, graph, examples), examples)
 
 
 def interpret(network: nn.Module, images: Tensor) -> Graph:
-    """What the operators say, not tried out yet."""
+    """The graph that follows from the operators alone, before any trial."""
     program = trace(network, images)
     signature = program.graph_signature
     named = {**signature.inputs_to_parameters, **signature.inputs_to_buffers}
@@ -69,7 +70,7 @@ def interpret(network: nn.Module, images: Tensor) -> Graph:
 
 
 def _assembled(run: Interpreter, network: nn.Module, image: tuple[int, ...]) -> Graph:
-    """Units from the classes of tied ids: numbered in the order of their first ids, grouped by the layers of these."""
+    """Turn classes of tied ids into units, numbered by their first id and grouped by the layer that id comes from."""
     labels, stays = run.ties.classes()
     kept = torch.zeros(int(labels.max()) + 1, dtype=torch.bool)
     kept[list(stays)] = True
@@ -101,7 +102,8 @@ def _assembled(run: Interpreter, network: nn.Module, image: tuple[int, ...]) -> 
     for use in run.layers.values():
         if not bool(units[use.ids].any()) and len(use.ids):
             whole[_layer_name(use.weight)] = next(
-                (stays[label] for label in labels[use.ids].tolist() if stays.get(label)), "they belong to no channel"
+                (stays[label] for label in labels[use.ids].tolist() if stays.get(label)),
+                "they depend on channels that stay",
             )
     slots = tuple(Slot(name, dim, units[ids]) for (name, dim), ids in run.slots.items() if bool(units[ids].any()))
     parameters = tuple(name for name, _ in network.named_parameters())
@@ -121,7 +123,10 @@ def _assembled(run: Interpreter, network: nn.Module, image: tuple[int, ...]) -> 
 
 
 def _groups(given: dict[str, Tensor], count: int) -> tuple[Group, ...]:
-    """Runs of units that first appear in one layer."""
+    """Group the units by the layer in which they first appear.
+
+    `given`: for each layer, the unit of each output, int64 [out].
+    """
     groups: list[Group] = []
     seen = 0
     for name, units in given.items():
@@ -140,7 +145,7 @@ def _groups(given: dict[str, Tensor], count: int) -> tuple[Group, ...]:
 
 
 def _layer_name(weight: str) -> str:
-    """The module's path: `stage1.conv` of `stage1.conv.weight`."""
+    """The module's path: `stage1.conv` for `stage1.conv.weight`."""
     return weight.removesuffix(".weight")
 
 
@@ -148,23 +153,24 @@ def _multiply_adds(graph: Graph) -> int:
     return graph.other_multiply_adds + sum(layer.positions * prod(graph.shapes[layer.weight]) for layer in graph.layers)
 
 
-def _tried(network: nn.Module, graph: Graph, images: Tensor) -> Graph:
-    """The graph without the groups whose removal the network's own code does not allow."""
+def _checked_by_trial(network: nn.Module, graph: Graph, images: Tensor) -> Graph:
+    """Keep the groups whole that fail the trial."""
     while graph.groups:
         reason = failure(network, graph, some_of(graph, graph.groups), images)
         if reason is None:
             return graph
         reason = f"without them forward() does not run, or computes something else ({reason})"
-        graph = graph.keeping(_untakable(network, graph, images) or graph.groups, reason)
+        graph = graph.keeping(_failing(network, graph, images) or graph.groups, reason)
     return graph
 
 
-def _untakable(network: nn.Module, graph: Graph, images: Tensor) -> list[Group]:
+def _failing(network: nn.Module, graph: Graph, images: Tensor) -> list[Group]:
+    """The groups that fail the trial on their own."""
     return _culprits(graph.groups, lambda groups: failure(network, graph, some_of(graph, groups), images) is not None)
 
 
-def _emptied(network: nn.Module, graph: Graph, images: Tensor) -> Graph:
-    """The graph with those groups noted that the network needs one unit of."""
+def _with_never_empty(network: nn.Module, graph: Graph, images: Tensor) -> Graph:
+    """Record in `never_empty` the groups without any unit of which the network does not run."""
 
     def fails(groups: Sequence[Group]) -> bool:
         kept = torch.ones(graph.units, dtype=torch.bool)
@@ -180,7 +186,7 @@ def _emptied(network: nn.Module, graph: Graph, images: Tensor) -> Graph:
 
 
 def _culprits(groups: Sequence[Group], fails: Callable[[Sequence[Group]], bool]) -> list[Group]:
-    """Those of the groups (which fail together) that fail on their own, by halving."""
+    """The groups that fail on their own, found by bisection; all `groups` together are known to fail."""
     if len(groups) == 1:
         return list(groups)
     middle = len(groups) // 2
@@ -189,7 +195,10 @@ def _culprits(groups: Sequence[Group], fails: Callable[[Sequence[Group]], bool])
 
 
 def some_of(graph: Graph, groups: Sequence[Group]) -> Tensor:
-    """A choice that takes some units out of each of the groups, drawn always alike, and leaves one: bool [units]."""
+    """The units to keep in a trial: bool [units].
+
+    Of each of the groups, at least one unit is removed and one is kept. The choice is random with a fixed seed.
+    """
     kept = torch.ones(graph.units, dtype=torch.bool)
     generator = torch.Generator().manual_seed(0)
     for group in groups:
@@ -203,7 +212,10 @@ def some_of(graph: Graph, groups: Sequence[Group]) -> Tensor:
 
 @torch.no_grad()
 def failure(network: nn.Module, graph: Graph, kept: Tensor, images: Tensor) -> str | None:
-    """What goes wrong when the units that `kept` does not keep are taken out of the network in evaluation mode."""
+    """Why the units not in `kept` (bool [units]) cannot be removed from the network; None if they can.
+
+    They can if the smaller network runs and gives the outputs of the masked one, up to rounding.
+    """
     zeroed = masked(network, unit_mask(graph, kept))
     normalise(zeroed, images)
     expected = zeroed(images)
@@ -217,6 +229,7 @@ def failure(network: nn.Module, graph: Graph, kept: Tensor, images: Tensor) -> s
 
 @torch.no_grad()
 def _runs(network: nn.Module, graph: Graph, kept: Tensor, images: Tensor) -> bool:
+    """Whether the network with only the units of `kept` runs and gives finite outputs."""
     try:
         outputs = smaller(network, graph, kept)(images)
     except Exception:

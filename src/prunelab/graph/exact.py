@@ -1,4 +1,4 @@
-"""Whether two networks compute the same."""
+"""Do two networks give the same outputs?"""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
 TOLERANCE = 1e-4
-"""How far a compacted network's outputs may be from the masked one's, relative to the largest: float32 sums in another
-order."""
+"""Largest relative difference of outputs that counts as rounding: float32 sums in another order."""
 
 
 def difference(found: Any, expected: Any) -> float:
-    """The largest difference between outputs, relative to the largest number in the expected ones.
+    """The largest absolute difference of two outputs, relative to the largest absolute value expected.
 
-    Outputs are tensors, or tuples, lists and dicts of them. Infinite if their shapes differ or one is not a number.
+    Outputs are tensors, or tuples, lists and dicts of tensors. The result is infinite if their shapes differ or if one
+    contains a value that is not finite.
     """
     pairs = list(zip(_tensors(found), _tensors(expected), strict=False))
     if len(_tensors(found)) != len(_tensors(expected)) or any(one.shape != other.shape for one, other in pairs):
@@ -31,7 +31,7 @@ def difference(found: Any, expected: Any) -> float:
 
 
 def is_exact(error: float) -> bool:
-    """Whether a difference is one of rounding."""
+    """Whether a difference is no more than rounding."""
     return error <= TOLERANCE
 
 

@@ -1,8 +1,9 @@
-"""What analysis finds in a network: its layers, its removable units, and where each unit has its parameters.
+"""The graph of a network: its layers, its removable units, and the parameters that belong to each unit.
 
-A *unit* is a class of channels that can only be removed together: a neuron of a linear layer, an output channel of a
-convolution, or the channels that a residual connection, a depthwise convolution or a shared weight ties to one another.
-A *slot* is one dimension of one parameter or buffer, with the unit that each index along it belongs to.
+A *unit* is a set of channels that can only be removed together: a neuron of a linear layer, an output channel of a
+convolution, or several channels tied by a residual connection, a depthwise convolution or a shared weight. Units are
+numbered from 1; 0 marks what cannot be removed. A *slot* is one dimension of one parameter or buffer, with the unit
+that each index along it belongs to.
 """
 
 from __future__ import annotations
@@ -20,10 +21,15 @@ from prunelab.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A linear layer or a convolution: weight [out, in, ...], a transposed convolution's [in, out, ...].
+    """A linear layer or a convolution. Its weight is [out, in, ...], of a transposed convolution [in, out, ...].
 
-    `name` is the path of its module. `positions`: how many outputs each channel has for one image, over all its uses.
-    `output`: no other layer reads what it computes.
+    `name`: the path of its module.
+    `weight`, `bias`: the names of its parameters.
+    `kind`: `linear`, `conv`, `depthwise` or `transposed`.
+    `positions`: output values per channel and image, summed over its uses. A transposed convolution counts its inputs.
+    `uses`: how often a forward pass calls it.
+    `output`: whether it is an output layer, one that no other layer reads.
+    `outputs_dim`: the dimension of the weight along which its outputs are.
     """
 
     name: str
@@ -38,7 +44,7 @@ class Layer:
 
     @property
     def depthwise(self) -> bool:
-        """Whether each of its channels out is one of its channels in."""
+        """Whether each output channel is computed from a single input channel."""
         return self.kind == "depthwise"
 
     @property
@@ -49,7 +55,7 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One dimension of a parameter or buffer: `units` int64 [size], the unit of each index, 0 where it stays."""
+    """One dimension of a parameter or buffer. `units`, int64 [size]: the unit of each index, 0 for those that stay."""
 
     tensor: str
     dim: int
@@ -58,7 +64,10 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The units that first appear in one layer: numbers `first` to `first + size - 1`. `layers`: all that give them."""
+    """The units that first appear in one layer, `name`: numbers `first` to `first + size - 1`.
+
+    `layers`: every layer that has one of them among its outputs.
+    """
 
     name: str
     first: int
@@ -67,19 +76,23 @@ class Group:
 
     @property
     def units(self) -> slice:
-        """Where its units stand in a tensor that has one value per unit, counted from unit 1."""
+        """Its part of a tensor [units of the graph]."""
         return slice(self.first - 1, self.first - 1 + self.size)
 
 
 @dataclass(frozen=True)
 class Graph:
-    """Layers in the order in which data passes them, units in the order in which they first appear.
+    """Layers in execution order, units in the order in which they first appear.
 
-    `whole`: layers none of whose output channels can be removed, and why. `mixed`: units that meet values which are
-    not tied to them (a mask over positions, say). `other_multiply_adds`: of one image, outside all layers (attention).
-    `never_empty`: groups of which one unit stays, because the network does not run without any. `image`: of one image,
-    the shape. `largest`: the most numbers that one operator gives for it; `stored`: those of all. `operators`: the ATen
-    names of what it computes with.
+    `whole`: layers of which no output channel can be removed, with the reason.
+    `shapes`: of each parameter and buffer. `parameters`: the names of those that are parameters.
+    `mixed`: units combined with values that are not tied to them, such as a mask over positions.
+    `other_multiply_adds`: MACs per image outside all layers (attention).
+    `image`: the shape of one image.
+    `largest`: the size of the largest operator output for one image, in numbers; `stored`: of all of them together.
+    `excluded`: the layers that method.exclude names.
+    `never_empty`: groups that keep one unit, because the network does not run without any.
+    `operators`: the ATen operators that the network uses.
     """
 
     layers: tuple[Layer, ...]
@@ -98,7 +111,7 @@ class Graph:
     operators: frozenset[str] = frozenset()
 
     def __str__(self) -> str:
-        """What can be removed, a line for each group of units, and what stays whole."""
+        """One line for each group of units, and one for each layer that stays whole."""
         lines = [f"{self.units} units in {len(self.groups)} groups; {len(self.layers)} layers"]
         for group in self.groups:
             others = [name for name in group.layers if name != group.name]
@@ -107,12 +120,12 @@ class Graph:
 
     @property
     def units(self) -> int:
-        """How many there are."""
+        """The number of units."""
         return sum(group.size for group in self.groups)
 
     @cached_property
     def by_tensor(self) -> dict[str, tuple[Slot, ...]]:
-        """The slots of each parameter and buffer that has any."""
+        """The slots of each parameter or buffer that has any."""
         found: dict[str, list[Slot]] = {}
         for slot in self.slots:
             found.setdefault(slot.tensor, []).append(slot)
@@ -120,34 +133,38 @@ class Graph:
 
     @cached_property
     def prunable(self) -> tuple[Layer, ...]:
-        """The layers whose weights are ranked: all but the output layers and those excluded."""
+        """The layers whose weights can be pruned: all but output layers and excluded ones."""
         return tuple(layer for layer in self.layers if not layer.output and layer.name not in self.excluded)
 
     def slot(self, tensor: str, dim: int) -> Tensor:
-        """Units int64 [size] along a dimension of a parameter; zeros where it has no slot."""
+        """The unit of each index along a dimension of a parameter, int64 [size]; zeros if it has no slot."""
         for slot in self.by_tensor.get(tensor, ()):
             if slot.dim == dim:
                 return slot.units
         return torch.zeros(self.shapes[tensor][dim], dtype=torch.int64)
 
     def inputs_of(self, layer: Layer) -> Tensor:
-        """Units of a layer's inputs, int64 [in]; of a depthwise or grouped convolution, those along its weight."""
+        """The unit of each input along the layer's weight, int64 [in]; [in / groups] for a grouped convolution."""
         return self.slot(layer.weight, layer.inputs_dim)
 
+    def input_channels_of(self, layer: Layer) -> Tensor:
+        """The unit of each input channel, int64 [in], of grouped convolutions too."""
+        return self.inputs_of(layer).repeat(layer.groups)
+
     def outputs_of(self, layer: Layer) -> Tensor:
-        """Units of a layer's outputs, int64 [out]."""
+        """The unit of each output, int64 [out]."""
         return self.slot(layer.weight, layer.outputs_dim)
 
     def sum_per_unit(self, values: Tensor, units: Tensor) -> Tensor:
-        """`values` [..., size] added up over the indices of each unit: [..., units of the network]."""
+        """Sum `values` [..., size] over the indices of each unit (`units`, int64 [size]): [..., units of the graph]."""
         sums = values.new_zeros(*values.shape[:-1], self.units + 1)
         return sums.index_add_(-1, units.to(values.device), values)[..., 1:]
 
     def excluding(self, patterns: Iterable[str]) -> Graph:
-        """The graph with the layers that the patterns (`stage1.*`) name left whole.
+        """The graph in which the layers matching the patterns (`stage1.*`) stay whole.
 
         Raises:
-            ConfigError: for a pattern that no layer matches.
+            ConfigError: for a pattern that matches no layer.
         """
         names = [layer.name for layer in self.layers]
         chosen: set[str] = set()
@@ -166,18 +183,18 @@ class Graph:
         return replace(kept, excluded=frozenset(chosen), whole=whole)
 
     def keeping(self, groups: Iterable[Group], reason: str) -> Graph:
-        """The graph without the units of some groups; those that remain are numbered anew."""
-        gone = {group.name for group in groups}
+        """The graph in which these groups stay whole; the remaining units are renumbered."""
+        whole = {group.name for group in groups}
         numbers = torch.zeros(self.units + 1, dtype=torch.int64)
         left: list[Group] = []
         count = 0
         for group in self.groups:
-            if group.name not in gone:
+            if group.name not in whole:
                 numbers[group.first : group.first + group.size] = torch.arange(count + 1, count + group.size + 1)
                 left.append(replace(group, first=count + 1))
                 count += group.size
         slots = tuple(replace(slot, units=numbers[slot.units]) for slot in self.slots)
-        named = {name: reason for group in self.groups if group.name in gone for name in group.layers}
+        named = {name: reason for group in self.groups if group.name in whole for name in group.layers}
         return replace(
             self,
             groups=tuple(left),
@@ -185,3 +202,8 @@ class Graph:
             whole={**self.whole, **named},
             mixed=frozenset(int(numbers[unit]) for unit in self.mixed) - {0},
         )
+
+
+def by_number(kept: Tensor) -> Tensor:
+    """bool [1 + units], indexed by unit number: `kept` (bool [units]), and true for number 0, which always stays."""
+    return torch.cat([kept.new_ones(1), kept])

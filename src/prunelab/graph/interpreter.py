@@ -1,8 +1,8 @@
-"""One pass over a traced network with the ids of channels in place of numbers.
+"""Abstract interpretation of a traced network: one pass over its operators with channel ids in place of numbers.
 
-Each activation becomes an int64 tensor of its own shape that says for every position which channel it belongs to.
-Layers give fresh ids and note where their parameters have them; everything else passes, ties or keeps ids by the rules
-in `prunelab.graph.rules`. An operator without a rule keeps all that it sees.
+Each activation is represented by an int64 tensor of the same shape with the channel id of every value. Layers create
+new ids and record which dimensions of their parameters they belong to. All other operators pass on, tie or keep ids by
+the rules in `prunelab.graph.rules`. An operator without a rule keeps every id that it reads.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from prunelab.graph.ties import NOTHING, Ties, narrowed, nothing, spread
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter or buffer where an operator reads it: its name in the network, and its shape.
+    """A parameter or buffer as an argument of an operator: its name in the network and its shape.
 
-    `trained`: it is a parameter, so that masks reach it.
+    `trained`: whether it is a parameter, which masks apply to, and not a buffer.
     """
 
     name: str
@@ -32,7 +32,10 @@ class Parameter:
 
 @dataclass(slots=True)
 class Use:
-    """A layer as it was met: see `prunelab.graph.graph.Layer`. `ids`: those that it gave."""
+    """A layer found so far, with the fields of `prunelab.graph.graph.Layer`.
+
+    `ids`: of its outputs, int64 [out]. `feeds`: whether another layer reads it.
+    """
 
     weight: str
     bias: str | None
@@ -49,23 +52,23 @@ Rule = Callable[["Interpreter", fx.Node, list[Any]], Any]
 
 
 class Interpreter:
-    """Runs the operators of a graph on ids; what it found is in `ties`, `slots`, `layers`."""
+    """Runs the operators of a graph on ids. Its results are `ties`, `slots`, `layers`, `data`, `mixed` and counts."""
 
     def __init__(
         self, names: Mapping[str, str], parameters: frozenset[str], rules: Mapping[str, Rule], batch: int
     ) -> None:
-        """`names`: of the placeholders that are parameters or buffers, their names in the network."""
+        """`names`: the names in the network of the placeholders that are parameters or buffers; `batch`: images."""
         self.names, self.parameters, self.rules, self.batch = names, parameters, rules, batch
         self.ties = Ties()
         self.slots: dict[tuple[str, int], Tensor] = {}
         self.layers: dict[str, Use] = {}
-        self.data: dict[str, str] = {}  # parameters that an operator reads as data, and which
+        self.data: dict[str, str] = {}  # parameters that an operator reads as data, and the name of that operator
         self.mixed: set[int] = set()
         self.other_multiply_adds = self.largest = self.stored = 0
         self._upstream: dict[fx.Node, frozenset[str]] = {}
 
     def run(self, graph: fx.Graph) -> None:
-        """Interpret all of it."""
+        """Interpret every operator."""
         values: dict[fx.Node, Any] = {}
         for node in graph.nodes:
             upstream = frozenset[str]().union(*(self._upstream[source] for source in node.all_input_nodes))
@@ -83,17 +86,17 @@ class Interpreter:
                 )
                 self.largest, self.stored = max(self.largest, given), self.stored + given
                 values[node] = tree_map(lambda ids: spread(ids) if isinstance(ids, Tensor) else ids, result)
-            else:  # a submodule or an attribute that tracing left as it is
+            else:  # a submodule or an attribute that was not traced into
                 values[node] = _nothing_like(node)
 
     def slot(self, parameter: Parameter, dim: int, ids: Tensor) -> None:
-        """Note which ids ([size]) a dimension of a parameter has; of several uses the ids are tied."""
+        """Record the ids ([size]) along a dimension of a parameter. If it is used several times, the ids are tied."""
         known = self.slots.setdefault((parameter.name, dim), ids)
         if known is not ids:
-            self.ties.tie(known, ids, f"{parameter.name} is used where channels have to stay, too")
+            self.ties.tie(known, ids, f"{parameter.name} is also used where channels have to stay")
 
     def layer(self, node: fx.Node, weight: Parameter, bias: Any, kind: tuple[str, int, int], ids: Tensor) -> None:
-        """Note a use of a layer that gives `ids` [out]. `kind`: its name, groups, the weight's dimension of outputs."""
+        """Record a call of a layer with outputs `ids` [out]. `kind`: its kind, groups, and `outputs_dim`."""
         positions = node.meta["val"].numel() // self.batch // len(ids)
         for name in self._upstream[node]:
             self.layers[name].feeds = True
@@ -109,7 +112,7 @@ class Interpreter:
         self.layers[weight.name] = Use(weight.name, of_bias, kind[0], positions, kind[1], kind[2], ids)
 
     def along(self, ids: Tensor, dim: int, reason: str) -> Tensor:
-        """The id of each index along a dimension, int64 [size]; ids that share an index are tied."""
+        """The id of each index along a dimension, int64 [size]. Different ids at the same index are tied."""
         columns = narrowed(ids).movedim(dim, 0)
         columns = columns.reshape(len(columns), -1)
         if columns.shape[1] > 1:
@@ -117,14 +120,14 @@ class Interpreter:
         return columns[:, 0].expand(ids.shape[dim])
 
     def ids_of(self, value: Any, why: str) -> Any:
-        """An argument as ids; a parameter that is read here as data has none."""
+        """An argument as ids. A parameter read as data has none, and is recorded as such, with the reader `why`."""
         if isinstance(value, Parameter):
             self.data.setdefault(value.name, why)
             return nothing(value.shape)
         return value
 
     def keep_all(self, node: fx.Node, given: Any, reason: str) -> Any:
-        """All ids that an operator sees stay; its results have none."""
+        """Keep all ids that an operator reads; its results have none."""
         for value in tree_iter(given):
             ids = self.ids_of(value, reason)
             if isinstance(ids, Tensor):
@@ -132,7 +135,7 @@ class Interpreter:
         return _nothing_like(node)
 
     def mix(self, ids: Tensor) -> None:
-        """Note ids that meet values which are not tied to them."""
+        """Record ids that are combined with values not tied to them."""
         self.mixed.update(narrowed(ids).unique().tolist())
         self.mixed.discard(NOTHING)
 
@@ -146,7 +149,7 @@ class Interpreter:
     def _call(self, node: fx.Node, values: Mapping[fx.Node, Any]) -> Any:
         name = operator_name(node)
         rule = self.rules.get(name)
-        if _writes(node):  # what reads the tensor later, or what it is a view of, reads this result
+        if _writes(node):  # later readers of the tensor, or of what it is a view of, read this result
             written: fx.Node | None = node.all_input_nodes[0]
             while written is not None:
                 self._upstream[written] |= self._upstream[node]
@@ -158,7 +161,7 @@ class Interpreter:
 
 
 def operator_name(node: fx.Node) -> str:
-    """`conv2d`, `relu`: an operator's name without its overload, and without the mark of one that works in place."""
+    """The operator's name without its overload and without the suffix of an in-place variant: `conv2d`, `relu`."""
     target = node.target
     if isinstance(target, torch._ops.OpOverload):
         name: str = target._schema.name.partition("::")[2]
@@ -167,7 +170,7 @@ def operator_name(node: fx.Node) -> str:
 
 
 def _arguments(node: fx.Node) -> list[Any]:
-    """The positional arguments in the order of the operator's schema, defaults filled in."""
+    """The positional arguments in the order of the operator's schema, with defaults filled in."""
     target = node.target
     if not isinstance(target, torch._ops.OpOverload):
         return [*node.args, *node.kwargs.values()]
@@ -177,12 +180,12 @@ def _arguments(node: fx.Node) -> list[Any]:
 
 
 def _nothing_like(node: fx.Node) -> Any:
-    """Results without ids, in the shapes of the node's own."""
+    """Results of the node's shapes without ids."""
     return tree_map(lambda val: nothing(val.shape) if isinstance(val, Tensor) else val, node.meta.get("val"))
 
 
 def _views(node: fx.Node) -> bool:
-    """Whether its result shares its numbers with its first argument."""
+    """Whether the result is a view of the first argument."""
     target = node.target
     if not (isinstance(target, torch._ops.OpOverload) and node.all_input_nodes):
         return False
@@ -190,5 +193,6 @@ def _views(node: fx.Node) -> bool:
 
 
 def _writes(node: fx.Node) -> bool:
+    """Whether the operator changes its first argument in place."""
     target = node.target
     return isinstance(target, torch._ops.OpOverload) and target._schema.is_mutable and bool(node.all_input_nodes)

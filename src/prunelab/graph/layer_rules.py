@@ -1,4 +1,4 @@
-"""Rules of the operators with parameters: linear layers, convolutions, batch normalisation."""
+"""Rules for operators with parameters: linear layers, convolutions, batch normalisation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ COMPUTED = "their weight is no parameter, but a buffer or computed in the networ
 
 
 def linear(run: Interpreter, node: fx.Node, given: list[Any]) -> Any:
-    """Its inputs are a slot of the weight, its outputs fresh ids."""
+    """The input ids are a slot of the weight; the outputs get new ids."""
     ids, weight, bias = given
     if not (isinstance(ids, Tensor) and _is_trained(weight)):
         return run.keep_all(node, given, COMPUTED)
@@ -24,11 +24,9 @@ def linear(run: Interpreter, node: fx.Node, given: list[Any]) -> Any:
 
 
 def matmul(run: Interpreter, node: fx.Node, given: list[Any]) -> Any:
-    """`x @ weight` is a linear layer with the weight [in, out]; two activations are multiplied as in attention."""
+    """`x @ weight` is a linear layer with the weight [in, out]; a product of two activations is attention."""
     ids, weight = given[:2]
     if not (isinstance(ids, Tensor) and _is_trained(weight) and len(weight.shape) == 2 and ids.dim() > 1):
-        from prunelab.graph.rules import product
-
         return product(run, node, given)
     run.slot(weight, 0, run.along(ids, -1, "a product reads them"))
     outputs = run.ties.fresh(weight.shape[1])
@@ -36,8 +34,15 @@ def matmul(run: Interpreter, node: fx.Node, given: list[Any]) -> Any:
     return outputs.expand(node.meta["val"].shape)
 
 
+def product(run: Interpreter, node: fx.Node, given: list[Any]) -> Any:
+    """A product of two activations (attention): their ids are kept; its MACs are counted."""
+    contracted = int(given[0].shape[-1])
+    run.other_multiply_adds += prod(node.meta["val"].shape) * contracted // run.batch
+    return run.keep_all(node, given[:2], "attention multiplies them with one another")
+
+
 def convolution(run: Interpreter, node: fx.Node, given: list[Any]) -> Any:
-    """Plain, depthwise (a channel in is a channel out), or grouped (every group loses the same places)."""
+    """Plain; depthwise: outputs have the ids of their inputs; grouped: the same positions go from every group."""
     ids, weight, bias = given[:3]
     name = operator_name(node)
     groups = _argument(node, given, "groups")
@@ -53,7 +58,7 @@ def convolution(run: Interpreter, node: fx.Node, given: list[Any]) -> Any:
         produced = channels.repeat_interleave(outputs // groups)
     else:
         within = channels.reshape(groups, -1)
-        run.ties.tie(within, within[:1].expand_as(within), "every group of a convolution is of one size")
+        run.ties.tie(within, within[:1].expand_as(within), "the groups of a convolution must be of equal size")
         run.slot(weight, 1, within[0])
         produced = run.ties.fresh(outputs // groups).repeat(groups)
     kind = "depthwise" if groups > 1 and groups == len(channels) else "conv"
@@ -62,7 +67,7 @@ def convolution(run: Interpreter, node: fx.Node, given: list[Any]) -> Any:
 
 
 def transposed(run: Interpreter, node: fx.Node, given: list[Any]) -> Any:
-    """A transposed convolution's weight is [in, out, ...]."""
+    """As a convolution, but with the weight [in, out, ...]. Grouped ones are not supported: their channels stay."""
     ids, weight, bias = given[:3]
     if not (isinstance(ids, Tensor) and _is_trained(weight)):
         return run.keep_all(node, given, COMPUTED)
@@ -72,12 +77,12 @@ def transposed(run: Interpreter, node: fx.Node, given: list[Any]) -> Any:
     produced = run.ties.fresh(weight.shape[1])
     _give(run, node, weight, bias, ("transposed", 1, 1), produced)
     outputs, inputs = (prod(shape[2:]) for shape in (node.meta["val"].shape, ids.shape))
-    run.layers[weight.name].positions += inputs - outputs  # it multiplies at each of its inputs
+    run.layers[weight.name].positions += inputs - outputs  # it multiplies at each input position
     return produced.reshape(1, -1, *(1,) * (ids.dim() - 2)).expand(node.meta["val"].shape)
 
 
 def normalisation(run: Interpreter, node: fx.Node, given: list[Any]) -> Any:
-    """Batch and instance normalisation treat each channel alone: its parameters and statistics are slots."""
+    """Batch and instance normalisation work channel by channel: their parameters and statistics are slots."""
     ids = given[0]
     channels = run.along(ids, 1, "batch normalisation reads them")
     for value in given[1:5]:
@@ -89,7 +94,7 @@ def normalisation(run: Interpreter, node: fx.Node, given: list[Any]) -> Any:
 
 
 def prelu(run: Interpreter, node: fx.Node, given: list[Any]) -> Any:
-    """One slope for all channels, or one for each."""
+    """A slope per channel is a slot; a single slope for all channels is none."""
     ids, slope = given
     if isinstance(slope, Parameter) and slope.shape != (1,):
         run.slot(slope, 0, run.along(ids, 1, "a slope belongs to them"))
@@ -99,6 +104,7 @@ def prelu(run: Interpreter, node: fx.Node, given: list[Any]) -> Any:
 def _give(
     run: Interpreter, node: fx.Node, weight: Parameter, bias: Any, kind: tuple[str, int, int], ids: Tensor
 ) -> None:
+    """Record the output `ids` [out] of a layer: slots of its weight and bias, and the call itself."""
     run.slot(weight, kind[2], ids)
     if isinstance(bias, Parameter):
         run.slot(bias, 0, ids)
@@ -108,6 +114,7 @@ def _give(
 
 
 def _is_trained(weight: Any) -> bool:
+    """Whether the weight is a parameter of the network, which can be pruned."""
     return isinstance(weight, Parameter) and weight.trained
 
 

@@ -1,4 +1,4 @@
-"""Masks by parameter name: one form for every granularity."""
+"""Masks: one bool tensor per pruned parameter, for every granularity."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from prunelab.graph.graph import Graph
+from prunelab.graph.graph import Graph, by_number
 
 Mask = Mapping[str, Tensor]
-"""For each parameter of which something goes, a bool tensor of its shape: True where it stays."""
+"""For each pruned parameter, by name, a bool tensor of its shape: true where it stays."""
 
 
 def unit_mask(graph: Graph, kept: Tensor) -> dict[str, Tensor]:
-    """What stays of each parameter when only the units of `kept` (bool [units]) do."""
-    stays = torch.cat([kept.new_ones(1), kept])
+    """The mask that removes all units but those of `kept` (bool [units])."""
+    stays = by_number(kept)
     mask: dict[str, Tensor] = {}
     for name in graph.parameters:
         for slot in graph.by_tensor.get(name, ()):
@@ -28,7 +28,7 @@ def unit_mask(graph: Graph, kept: Tensor) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def masked(network: nn.Module, mask: Mask) -> nn.Module:
-    """A copy of the network in which what does not stay is zero; the network itself is left as it is."""
+    """A copy of the network with zeros where the mask is false; the network itself does not change."""
     zeroed = {
         id(parameter): nn.Parameter(parameter * mask[name], parameter.requires_grad)
         for name, parameter in network.named_parameters()
@@ -39,7 +39,7 @@ def masked(network: nn.Module, mask: Mask) -> nn.Module:
 
 @torch.no_grad()
 def apply(network: nn.Module, mask: Mask) -> None:
-    """Set to zero, in place, what does not stay."""
+    """Set parameters to zero, in place, where the mask is false."""
     for name, parameter in network.named_parameters():
         if name in mask:
             parameter.mul_(mask[name])

@@ -1,4 +1,4 @@
-"""Rules of the operators that move numbers about: views, permutations, slices, concatenation."""
+"""Rules for operators that rearrange values: views, permutations, slices, concatenation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def applied(run: Interpreter, node: fx.Node, given: list[Any]) -> Any:
 
 
 def reshape(run: Interpreter, node: fx.Node, given: list[Any]) -> Any:
-    """Dimensions may be merged. Where one with channels is split, as in groups or heads, each part loses the same."""
+    """Dimensions may be merged. If the channel dimension is split (into groups or heads), its parts are tied."""
     ids, shape = run.ids_of(given[0], operator_name(node)), tuple(node.meta["val"].shape)
     split: list[int] = []
     for before, after in _blocks(tuple(ids.shape), shape):
@@ -32,35 +32,35 @@ def reshape(run: Interpreter, node: fx.Node, given: list[Any]) -> Any:
         split += wide[:-1]
     result = spread(ids.reshape(shape))
     for dim in split:
-        result = same_along(run, result, dim, f"{operator_name(node)} splits them into parts of one size")
+        result = same_along(run, result, dim, f"{operator_name(node)} splits them into equal parts")
     return result
 
 
 def same_along(run: Interpreter, ids: Tensor, dim: int, reason: str) -> Tensor:
-    """Tie the ids along a dimension, so that they do not differ there."""
+    """Tie the ids along a dimension, and return them without any difference along it."""
     first = ids.narrow(dim, 0, 1).expand(ids.shape)
     run.ties.tie(ids, first, reason)
     return first
 
 
 def divided(run: Interpreter, node: fx.Node, given: list[Any]) -> Any:
-    """chunk, split, unbind: along other dimensions as they are; along channels equal parts lose the same."""
+    """chunk, split, unbind: along channels, equal parts are tied and others kept; else the operator is applied."""
     name, val = operator_name(node), node.meta["val"]
     ids = run.ids_of(given[0], name)
     dim = given[-1] % ids.dim()
     if name == "unbind" or not varies(ids, dim):
         if name == "unbind" and varies(ids, dim):
-            return run.keep_all(node, given, "unbind takes them one by one")
+            return run.keep_all(node, given, "unbind separates them one by one")
         return list(node.target(ids, *given[1:]))  # type: ignore[operator]
     sizes = {part.shape[dim] for part in val}
     if len(sizes) > 1:
-        return run.keep_all(node, given, f"{name} cuts them into parts of fixed sizes")
+        return run.keep_all(node, given, f"{name} splits them into parts of unequal sizes")
     parts = spread(torch.stack([ids.narrow(dim, size * k, size) for size in sizes for k in range(len(val))]))
-    return list(same_along(run, parts, 0, f"{name} cuts them into equal parts"))
+    return list(same_along(run, parts, 0, f"{name} splits them into equal parts"))
 
 
 def taken(run: Interpreter, node: fx.Node, given: list[Any]) -> Any:
-    """select, slice: along channels a place has a number, so they stay; along other dimensions they pass."""
+    """select, slice: along channels the ids are kept, since indices are fixed numbers; otherwise passed on."""
     ids = run.ids_of(given[0], operator_name(node))
     dim = given[1] % ids.dim() if ids.dim() else 0
     result: Tensor = node.target(ids, *given[1:])  # type: ignore[operator]
@@ -71,16 +71,16 @@ def taken(run: Interpreter, node: fx.Node, given: list[Any]) -> Any:
 
 
 def moved(run: Interpreter, node: fx.Node, given: list[Any]) -> Any:
-    """roll: as long as it does not move channels."""
+    """roll: passed on unless it moves channels, which are then kept."""
     ids = run.ids_of(given[0], operator_name(node))
     dims = given[2] or range(ids.dim())
     if any(varies(ids, dim) for dim in dims):
-        return run.keep_all(node, given, "roll moves them by a number of places")
+        return run.keep_all(node, given, "roll shifts them by a fixed number")
     return ids
 
 
 def concatenated(run: Interpreter, node: fx.Node, given: list[Any]) -> Any:
-    """Along channels, one after the other; along another dimension, channels at the same place are tied."""
+    """cat, stack: along channels ids are concatenated; along another dimension, ids of the same channel are tied."""
     name = operator_name(node)
     parts = [run.ids_of(part, name) for part in given[0]]
     dim = given[1] if len(given) > 1 and isinstance(given[1], int) else 0
@@ -95,7 +95,7 @@ def concatenated(run: Interpreter, node: fx.Node, given: list[Any]) -> Any:
 
 
 def _blocks(before: tuple[int, ...], after: tuple[int, ...]) -> list[tuple[list[int], list[int]]]:
-    """The smallest runs of dimensions of the two shapes that hold as many numbers as one another."""
+    """Match the dimensions of two shapes: the shortest runs of dimensions with equal products, as lists of indices."""
     blocks: list[tuple[list[int], list[int]]] = []
     i = j = 0
     while i < len(before) or j < len(after):

@@ -1,4 +1,4 @@
-"""A network with units taken out: as zeros in place, or as a smaller module of the same class."""
+"""Remove units from a network: a smaller module of the same class, and the way back."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
-from prunelab.graph.graph import Graph
+from prunelab.graph.graph import Graph, by_number
 
 
 def indices(graph: Graph, kept: Tensor) -> dict[str, dict[int, Tensor]]:
-    """For each parameter and buffer with slots, per dimension the indices that stay, int64.
+    """For each parameter and buffer with slots, the indices that stay along each dimension, int64.
 
     `kept`: bool [units].
     """
-    stays = torch.cat([kept.new_ones(1), kept]).cpu()
+    stays = by_number(kept).cpu()
     return {
         name: {slot.dim: stays[slot.units].nonzero().squeeze(1) for slot in slots}
         for name, slots in graph.by_tensor.items()
@@ -26,9 +26,9 @@ def indices(graph: Graph, kept: Tensor) -> dict[str, dict[int, Tensor]]:
 
 
 def runnable(graph: Graph, kept: Tensor) -> Tensor:
-    """`kept` (bool [units]) with one unit more where the network would not run without any.
+    """`kept` (bool [units]) with one unit added wherever the network does not run without any.
 
-    That is where a convolution would be empty, and in the groups of which analysis found so.
+    That is where a convolution would have no channels, and in the groups that analysis found to need one unit.
     """
     kept = kept.clone()
     for name, slots in graph.by_tensor.items():
@@ -45,10 +45,10 @@ def runnable(graph: Graph, kept: Tensor) -> Tensor:
 
 @torch.no_grad()
 def smaller(network: nn.Module, graph: Graph, kept: Tensor) -> nn.Module:
-    """A copy without the units that do not stay (`kept`: bool [units])."""
+    """A smaller copy of the network with only the units of `kept` (bool [units])."""
     found = indices(graph, kept)
     chosen = {id(value): _like(value, _chosen(value, found.get(name, {}))) for name, value in tensors(network)}
-    result = copy.deepcopy(network, chosen)  # wherever the network holds a tensor, the copy holds what was chosen of it
+    result = copy.deepcopy(network, chosen)  # the memo replaces each tensor by its selection, wherever it is held
     for small, large in zip(result.modules(), network.modules(), strict=True):
         if _sizes(small) != _sizes(large):
             _correct(small)
@@ -57,7 +57,10 @@ def smaller(network: nn.Module, graph: Graph, kept: Tensor) -> nn.Module:
 
 @torch.no_grad()
 def restored(small: nn.Module, network: nn.Module, graph: Graph, kept: Tensor) -> nn.Module:
-    """The inverse of `smaller`: a copy of `network` with the small one's numbers, parameters zero elsewhere."""
+    """The inverse of `smaller`: a copy of `network` with the values of `small`, its parameters zero elsewhere.
+
+    Buffers keep the values of `network` where `small` has none.
+    """
     result = copy.deepcopy(network)
     found, values = indices(graph, kept), dict(tensors(small))
     parameters = {name for name, _ in result.named_parameters()}
@@ -72,9 +75,9 @@ def restored(small: nn.Module, network: nn.Module, graph: Graph, kept: Tensor) -
 
 
 def resize(network: nn.Module, values: dict[str, Tensor]) -> None:
-    """Give parameters and buffers (by name) values of other sizes, in place, and correct the layers' own numbers.
+    """Replace parameters and buffers (by name) by tensors of other sizes, in place, and update the layers' attributes.
 
-    Tensors that stand in several places are replaced in all of them. The new ones are taken as they are, not copied.
+    A tensor that several modules share is replaced in all of them. The new tensors are used as they are, not copied.
     """
     old = {id(value): name for name, value in tensors(network)}
     replaced: dict[str, Tensor] = {}
@@ -92,13 +95,13 @@ def resize(network: nn.Module, values: dict[str, Tensor]) -> None:
 
 
 def tensors(network: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    """Parameters and buffers by name, each once."""
+    """Parameters and buffers by name; each shared tensor once."""
     yield from network.named_parameters()
     yield from network.named_buffers()
 
 
 def _like(value: Tensor, new: Tensor) -> Tensor:
-    """A parameter in place of a parameter."""
+    """`new` as a parameter if `value` is one."""
     return nn.Parameter(new, value.requires_grad) if isinstance(value, nn.Parameter) else new
 
 
@@ -108,7 +111,7 @@ def _sizes(module: nn.Module) -> list[torch.Size]:
 
 
 def _correct(module: nn.Module) -> None:
-    """The numbers that a layer keeps beside its parameters, from their sizes."""
+    """Update a layer's size attributes (`in_features`, `groups`, ...) from its parameters."""
     if isinstance(module, nn.Linear):
         module.out_features, module.in_features = module.weight.shape
     elif isinstance(module, _ConvTransposeNd):
@@ -124,7 +127,7 @@ def _correct(module: nn.Module) -> None:
 
 
 def _chosen(value: Tensor, found: dict[int, Tensor]) -> Tensor:
-    """A copy of some of it, or of all."""
+    """A copy of the selected indices (by dimension), or of the whole tensor."""
     if not found:
         return value.clone()
     for dim, index in found.items():
@@ -133,7 +136,7 @@ def _chosen(value: Tensor, found: dict[int, Tensor]) -> Tensor:
 
 
 def _open_mesh(value: Tensor, found: dict[int, Tensor]) -> tuple[Tensor, ...]:
-    """The chosen indices of every dimension up to the last that has any, to be broadcast against one another."""
+    """The selected indices of each dimension, up to the last one with a selection, shaped to broadcast together."""
     last = max(found)
     every = [found.get(dim, torch.arange(value.shape[dim])).to(value.device) for dim in range(last + 1)]
     return tuple(

@@ -1,4 +1,4 @@
-"""Ids of channels, which of them are tied together, and which have to stay."""
+"""Channel ids: which of them are tied together, and which cannot be removed."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 NOTHING = 0
-"""The id of a position that belongs to no removable channel."""
+"""The id of a value that belongs to no removable channel."""
 
 
 class Ties:
-    """Channel ids, numbered from 1 in the order in which data passes them, and the ties between them."""
+    """Channel ids, numbered from 1 in execution order, and the ties between them."""
 
     def __init__(self) -> None:
         self.count = 1
@@ -24,7 +24,10 @@ class Ties:
         return ids
 
     def tie(self, one: Tensor, other: Tensor, reason: str) -> None:
-        """Position by position (same shapes), the ids go or stay together; what is tied to nothing stays."""
+        """Tie two tensors of ids of the same shape, entry by entry: tied ids are removed together or not at all.
+
+        An id that is tied to `NOTHING` stays, for `reason`.
+        """
         one, other = (part.reshape(-1) for part in torch.broadcast_tensors(*_narrowed(one, other)))
         apart = one != other
         pairs = torch.stack([one[apart], other[apart]])
@@ -34,15 +37,15 @@ class Ties:
             self._pairs.append(pairs[:, ~alone].unique(dim=1))
 
     def keep(self, ids: Tensor, reason: str) -> None:
-        """These ids stay, and with them all that is tied to them."""
+        """Keep these ids and everything tied to them."""
         found = narrowed(ids).unique()
         found = found[found != NOTHING]
         if len(found):
             self._kept.append((found, reason))
 
     def classes(self) -> tuple[Tensor, dict[int, str]]:
-        """A label for each id ([count], equal where tied), and for each label that has to stay the first reason."""
-        from scipy.sparse import coo_array  # imported late: it takes a tenth of a second
+        """A label for each id, int64 [count], equal for tied ids; and for each label that stays, its first reason."""
+        from scipy.sparse import coo_array  # imported here because it takes 0.1 s
         from scipy.sparse.csgraph import connected_components
 
         pairs = torch.cat(self._pairs, dim=1) if self._pairs else torch.zeros(2, 0, dtype=torch.int64)
@@ -56,12 +59,12 @@ class Ties:
 
 
 def varies(ids: Tensor, dim: int) -> bool:
-    """Whether the ids differ along a dimension; every tensor of ids has stride 0 along those where they do not."""
+    """Whether the ids differ along a dimension. Tensors of ids have stride 0 along all dimensions where they do not."""
     return ids.shape[dim] > 1 and ids.stride(dim) != 0
 
 
 def narrowed(ids: Tensor) -> Tensor:
-    """With length 1 along every dimension in which the ids do not differ."""
+    """The ids with length 1 along every dimension in which they do not differ."""
     for dim in range(ids.dim()):
         if ids.shape[dim] > 1 and not varies(ids, dim):
             ids = ids.narrow(dim, 0, 1)
@@ -69,7 +72,7 @@ def narrowed(ids: Tensor) -> Tensor:
 
 
 def spread(ids: Tensor) -> Tensor:
-    """The same ids with stride 0 along every dimension in which they do not differ."""
+    """The ids with stride 0 along every dimension in which they do not differ."""
     shape = ids.shape
     for dim in range(ids.dim()):
         if varies(ids, dim):
@@ -82,7 +85,7 @@ def spread(ids: Tensor) -> Tensor:
 
 
 def nothing(shape: tuple[int, ...] | torch.Size) -> Tensor:
-    """Positions that belong to no removable channel."""
+    """Ids of values that belong to no removable channel."""
     return torch.zeros((), dtype=torch.int64).expand(shape)
 
 

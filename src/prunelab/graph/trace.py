@@ -1,9 +1,10 @@
-"""A network as a flat list of operators, by torch.export."""
+"""Trace a network into a flat list of operators with torch.export."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,14 +18,13 @@ def trace(network: nn.Module, images: Tensor) -> ExportedProgram:
     """The operators that the network applies to `images` [n, ...] in evaluation mode.
 
     Raises:
-        NetworkError: if it cannot be run on them, or cannot be traced.
+        NetworkError: if the network cannot run on the images, or cannot be traced.
     """
-    shape = "x".join(map(str, images.shape[1:]))
     with evaluating(network), torch.no_grad(), quiet("torch.export"), quiet("torch.__trace"):
         try:
             return torch.export.export(network, (images,), strict=False)
         except Exception as error:
-            _run(network, images, shape)
+            run(network, images)  # if it cannot run at all, that is the error to report
             raise NetworkError(
                 f"the network cannot be traced by torch.export, on which pruning relies: {first_line(error)}. "
                 "It accepts a forward() whose operations do not depend on the values in a tensor"
@@ -32,7 +32,7 @@ def trace(network: nn.Module, images: Tensor) -> ExportedProgram:
 
 
 def operators(program: ExportedProgram) -> frozenset[str]:
-    """The names of a program's operators, without their overloads: `linear`, `relu`."""
+    """The names of the program's operators without their overloads: `linear`, `relu`."""
     targets = (node.target for node in program.graph.nodes if node.op == "call_function")
     return frozenset(
         target._schema.name.partition("::")[2] if isinstance(target, torch._ops.OpOverload) else target.__name__
@@ -40,17 +40,22 @@ def operators(program: ExportedProgram) -> frozenset[str]:
     )
 
 
-def _run(network: nn.Module, images: Tensor, shape: str) -> None:
-    """Tell a network that cannot run from one that cannot be traced."""
+def run(network: nn.Module, images: Tensor) -> Any:
+    """The network's outputs for `images` [n, ...].
+
+    Raises:
+        NetworkError: if it cannot run on them.
+    """
     try:
-        network(images)
+        return network(images)
     except Exception as error:
+        shape = "x".join(map(str, images.shape[1:]))
         raise NetworkError(f"the network cannot take images of {shape}: {first_line(error)}") from error
 
 
 @contextmanager
 def evaluating(network: nn.Module) -> Iterator[None]:
-    """In evaluation mode; afterwards each module is in the mode that it was in."""
+    """Put the network into evaluation mode, and each module back into its own mode afterwards."""
     training = [module for module in network.modules() if module.training]
     network.eval()
     try:
@@ -61,6 +66,6 @@ def evaluating(network: nn.Module) -> Iterator[None]:
 
 
 def first_line(error: Exception) -> str:
-    """An error's kind and the first line of what it says."""
+    """An error's type and the first line of its message."""
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

@@ -1,11 +1,11 @@
-"""What the layers of a network are given and compute while images pass through it.
+"""Observe the inputs and outputs of a network's layers during a forward pass.
 
-The calls of torch's linear and convolution functions are watched, so that a layer is seen whichever module it is in.
+The calls of torch's linear and convolution functions are intercepted, so a layer is seen whatever module it is in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Container, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from prunelab.errors import NetworkError
+from prunelab.errors import NetworkError, PrunelabError
 from prunelab.graph.graph import Graph, Layer
 
 LAYER_FUNCTIONS = (
@@ -28,9 +28,11 @@ ARGUMENTS = ("input", "weight", "bias", "stride", "padding", "dilation", "groups
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of a layer: its input [n, in, ...] or [..., in], and how it is computed (again, with new weights).
+    """One call of a layer.
 
-    `compute` takes another input of the same shape in the place of what was given.
+    `given`: its input, [..., in] for a linear layer, [n, in, ...] for a convolution.
+    `compute`: computes its output with the current weights, from `given` or from another input of the same shape.
+    `geometry`: the arguments of the call by name: `weight`, `stride`, `padding`, ...
     """
 
     layer: Layer
@@ -60,16 +62,16 @@ class _Watch(TorchFunctionMode):
 
 @contextmanager
 def watching(network: nn.Module, graph: Graph, visit: Callable[[Call], Tensor]) -> Iterator[None]:
-    """Inside the block, each call of a layer of the network is `visit`'s to answer with the layer's output."""
+    """Inside the block, `visit` is called in place of each layer of the network and returns the layer's output."""
     parameters = dict(network.named_parameters())
     with _Watch({id(parameters[layer.weight]): layer for layer in graph.layers}, visit):
         yield
 
 
 def each_call(network: nn.Module, graph: Graph, images: Tensor, see: Callable[[Call], None]) -> Any:
-    """`see` each call of a layer before it is computed, in order, while the images pass; returns the outputs.
+    """Run the network and pass each layer's call to `see`, in order, before it is computed; returns the outputs.
 
-    What a layer is given may be overwritten by what follows (`relu_`), so it has to be looked at there and then.
+    Later operators may overwrite a layer's input (`relu_`), so `see` must read it at once or copy it.
     """
 
     def visit(call: Call) -> Tensor:
@@ -81,14 +83,29 @@ def each_call(network: nn.Module, graph: Graph, images: Tensor, see: Callable[[C
 
 
 def check_seen(graph: Graph, names: Collection[str]) -> None:
-    """Refuse a network in which a layer that reads units was not among those whose calls were seen, by name.
+    """Check that the calls of all layers that read units were seen; `names`: the layers that were.
 
     Raises:
-        NetworkError: naming the layer.
+        NetworkError: naming the first layer that was not seen.
     """
     for layer in graph.layers:
         if not layer.depthwise and layer.name not in names and bool(graph.inputs_of(layer).any()):
-            raise NetworkError(
-                f"the inputs of layer {layer.name} cannot be seen, because its weight is used inside another module: "
-                "choose a criterion that needs none, or exclude the layers before it with method.exclude"
-            )
+            raise NetworkError(f"{_unseen(layer)}, or exclude the layers before it with method.exclude")
+
+
+def check_prunable_seen(graph: Graph, weights: Container[str]) -> None:
+    """Check that the calls of all prunable layers were seen; `weights`: the names of the weights that were.
+
+    Raises:
+        PrunelabError: naming the first layer that was not seen.
+    """
+    for layer in graph.prunable:
+        if layer.weight not in weights:
+            raise PrunelabError(f"{_unseen(layer)}, or method.exclude=[{layer.name}]")
+
+
+def _unseen(layer: Layer) -> str:
+    return (
+        f"the inputs of layer {layer.name} cannot be seen, because its weight is used inside another module: "
+        "choose a criterion that needs none"
+    )

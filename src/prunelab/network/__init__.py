@@ -1,1 +1,1 @@
-"""The networks that are pruned: ordinary modules with `nn.Linear` layers."""
+"""Networks: built, loaded, saved. They are ordinary modules that torch.export can trace."""

@@ -1,4 +1,4 @@
-"""Checks of what `conf/model/<name>.yaml` gives a network."""
+"""Checks of a network's arguments from `conf/model/<name>.yaml`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def accept_count(key: str, value: int) -> None:
 
 
 def accept_counts(key: str, values: Sequence[int], length: int | None = None) -> None:
-    """Refuse anything but a list of whole numbers, each at least 1; `length`: how many, None: one or more.
+    """Refuse anything but a list of whole numbers, each at least 1; `length`: of the list, None: at least 1.
 
     Raises:
         ConfigError: naming `model.<key>`, the value and what is accepted.
@@ -30,7 +30,7 @@ def accept_counts(key: str, values: Sequence[int], length: int | None = None) ->
 
 
 def refused(key: str, value: object, accepted: str) -> ConfigError:
-    """The error for a value of `model.<key>`, saying in words what is accepted."""
+    """The error for an invalid value of `model.<key>`; `accepted` says in words what is valid."""
     return ConfigError(f"model.{key}={value} is refused: it accepts {accepted}")
 
 

@@ -1,4 +1,4 @@
-"""A network from its config."""
+"""Build a network from its configuration."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from prunelab.plugins import imported
 
 
 def build(model: Model, shape: tuple[int, int, int], classes: int, seed: int) -> nn.Module:
-    """The network that `model` names, initialised from `seed` and nothing else, then from its checkpoint if it has one.
+    """The network that `model` names, initialised from `seed` alone, then loaded from its checkpoint if it has one.
 
-    `model.network` is any callable that returns a module. It is called with the keys of its YAML file, and with those
-    of these that it takes by name: `shape` (channels, rows, columns), `classes` or `num_classes`, `channels` or
-    `in_channels`, `features` (numbers in an image).
+    `model.network` is any callable that returns an `nn.Module`. Its arguments are the keys of the YAML file, and those
+    of the following that it has a parameter for: `shape` (channels, rows, columns), `classes` or `num_classes`,
+    `channels` or `in_channels`, `features` (numbers per image).
 
     Raises:
-        ConfigError: if the callable does not exist, does not take what the config gives, or gives something else.
+        ConfigError: if the callable does not exist, rejects its arguments, or does not return a module.
     """
     function = imported(model.network, "model.network")
     given = {**from_data(function, model.network, shape, classes), **model.arguments}
@@ -45,7 +45,7 @@ def build(model: Model, shape: tuple[int, int, int], classes: int, seed: int) ->
 
 
 def from_data(function: Callable[..., Any], path: str, shape: tuple[int, int, int], classes: int) -> dict[str, Any]:
-    """Those of the arguments known from the data that a callable takes."""
+    """The arguments known from the data for which `function` has a parameter."""
     known = {
         "shape": shape,
         "classes": classes,
@@ -58,6 +58,6 @@ def from_data(function: Callable[..., Any], path: str, shape: tuple[int, int, in
         taken = set(inspect.signature(function).parameters)
     except (TypeError, ValueError):
         return {}
-    if path.startswith("torchvision.models."):  # its builders take num_classes among **kwargs
+    if path.startswith("torchvision.models."):  # its builders take num_classes in **kwargs
         taken.add("num_classes")
     return {name: value for name, value in known.items() if name in taken}

@@ -1,4 +1,4 @@
-"""Weights from a file, none of which is ever executed: safetensors, or torch's own format read with weights_only."""
+"""Load weights from a file without executing code from it: safetensors, or torch's format with `weights_only`."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ from torch import Tensor, nn
 from prunelab.errors import ConfigError
 
 WRAPPED = ("state_dict", "model_state_dict", "model", "network")
-"""Keys under which checkpoints hold their state dict."""
+"""Keys under which checkpoints commonly hold their state dict."""
 SHOWN = 3
+"""How many names an error message lists."""
 
 
 def load_checkpoint(network: nn.Module, path: Path) -> None:
-    """Put the weights of `model.checkpoint` into the network.
+    """Load the weights of `model.checkpoint` into the network.
 
     Raises:
-        ConfigError: if the file cannot be read without executing something, or holds other names or shapes.
+        ConfigError: if the file cannot be read without executing code, or its names or shapes do not match.
     """
     state = _unprefixed(_read(path), network)
     expected = network.state_dict()
@@ -48,10 +49,10 @@ def load_checkpoint(network: nn.Module, path: Path) -> None:
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal digits; of one that did not change it is computed once per process.
+    """SHA-256 of a file, in hexadecimal digits; computed once per process while the file does not change.
 
     Raises:
-        ConfigError: if it is something else than a file, a device for instance, which has no end.
+        ConfigError: if it is not a regular file (a device, for example, which has no end).
     """
     if path.exists() and not path.is_file():
         raise ConfigError(f"model.checkpoint={path} is refused: it is no file")
@@ -88,7 +89,7 @@ def _read(path: Path) -> dict[str, Tensor]:
 
 
 def _unprefixed(state: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
-    """Without what a wrapper put before all names (`module.` of DataParallel, `network.` of a Lightning module)."""
+    """The state dict without a wrapper's prefix (`module.` of DataParallel, `network.` of a Lightning module)."""
     names = set(network.state_dict())
     for prefix in {name.partition(".")[0] + "." for name in state}:
         shorter = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}

@@ -1,4 +1,4 @@
-"""LeNet-5 (LeCun, Bottou, Bengio and Haffner 1998), with ReLU and max pooling as it is used today."""
+"""LeNet-5 (LeCun, Bottou, Bengio and Haffner 1998) in its modern form, with ReLU and max pooling."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class LeNet5(nn.Module):
     """Two convolutions and three linear layers: [n, channels, rows, columns] -> logits [n, classes].
 
     Raises:
-        ConfigError: for widths or a padding that do not exist, or images too small for two convolutions.
+        ConfigError: for invalid widths or padding, or images too small for two convolutions.
     """
 
     def __init__(
@@ -69,5 +69,5 @@ class LeNet5(nn.Module):
 
 
 def _pooled(size: int, padding: int) -> int:
-    """What a convolution and its pooling leave of `size` rows or columns."""
+    """The rows (or columns) left of `size` after a convolution and its pooling."""
     return (size + 2 * padding - KERNEL + 1) // 2

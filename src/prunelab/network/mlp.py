@@ -1,14 +1,14 @@
-"""The multilayer perceptron of the published report, with every choice it makes open."""
+"""The multilayer perceptron of the published report, with configurable sizes, bias, activation and initialisation."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from torch import Tensor, nn
 
-from prunelab.errors import ConfigError
+from prunelab.network.arguments import accept_counts, refused
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
@@ -23,7 +23,7 @@ INITIALISATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "glorot_normal": nn.init.xavier_normal_,
     "he_uniform": lambda weight: nn.init.kaiming_uniform_(weight, nonlinearity="relu"),  # He et al. 2015
     "he_normal": lambda weight: nn.init.kaiming_normal_(weight, nonlinearity="relu"),
-    "torch": lambda weight: nn.init.kaiming_uniform_(weight, a=5**0.5),  # what nn.Linear does by itself
+    "torch": lambda weight: nn.init.kaiming_uniform_(weight, a=5**0.5),  # the default of nn.Linear
 }
 
 
@@ -31,7 +31,7 @@ class MLP(nn.Sequential):
     """Linear layers with an activation between them: [n, channels, rows, columns] -> logits [n, classes].
 
     Raises:
-        ConfigError: for an activation, an initialisation or a layer size that does not exist.
+        ConfigError: for an unknown activation or initialisation, or invalid layer sizes.
     """
 
     def __init__(
@@ -43,12 +43,13 @@ class MLP(nn.Sequential):
         activation: str,
         initialisation: str,
     ) -> None:
-        _accept("model.activation", activation, ACTIVATIONS)
-        _accept("model.initialisation", initialisation, INITIALISATIONS)
-        if not hidden or any(type(n) is not int or n < 1 for n in hidden):
-            raise ConfigError(f"model.hidden={hidden} is refused: it accepts a list of whole numbers, each at least 1")
+        if activation not in ACTIVATIONS:
+            raise refused("activation", activation, ", ".join(ACTIVATIONS))
+        if initialisation not in INITIALISATIONS:
+            raise refused("initialisation", initialisation, ", ".join(INITIALISATIONS))
+        accept_counts("hidden", hidden)
         if type(bias) is not bool:
-            raise ConfigError(f"model.bias={bias} is refused: it accepts true or false")
+            raise refused("bias", bias, "true or false")
         sizes = [features, *hidden, classes]
         layers: dict[str, nn.Module] = {"flatten": nn.Flatten()}
         for number, (inputs, outputs) in enumerate(pairwise(sizes), start=1):
@@ -61,8 +62,3 @@ class MLP(nn.Sequential):
             if not last:
                 layers[f"activation_{number}"] = ACTIVATIONS[activation]()
         super().__init__(OrderedDict(layers))
-
-
-def _accept(key: str, value: str, accepted: Mapping[str, object]) -> None:
-    if value not in accepted:
-        raise ConfigError(f"{key}={value} is refused: it accepts {', '.join(accepted)}")

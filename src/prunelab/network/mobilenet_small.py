@@ -10,21 +10,22 @@ import torch
 from torch import Tensor, nn
 
 from prunelab.network.arguments import accept_count, accept_counts, refused
+from prunelab.network.convolution import convolution
 
 
 class InvertedResidual(nn.Module):
-    """Expand by a 1x1 convolution, filter each channel by 3x3, project by 1x1; a shortcut where shapes allow.
+    """1x1 expansion, 3x3 depthwise convolution, 1x1 projection; with a shortcut if input and output shapes are equal.
 
     [n, inputs, rows, columns] -> [n, outputs, rows / stride, columns / stride], rounded up. `expand` and `depthwise`
-    are rectified, `project` is linear.
+    end with ReLU6, `project` is linear.
     """
 
     def __init__(self, inputs: int, outputs: int, stride: int, expansion: int) -> None:
         super().__init__()
         inner = inputs * expansion
-        self.expand = _convolution(inputs, inner, 1)
-        self.depthwise = _convolution(inner, inner, 3, stride, groups=inner)
-        self.project = _convolution(inner, outputs, 1, rectified=False)
+        self.expand = _layer(inputs, inner, 1)
+        self.depthwise = _layer(inner, inner, 3, stride, groups=inner)
+        self.project = _layer(inner, outputs, 1, rectified=False)
         self.has_shortcut = stride == 1 and inputs == outputs
 
     def forward(self, maps: Tensor) -> Tensor:
@@ -40,7 +41,7 @@ class MobileNetSmall(nn.Module):
     wider a block is inside; `last`: channels of the last convolution.
 
     Raises:
-        ConfigError: for widths, strides or an expansion that do not exist.
+        ConfigError: for invalid widths, strides or expansion.
     """
 
     def __init__(
@@ -61,13 +62,13 @@ class MobileNetSmall(nn.Module):
         accept_counts("strides", strides)
         if len(strides) != len(widths):
             raise refused("strides", strides, f"as many numbers as model.widths has, {len(widths)}")
-        self.stem = _convolution(shape[0], stem, 3, stem_stride)
+        self.stem = _layer(shape[0], stem, 3, stem_stride)
         self.blocks = nn.Sequential()
         inputs = stem
         for number, (outputs, stride) in enumerate(zip(widths, strides, strict=True), start=1):
             self.blocks.add_module(f"block{number}", InvertedResidual(inputs, outputs, stride, expansion))
             inputs = outputs
-        self.last = _convolution(inputs, last, 1)
+        self.last = _layer(inputs, last, 1)
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.classifier = nn.Linear(last, classes)
 
@@ -77,13 +78,12 @@ class MobileNetSmall(nn.Module):
         return cast(Tensor, self.classifier(torch.flatten(self.pool(maps), 1)))
 
 
-def _convolution(
+def _layer(
     inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1, rectified: bool = True
 ) -> nn.Sequential:
-    """A convolution without bias, batch normalisation and, if `rectified`, ReLU6."""
-    convolution = nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, groups=groups, bias=False)
-    nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")  # He et al. 2015
-    layers = OrderedDict[str, nn.Module](conv=convolution, norm=nn.BatchNorm2d(outputs))
+    """A convolution, batch normalisation and, if `rectified`, ReLU6."""
+    conv = convolution(inputs, outputs, kernel, stride, groups)
+    layers = OrderedDict[str, nn.Module](conv=conv, norm=nn.BatchNorm2d(outputs))
     if rectified:
         layers["relu"] = nn.ReLU6()
     return nn.Sequential(layers)

@@ -1,4 +1,4 @@
-"""What a file of a saved network holds, unpacked without torch: `prunelab.network.saved` writes it."""
+"""Read the file of a saved network without torch. `prunelab.network.saved` writes it."""
 
 from __future__ import annotations
 
@@ -16,17 +16,19 @@ from safetensors.numpy import load as load_arrays
 from prunelab.errors import StoreError
 
 VALUES, COLUMNS, ROWS = ".values", ".columns", ".rows"
-"""The three parts of a weight as a matrix in compressed sparse row form, after its name."""
+"""Suffixes of the three tensors of a weight in compressed sparse row format."""
 OUTPUTS, INPUTS = "outputs/", "inputs/"
+"""Prefixes of the kept channels of a layer."""
 
 Array = NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """`metadata` as they were written; `arrays` by their name in the state dict, all dense.
+    """The content of a file.
 
-    `weights` are the names of the weights of linear layers and convolutions, in the order in which data passes them.
+    `metadata`: as written. `arrays`: by their name in the state dict, all dense. `weights`: the names of the weights of
+    linear layers and convolutions, in execution order.
     """
 
     metadata: dict[str, str]
@@ -36,7 +38,7 @@ class Packed:
 
 @dataclass(frozen=True, slots=True)
 class KeptChannels:
-    """Of a layer of the dense network, the output and input channels that a compacted one holds: bool [out], [in]."""
+    """The output and input channels of a layer of the dense network that the compacted one kept: bool [out], [in]."""
 
     name: str
     outputs: NDArray[np.bool_]
@@ -44,10 +46,10 @@ class KeptChannels:
 
 
 def unpack(content: bytes) -> Packed:
-    """The file's content.
+    """Read the bytes of a saved network.
 
     Raises:
-        StoreError: if the bytes are damaged or not a network of prunelab's.
+        StoreError: if they are damaged or not a network saved by prunelab.
     """
     try:
         metadata = _metadata(content)
@@ -61,10 +63,10 @@ def unpack(content: bytes) -> Packed:
 
 
 def unpack_kept(content: bytes) -> list[KeptChannels]:
-    """Which channels of the dense network a compacted one holds, layer by layer.
+    """Which channels of the dense network the compacted one kept, layer by layer.
 
     Raises:
-        StoreError: if the bytes are damaged or written by an older version.
+        StoreError: if the bytes are damaged or from an older version.
     """
     try:
         arrays, names = load_arrays(content), json.loads(_metadata(content)["layers"])
@@ -74,12 +76,13 @@ def unpack_kept(content: bytes) -> list[KeptChannels]:
 
 
 def _metadata(content: bytes) -> dict[str, str]:
-    """A file begins with the length of a JSON header that holds the metadata."""
+    """The metadata in the JSON header, which is preceded by its length."""
     header: Mapping[str, Any] = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
     return dict(header["__metadata__"])
 
 
 def _matrix(values: Array, columns: Array, rows: Array, inputs: int) -> Array:
+    """The dense matrix [out, inputs] of one in compressed sparse row format."""
     matrix = np.zeros((len(rows) - 1, inputs), values.dtype)
     matrix[np.repeat(np.arange(len(rows) - 1), np.diff(rows)), columns] = values
     return matrix

@@ -1,10 +1,10 @@
-"""A network as one file that holds numbers and texts, and nothing that is executed when it is read: safetensors.
+"""Save and load a network as a safetensors file, which holds only numbers and text and executes nothing when read.
 
-Dense, the tensors are the state dict. Sparse, a weight is three tensors, as the matrix [out, in x kernel] in compressed
-sparse row form: `<name>.values`, `<name>.columns`, and `<name>.rows`, where each row begins among the values. The
-metadata say what goes in and comes out, and which class it is with which arguments: the network is built anew by them
-and its tensors are put in, in whatever sizes they have. (An exported program would need no class, but is tied to the
-version of torch that wrote it, and cannot be trained on or looked into.)
+In the dense form the tensors are the state dict. In the sparse form a weight is stored as the matrix [out, in x kernel]
+in compressed sparse row format, as three tensors: `<name>.values`, `<name>.columns`, and `<name>.rows` (the start of
+each row among the values). The metadata describe inputs and outputs, and name the class with its arguments. To load a
+network, the class is instantiated and given the tensors in the sizes they have. (An exported program would not need
+the class, but it is tied to one version of torch and cannot be trained or inspected.)
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from prunelab.config import Model
 from prunelab.data.dataset import Normalisation
 from prunelab.errors import ConfigError, StoreError
-from prunelab.graph.graph import Graph
+from prunelab.graph.graph import Graph, by_number
 from prunelab.graph.surgery import resize, tensors
 from prunelab.network.build import build
 from prunelab.network.packed import COLUMNS, INPUTS, OUTPUTS, ROWS, VALUES, unpack
@@ -30,10 +30,11 @@ from prunelab.network.trusted import refuse_foreign
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What a saved network is: its class, what its images are, the names of its classes.
+    """The description of a saved network: how to build it, and its inputs and outputs.
 
-    The network takes images as float32 [n, channels, rows, columns] in [0, 1], normalised, and gives logits [n,
-    classes]. `shape` is (channels, rows, columns); `weights` are the names of its layers' weights in order.
+    It takes images as float32 [n, channels, rows, columns], scaled to [0, 1] and then normalised, and returns logits
+    [n, classes]. `shape`: (channels, rows, columns). `classes`: their names. `weights`: the names of its layers'
+    weights in execution order.
     """
 
     model: Model
@@ -44,7 +45,7 @@ class Card:
 
     @property
     def metadata(self) -> dict[str, str]:
-        """As a file carries it."""
+        """The card as metadata of a file."""
         scale = self.normalisation
         return {
             "format": "pt",
@@ -59,13 +60,13 @@ class Card:
 
 
 def dense_bytes(network: nn.Module, card: Card) -> bytes:
-    """The network's state dict."""
+    """The file of a network in dense form."""
     values = {name: value.cpu().contiguous() for name, value in _state(network).items()}
     return _ordered(save_tensors(values, {**card.metadata, "sparse": "{}"}))
 
 
 def sparse_bytes(network: nn.Module, card: Card) -> bytes:
-    """The network without the zeros of its weights: 6 bytes a weight where a layer has below 32,768 inputs."""
+    """The file of a network in sparse form: 6 bytes per weight in layers with fewer than 32,768 inputs, else 8."""
     values: dict[str, Tensor] = {}
     shapes: dict[str, list[int]] = {}
     for name, on_device in _state(network).items():
@@ -84,8 +85,8 @@ def sparse_bytes(network: nn.Module, card: Card) -> bytes:
 
 
 def kept_bytes(graph: Graph, kept: Tensor) -> bytes:
-    """Which channels of the dense network's layers a compacted one holds, given its units (bool [units])."""
-    stays = torch.cat([torch.ones(1, dtype=torch.bool), kept.cpu()])
+    """The file of the channels that a compacted network kept, given its units `kept` (bool [units])."""
+    stays = by_number(kept.cpu())
     values = {}
     for layer in graph.layers:
         values[OUTPUTS + layer.name] = stays[graph.outputs_of(layer)]
@@ -95,12 +96,12 @@ def kept_bytes(graph: Graph, kept: Tensor) -> bytes:
 
 
 def read_network(content: bytes, trust: bool = False) -> tuple[nn.Module, Card]:
-    """The network that a file of either form holds, in evaluation mode, and what it is.
+    """Load a network from a file of either form, in evaluation mode, with its card.
 
-    `trust`: follow the path of its class wherever it leads; otherwise only to prunelab's and torchvision's networks.
+    `trust`: import its class from anywhere; otherwise only prunelab's and torchvision's networks are accepted.
 
     Raises:
-        StoreError: if the bytes are damaged, not of a network of prunelab's, or of a class that is not trusted.
+        StoreError: if the bytes are damaged, not saved by prunelab, or of a class that is not trusted.
     """
     packed = unpack(content)
     try:
@@ -117,17 +118,17 @@ def read_network(content: bytes, trust: bool = False) -> tuple[nn.Module, Card]:
 
 @torch.no_grad()
 def _check_runs(network: nn.Module, card: Card) -> None:
-    """Refuse tensors that do not fit one another, which only shows when the network is used."""
+    """Run the network once: tensors whose sizes do not match only show when it is used."""
     logits = network.eval()(torch.zeros(1, *card.shape))
     if logits.shape != (1, len(card.classes)):
         raise ValueError(f"it gives {list(logits.shape)} for one image, and the file names {len(card.classes)} classes")
 
 
 def card_of(metadata: Mapping[str, str]) -> Card:
-    """What the metadata of a file say of its network.
+    """The card in the metadata of a file.
 
     Raises:
-        KeyError, TypeError, ValueError: if they are not a network's of prunelab's.
+        KeyError, TypeError, ValueError: if the metadata are not those of a network saved by prunelab.
     """
     channels, rows, columns = json.loads(metadata["shape"])
     scale = json.loads(metadata["normalisation"])
@@ -142,10 +143,10 @@ def card_of(metadata: Mapping[str, str]) -> Card:
 
 @torch.no_grad()
 def put_in(network: nn.Module, values: dict[str, Tensor]) -> None:
-    """Give a network the tensors of a smaller one of its class, biases that only the smaller one has included.
+    """Give a network the tensors of a smaller one of the same class, including biases that only the smaller one has.
 
     Raises:
-        ValueError: if they are not those of such a network.
+        ValueError: if the tensors do not belong to such a network.
     """
     own = dict(tensors(network))
     for name in values.keys() - network.state_dict().keys():
@@ -163,13 +164,13 @@ def put_in(network: nn.Module, values: dict[str, Tensor]) -> None:
 
 
 def _state(network: nn.Module) -> dict[str, Tensor]:
-    """The state dict, each tensor once."""
+    """The state dict, with each shared tensor once."""
     stored = network.state_dict()
     return {name: value for name, value in tensors(network) if name in stored}
 
 
 def with_metadata(content: bytes, texts: Mapping[str, str]) -> bytes:
-    """The file with more metadata."""
+    """The file with `texts` added to its metadata, and the keys of its header sorted."""
     length = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + length])
     header["__metadata__"] |= texts
@@ -179,5 +180,5 @@ def with_metadata(content: bytes, texts: Mapping[str, str]) -> bytes:
 
 
 def _ordered(content: bytes) -> bytes:
-    """The file with the keys of its header in order: safetensors writes them in another order each time."""
+    """The file with the keys of its header sorted; safetensors writes them in a different order each time."""
     return with_metadata(content, {})

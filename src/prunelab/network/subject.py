@@ -1,4 +1,4 @@
-"""The network of a job on its data: as before its training, and its graph, found once per process."""
+"""The network of a job before training, and its graph, which is analysed once per process."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from prunelab.errors import ConfigError, NetworkError
 from prunelab.fingerprint import fingerprint
 from prunelab.graph.analyse import EXAMPLES, analyse
 from prunelab.graph.graph import Graph
-from prunelab.graph.trace import evaluating
+from prunelab.graph.trace import evaluating, run
 from prunelab.network.build import build
 
 _graphs: dict[str, Graph] = {}
 
 
 def untrained(model: Model, dataset: Dataset, seed: int) -> nn.Module:
-    """The network before its training, on the data set's device."""
+    """The network before training, on the data set's device."""
     return build(model, dataset.shape, len(dataset.classes), seed).to(dataset.device)
 
 
 def graph_of(model: Model, dataset: Dataset) -> Graph:
-    """The graph of a network, from whatever weights it begins with.
+    """The graph of a network, analysed on an instance that is initialised with seed 0.
 
     Raises:
-        ConfigError: if it cannot take the images, does not give a logit for each class, or cannot be traced.
+        ConfigError: if the network cannot run on the images, does not return a logit per class, or cannot be traced.
     """
     key = fingerprint([model.model_dump(mode="json"), dataset.shape, len(dataset.classes)])
     if key not in _graphs:
@@ -42,11 +42,7 @@ def graph_of(model: Model, dataset: Dataset) -> Graph:
 
 def _check_outputs(network: nn.Module, images: Tensor, model: Model, classes: int) -> None:
     with evaluating(network), torch.no_grad():
-        try:
-            logits = network(images)
-        except Exception as error:
-            shape = "x".join(map(str, images.shape[1:]))
-            raise NetworkError(f"it cannot take images of {shape}: {str(error).partition(chr(10))[0]}") from error
+        logits = run(network, images)
     if not isinstance(logits, Tensor) or logits.shape != (len(images), classes):
         given = list(logits.shape) if isinstance(logits, Tensor) else f"a {type(logits).__name__}"
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""The table of a network's layers, as in the published report's figure 3."""
+"""A table of a network's layers, as in figure 3 of the published report."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from prunelab.graph.graph import Graph
 
 
 def summary(graph: Graph) -> Table:
-    """Layers in the order in which data passes them: outputs, positions, parameters, and the total of all."""
+    """The layers in execution order, with outputs, positions (output values per channel) and parameters."""
     table = Table(title="Network", title_justify="left", show_footer=True)
     total = sum(prod(graph.shapes[name]) for name in graph.parameters)
     table.add_column("layer", footer="total")

@@ -1,4 +1,4 @@
-"""Which code a record may name without anyone's word for it: reading a store must not run what it says."""
+"""Which code a stored record may import without the user's consent: reading a store must not run foreign code."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ TORCHVISION = "torchvision.models."
 
 
 def refuse_foreign(model: Model) -> None:
-    """Let through prunelab's own networks and torchvision's builders; to follow any other path would run its code.
+    """Accept only prunelab's own networks and torchvision's builders; importing any other path would run its code.
 
     Raises:
-        StoreError: naming the path and the flag that follows it all the same.
+        StoreError: naming the path, and the flag that allows it.
     """
     path = model.network
     if path.startswith(OWN):
@@ -36,7 +36,7 @@ def refuse_foreign(model: Model) -> None:
 
 
 def refuse_foreign_loader(data: Data) -> None:
-    """Let through prunelab's own data sets.
+    """Accept only prunelab's own data sets.
 
     Raises:
         StoreError: as `refuse_foreign`.
@@ -45,7 +45,7 @@ def refuse_foreign_loader(data: Data) -> None:
 
 
 def refuse_foreign_job(job: Job) -> None:
-    """Let through a job that names nothing but prunelab's own code and torchvision's networks.
+    """Accept only a job whose code is all prunelab's own, or torchvision's networks.
 
     Raises:
         StoreError: as `refuse_foreign`.

@@ -9,16 +9,17 @@ import torch
 from torch import Tensor, nn
 
 from prunelab.network.arguments import accept_counts, refused
+from prunelab.network.convolution import convolution
 
 
 class VGGSmall(nn.Module):
-    """Blocks of 3x3 convolutions, halved in size between them: [n, channels, rows, columns] -> logits [n, classes].
+    """Blocks of 3x3 convolutions with 2x2 pooling between them: [n, channels, rows, columns] -> logits [n, classes].
 
-    `widths`: for each block, the channels of its convolutions. They are named as in the paper: `conv2_1` is the first
-    of the second block.
+    `widths`: for each block, the channels of its convolutions. Layers are named as in the paper: `conv2_1` is the first
+    convolution of the second block.
 
     Raises:
-        ConfigError: for widths that do not exist, or more blocks than the images can be halved for.
+        ConfigError: for invalid widths, or more blocks than the size of the images allows.
     """
 
     def __init__(self, shape: tuple[int, int, int], classes: int, widths: Sequence[Sequence[int]]) -> None:
@@ -36,9 +37,7 @@ class VGGSmall(nn.Module):
                 self.features.add_module(f"pool{block - 1}", nn.MaxPool2d(2))
             for number, outputs in enumerate(channels, start=1):
                 name = f"{block}_{number}"
-                convolution = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
-                nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")  # He et al. 2015
-                self.features.add_module(f"conv{name}", convolution)
+                self.features.add_module(f"conv{name}", convolution(inputs, outputs, 3))
                 self.features.add_module(f"norm{name}", nn.BatchNorm2d(outputs))
                 self.features.add_module(f"relu{name}", nn.ReLU())
                 inputs = outputs

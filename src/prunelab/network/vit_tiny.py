@@ -1,4 +1,4 @@
-"""A tiny vision transformer (Dosovitskiy et al. 2021), classifying by the mean over patches (Beyer et al. 2022)."""
+"""A tiny vision transformer (Dosovitskiy et al. 2021) that classifies the mean over patches (Beyer et al. 2022)."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from prunelab.network.arguments import accept_count, accept_counts, refused
 class Attention(nn.Module):
     """Multi-head self-attention: [n, patches, width] -> the same shape.
 
-    The outputs of `qkv` are the queries of all heads, then their keys, then their values, `head_width` numbers a head.
-    How many heads there are follows from how many outputs it has.
+    The outputs of `qkv` are the queries of all heads, then all keys, then all values, `head_width` numbers per head.
+    The number of heads follows from the number of outputs.
     """
 
     def __init__(self, width: int, heads: int) -> None:
@@ -27,7 +27,7 @@ class Attention(nn.Module):
         self.proj = nn.Linear(width, width)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """What each patch gathers from all patches."""
+        """The attention's output, [n, patches, width]."""
         heads = self.qkv(tokens).unflatten(2, (3, -1, self.head_width))  # [n, patches, 3, heads, head_width]
         queries, keys, values = heads.permute(2, 0, 3, 1, 4).unbind(0)  # each [n, heads, patches, head_width]
         gathered = functional.scaled_dot_product_attention(queries, keys, values)
@@ -35,7 +35,7 @@ class Attention(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention and a multilayer perceptron, normalised before and added after: [n, patches, width] -> the same."""
+    """A pre-norm transformer block, attention and a multilayer perceptron: [n, patches, width] -> the same shape."""
 
     def __init__(self, width: int, heads: int, hidden: int) -> None:
         super().__init__()
@@ -52,13 +52,13 @@ class Block(nn.Module):
 
 
 class ViTTiny(nn.Module):
-    """Patches, blocks and a mean over patches: [n, channels, rows, columns] -> logits [n, classes].
+    """Patch embedding, blocks, and a mean over patches: [n, channels, rows, columns] -> logits [n, classes].
 
-    `patch`: rows and columns of a patch; `width`: numbers a patch is described by; `heads`: of each attention;
+    `patch`: rows and columns of a patch; `width`: the embedding dimension; `heads`: attention heads of each block;
     `hidden`: for each block, the hidden neurons of its multilayer perceptron.
 
     Raises:
-        ConfigError: for sizes that do not exist or do not divide each other.
+        ConfigError: for invalid sizes, or sizes that do not divide each other.
     """
 
     def __init__(

@@ -1,1 +1,1 @@
-"""Which units go: scores say how much each is worth, selection picks the least, masks take them out."""
+"""Pruning: criteria score the units, selection picks those with the lowest scores, masks remove them."""

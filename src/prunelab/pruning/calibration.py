@@ -1,4 +1,4 @@
-"""Training images that criteria and recoveries look at."""
+"""Calibration images: the training images that criteria and recoveries use."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ from prunelab.errors import PrunelabError
 from prunelab.graph.graph import Graph
 
 MEMORY = 2**27
-"""Bytes that the numbers one operator gives for the images seen at once may take; with gradients, those of all."""
+"""Largest size in bytes of one operator's output for a batch; if gradients are needed, of all outputs together."""
 FEWEST = 16
+"""Smallest batch, whatever the memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Some of the training images, never any other; `seed` also drives criteria that are random.
+    """Calibration images, drawn from the training images only.
 
-    `images` float32 [n, channels, rows, columns]; `labels` int64 [n], or None where there are none: what needs the loss
-    is refused then.
+    `images`: float32 [n, channels, rows, columns]. `labels`: int64 [n], or None, in which case criteria that use the
+    loss are refused. `seed`: also drives random criteria and the sampling of rows.
     """
 
     images: Tensor
@@ -33,7 +34,7 @@ class Calibration:
         return len(self.images)
 
     def labelled(self, graph: Graph) -> Iterator[tuple[Tensor, Tensor]]:
-        """Images and labels in parts whose activations can all be held for a gradient.
+        """Batches of (images, labels), small enough to hold all activations for a backward pass.
 
         Raises:
             PrunelabError: if there are no labels.
@@ -44,13 +45,13 @@ class Calibration:
         yield from zip(torch.split(self.images, size), torch.split(self.labels, size), strict=True)
 
     def first(self, graph: Graph) -> Calibration:
-        """As many of the images as can be seen at once."""
+        """As many of the images as fit into one forward pass."""
         count = at_once(graph.largest)
         return replace(self, images=self.images[:count], labels=None if self.labels is None else self.labels[:count])
 
 
 def at_once(numbers: int) -> int:
-    """How many images fit into memory that take so many float32 numbers each."""
+    """How many images fit into `MEMORY` if each takes so many float32 numbers; at least `FEWEST`."""
     return max(FEWEST, MEMORY // (4 * max(numbers, 1)))
 
 
@@ -61,10 +62,10 @@ def calibration(train: Split, images: int, seed: int) -> Calibration:
 
 
 def logits_of(network: nn.Module, images: Tensor) -> Tensor:
-    """What the network gives, as logits [n, classes].
+    """The network's outputs, checked to be logits [n, classes].
 
     Raises:
-        PrunelabError: if it gives something else, of which no loss can be taken.
+        PrunelabError: if they are not a tensor of two dimensions.
     """
     logits = network(images)
     if not isinstance(logits, Tensor) or logits.dim() != 2:

@@ -1,7 +1,8 @@
-"""A pruned network made physically smaller: what was removed is gone, not zero.
+"""Compaction: make a pruned network physically smaller.
 
-Units that weight pruning left without inputs give a constant: it is added to what their consumers add, and they go.
-Units that nothing reads go too. A layer whose kind cannot be empty (a convolution) keeps one unit, which is zero.
+Units that weight pruning left without inputs have a constant output. It is added to their consumers' biases, and the
+units are removed. Units that nothing reads are removed too. A convolution cannot be empty, so it keeps one unit of
+zeros if all are removed.
 """
 
 from __future__ import annotations
@@ -14,16 +15,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
-from prunelab.graph.graph import Graph, Layer, Slot
+from prunelab.graph.graph import Graph, Layer, Slot, by_number
 from prunelab.graph.masks import Mask
 from prunelab.graph.surgery import runnable, smaller
 from prunelab.graph.watch import Call, each_call
+from prunelab.pruning.design import rows_of
 from prunelab.pruning.prune import Pruned
 
 
 @dataclass(frozen=True, slots=True)
 class Compacted:
-    """A smaller network, and which units of the dense one it holds: `kept`, bool [units of the graph]."""
+    """A compacted network, and the units of the dense one that it still has: `kept`, bool [units]."""
 
     network: nn.Module
     kept: Tensor
@@ -31,9 +33,9 @@ class Compacted:
 
 @torch.no_grad()
 def compact(pruned: Pruned) -> Compacted:
-    """The smallest network of the same layers that computes what the masked network computes.
+    """The smallest network with the same layers that gives the outputs of the masked network.
 
-    A layer without a bias is given one where the units it loses were constant and not zero.
+    A layer without a bias gets one if it read units with a constant output other than zero.
     """
     folded = copy.deepcopy(pruned.network)
     constant = _folded(pruned, folded)
@@ -42,7 +44,7 @@ def compact(pruned: Pruned) -> Compacted:
 
 
 def live_units(pruned: Pruned) -> Tensor:
-    """bool [units]: those that lie on a path of weights from an input to an output."""
+    """The units on a path of remaining weights from an input to an output: bool [units]."""
     graph = pruned.graph
     constant = torch.zeros(graph.units, dtype=torch.bool)
     for layer in graph.layers:
@@ -51,7 +53,7 @@ def live_units(pruned: Pruned) -> Tensor:
 
 
 def _folded(pruned: Pruned, network: nn.Module) -> Tensor:
-    """Add what constant units give to their consumers' biases, in place; returns which these are, bool [units]."""
+    """Add the constant units' contributions to their consumers' biases, in place; returns these units, bool [units]."""
     graph = pruned.graph
     constant = torch.zeros(graph.units, dtype=torch.bool)
     given: dict[str, Tensor] = {}
@@ -59,9 +61,9 @@ def _folded(pruned: Pruned, network: nn.Module) -> Tensor:
         candidates = _without_inputs(graph, pruned.mask, layer, constant)
         if not bool(candidates.any()):
             continue
-        if not given:  # a constant is the same for every image
+        if not given:  # one image is enough for what is constant
             image = next(network.parameters()).new_zeros(1, *graph.image)
-            each_call(pruned.network, graph, image, lambda call: _note(call, given))
+            each_call(pruned.network, graph, image, lambda call: _record(call, given))
         for reader in graph.layers:
             candidates &= ~_varying(graph, reader, candidates, given.get(reader.name), network)
         constant |= candidates
@@ -71,27 +73,25 @@ def _folded(pruned: Pruned, network: nn.Module) -> Tensor:
 
 
 def _with_new_biases(graph: Graph, network: nn.Module) -> Graph:
-    """The graph with slots for the biases that folding gave to layers without one."""
-    there = {name for name, _ in network.named_parameters()} - set(graph.parameters)
+    """The graph with slots for the biases that folding has added."""
+    added = {name for name, _ in network.named_parameters()} - set(graph.parameters)
     slots = [
         Slot(f"{layer.name}.bias", 0, graph.outputs_of(layer))
         for layer in graph.layers
-        if f"{layer.name}.bias" in there
+        if f"{layer.name}.bias" in added
     ]
     return replace(graph, slots=(*graph.slots, *slots))
 
 
-def _note(call: Call, given: dict[str, Tensor]) -> None:
-    """What a layer is given for one image: [in, positions]; several uses one after the other."""
-    channels = (
-        call.given.reshape(-1, call.given.shape[-1]).T if call.layer.kind == "linear" else call.given[0].flatten(1)
-    )
+def _record(call: Call, given: dict[str, Tensor]) -> None:
+    """Keep a layer's input for one image, [in, positions]; the inputs of several calls are concatenated."""
+    channels = rows_of(call.given, call.layer).T
     name = call.layer.name
     given[name] = torch.cat([given[name], channels], dim=1) if name in given else channels.clone()
 
 
 def _without_inputs(graph: Graph, mask: Mask, layer: Layer, constant: Tensor) -> Tensor:
-    """Of the units that first appear in this layer, those that no weight enters from a unit that is not constant."""
+    """The units among the layer's outputs that no remaining weight connects to a unit that varies: bool [units]."""
     units = graph.outputs_of(layer)
     none = torch.zeros(graph.units, dtype=torch.bool)
     if layer.depthwise or not bool(units.any()):
@@ -111,17 +111,17 @@ def _without_inputs(graph: Graph, mask: Mask, layer: Layer, constant: Tensor) ->
 
 
 def _reading(graph: Graph, mask: Mask, layer: Layer, constant: Tensor) -> Tensor:
-    """bool [out, in]: whether a weight leads from an input, unless that is constant, to an output."""
+    """Whether a remaining weight connects an input that is not constant to an output: bool [out, in]."""
     shape = graph.shapes[layer.weight]
     weight = mask.get(layer.weight)
     stays = torch.ones(shape, dtype=torch.bool) if weight is None else weight.cpu()
     stays = stays.transpose(0, 1) if layer.outputs_dim == 1 else stays
     stays = stays.reshape(*stays.shape[:2], -1).any(2)
-    return stays & ~torch.cat([constant.new_zeros(1), constant])[graph.inputs_of(layer)]
+    return stays & by_number(~constant)[graph.inputs_of(layer)]
 
 
 def _read(pruned: Pruned, constant: Tensor) -> Tensor:
-    """bool [units]: those from which a path of weights leads to an output."""
+    """The units from which a path of remaining weights leads to an output: bool [units]."""
     graph = pruned.graph
     readings = [
         (graph.outputs_of(layer), graph.inputs_of(layer), _reading(graph, pruned.mask, layer, constant))
@@ -139,13 +139,13 @@ def _read(pruned: Pruned, constant: Tensor) -> Tensor:
 
 
 def _varying(graph: Graph, reader: Layer, candidates: Tensor, given: Tensor | None, network: nn.Module) -> Tensor:
-    """Of the candidates, those that this layer is not given as one number which can go into its bias, bool [units]."""
-    columns = _columns(graph, reader, candidates)
+    """The candidates whose values, as this layer reads them, cannot be moved into its bias: bool [units]."""
+    columns = _indices(candidates, graph.input_channels_of(reader))
     kept = torch.zeros(graph.units, dtype=torch.bool)
     if reader.depthwise or not len(columns):
         return kept
-    units = graph.inputs_of(reader).repeat(reader.groups)[columns] - 1
-    if given is None:  # it is not seen: its weight is used inside another module
+    units = graph.input_channels_of(reader)[columns] - 1
+    if given is None:  # its inputs were not seen: its weight is used inside another module
         kept[units] = True
         return kept
     values = given[columns].cpu()
@@ -156,7 +156,8 @@ def _varying(graph: Graph, reader: Layer, candidates: Tensor, given: Tensor | No
 
 
 def _add(graph: Graph, reader: Layer, constant: Tensor, given: Tensor | None, network: nn.Module) -> None:
-    columns = _columns(graph, reader, constant)
+    """Move what a layer reads from the constant units into its bias, and set their weights to zero; in place."""
+    columns = _indices(constant, graph.input_channels_of(reader))
     if reader.depthwise or given is None or not len(columns):
         return
     values, weight = given[columns, 0], dict(network.named_parameters())[reader.weight]
@@ -166,13 +167,11 @@ def _add(graph: Graph, reader: Layer, constant: Tensor, given: Tensor | None, ne
         if bool(offset.any()):
             module: Any = network.get_submodule(reader.name)
             module.bias = nn.Parameter(offset if module.bias is None else module.bias + offset)
-    within = graph.inputs_of(reader)
-    gone = torch.cat([constant.new_zeros(1), constant])[within].nonzero().squeeze(1).to(weight.device)
-    weight.index_fill_(reader.inputs_dim, gone, 0)
+    weight.index_fill_(reader.inputs_dim, _indices(constant, graph.inputs_of(reader)).to(weight.device), 0)
 
 
 def _takes_bias(reader: Layer, network: nn.Module) -> bool:
-    """Whether a constant input only adds a constant to its outputs: it is used once, and nothing is padded."""
+    """Whether a constant input only adds a constant to the outputs: the layer is used once and has no padding."""
     if reader.uses != 1 or reader.groups != 1 or reader.outputs_dim == 1:
         return False
     try:
@@ -187,7 +186,7 @@ def _takes_bias(reader: Layer, network: nn.Module) -> bool:
 
 
 def _shared(module: nn.Module, network: nn.Module) -> bool:
-    """Whether another module has its weight or its bias, too."""
+    """Whether another module shares its weight or bias."""
     own = {id(value) for value in module.parameters(recurse=False)}
     return any(
         id(value) in own
@@ -197,7 +196,6 @@ def _shared(module: nn.Module, network: nn.Module) -> bool:
     )
 
 
-def _columns(graph: Graph, reader: Layer, units: Tensor) -> Tensor:
-    """Which of all its input channels are of these units (bool [units]), int64."""
-    chosen = torch.cat([units.new_zeros(1), units])
-    return chosen[graph.inputs_of(reader).repeat(reader.groups)].nonzero().squeeze(1)
+def _indices(units: Tensor, numbers: Tensor) -> Tensor:
+    """Where the unit `numbers` (int64 [size]) name one of `units` (bool [units]): int64 indices."""
+    return torch.cat([units.new_zeros(1), units])[numbers].nonzero().squeeze(1)

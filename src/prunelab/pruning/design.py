@@ -1,7 +1,7 @@
-"""A layer as a linear map of rows: what it is given as a design matrix, its weight as a matrix.
+"""A layer as a linear regression: its inputs as a design matrix, its weight as a matrix.
 
-A row is what one output is computed from: an image's features for a linear layer, an image's window at one position for
-a convolution (which is what `unfold` gives). Of the positions of a convolution a sample is taken.
+A row holds the inputs of one output value: the features of an image for a linear layer, the window of an image at one
+position for a convolution (as in `unfold`). If there are many rows, a random sample of them is used.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from prunelab.errors import PrunelabError
-from prunelab.graph.graph import Layer
+from prunelab.graph.graph import Graph, Layer
 from prunelab.graph.watch import Call
 
 ROWS = 16_384
-"""At most so many rows of a layer are looked at, drawn with a seed."""
+"""Largest number of rows used of a layer."""
 
 
 def row_count(call: Call) -> int:
-    """How many rows the call has: one for each number that an output channel gets."""
+    """The number of rows of a call: the values of one output channel over all images."""
     given, layer = call.given, call.layer
     if layer.kind == "linear":
         return prod(given.shape[:-1])
@@ -34,19 +34,20 @@ def row_count(call: Call) -> int:
 
 
 def sampled(count: int, seed: int) -> Tensor:
-    """Which of `count` rows are looked at: all, or `ROWS` of them in order, int64."""
+    """The rows to use out of `count`, int64 in ascending order: all, or `ROWS` of them drawn with `seed`."""
     if count <= ROWS:
         return torch.arange(count)
     return torch.randperm(count, generator=torch.Generator().manual_seed(seed))[:ROWS].sort().values
 
 
 def rows_of(output: Tensor, layer: Layer) -> Tensor:
-    """A layer's output with one row per image and position: [rows, out]."""
-    return (output if layer.kind == "linear" else output.movedim(1, -1)).reshape(-1, output.shape[_channel(layer)])
+    """A layer's output (or input) with one row per image and position: [rows, channels]."""
+    channels_last = output if layer.kind == "linear" else output.movedim(1, -1)
+    return channels_last.reshape(-1, channels_last.shape[-1])
 
 
 def design(call: Call, rows: Tensor) -> list[Tensor]:
-    """For each group of the layer, the chosen rows of what it is given: float32 [rows, in x kernel].
+    """For each group of the layer, the selected rows of its input: float32 [rows, in x kernel].
 
     Raises:
         PrunelabError: for a transposed convolution.
@@ -68,22 +69,23 @@ def design(call: Call, rows: Tensor) -> list[Tensor]:
 
 
 def matrices(weight: Tensor, layer: Layer) -> list[Tensor]:
-    """For each group of the layer, its weight as [out, in x kernel]: views, so that writing to them changes it."""
+    """For each group of the layer, its weight (or a tensor of that shape) as [out, in x kernel]. These are views."""
     if layer.outputs_dim == 1:
         return [weight.T]
     return [part.flatten(1) for part in weight.chunk(layer.groups)]
+
+
+def column_units(graph: Graph, layer: Layer) -> Tensor:
+    """The unit of each column of the layer's weight as a matrix (`matrices`), int64 [in x kernel]."""
+    return graph.inputs_of(layer).repeat_interleave(prod(graph.shapes[layer.weight][2:]))
 
 
 def _picked(given: Tensor, rows: Tensor) -> Tensor:
     return given if len(rows) == len(given) else given[rows.to(given.device)]
 
 
-def _channel(layer: Layer) -> int:
-    return -1 if layer.kind == "linear" else 1
-
-
 def _windows(given: Tensor, geometry: Mapping[str, Any]) -> Tensor:
-    """All windows of a convolution as a view: [n, in, *positions, *kernel]."""
+    """All windows of a convolution, as a view: [n, in, *positions, *kernel]."""
     kernel = geometry["weight"].shape[2:]
     spatial = len(kernel)
     stride, dilation = (_each(geometry.get(key, 1), spatial) for key in ("stride", "dilation"))
@@ -97,7 +99,7 @@ def _windows(given: Tensor, geometry: Mapping[str, Any]) -> Tensor:
 
 
 def _padding(padding: Any, kernel: torch.Size, dilation: list[int]) -> list[int]:
-    """What `functional.pad` takes: the last dimension first."""
+    """The convolution's padding as `functional.pad` expects it, last dimension first."""
     if padding == "valid":
         padding = 0
     if padding == "same":

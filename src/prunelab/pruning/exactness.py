@@ -1,4 +1,4 @@
-"""Every compacted network is compared with the masked one before anything about it is recorded."""
+"""Check, for every job and before anything is recorded, that the compacted network gives the masked one's outputs."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ from prunelab.pruning.compaction import Compacted
 from prunelab.pruning.prune import Pruned
 
 IMAGES = 8
-"""Images on which the two are compared."""
+"""Images used for the comparison."""
 
 
 @torch.no_grad()
 def checked(pruned: Pruned, small: Compacted, images: Tensor) -> float:
-    """The largest relative difference between the outputs of the compacted and the masked network on some images.
+    """The largest relative difference between the outputs of the compacted and the masked network.
+
+    `images`: [n, ...], of which the first `IMAGES` are used.
 
     Raises:
-        NetworkError: if it is more than rounding, naming the layers at which it arises.
+        NetworkError: if the difference is more than rounding, naming the layers that cause it.
     """
     images = images[:IMAGES]
     pruned.network.eval()
@@ -36,7 +38,7 @@ def checked(pruned: Pruned, small: Compacted, images: Tensor) -> float:
 
 
 def _culprits(network: nn.Module, pruned: Pruned, kept: Tensor, images: Tensor) -> list[str]:
-    """The layers whose own units cannot be taken out of the network without a difference."""
+    """The groups, by layer, whose units alone cannot be removed without a difference."""
     names = []
     for group in pruned.graph.groups:
         alone = torch.ones_like(kept)

@@ -1,4 +1,4 @@
-"""Gram matrices of what layers are given, over the calibration images."""
+"""Gram matrices of layer inputs over the calibration images."""
 
 from __future__ import annotations
 
@@ -15,34 +15,36 @@ from prunelab.pruning.calibration import Calibration
 from prunelab.pruning.design import design, row_count, sampled
 
 LARGEST = 20_000
-"""Inputs x kernel of a layer, above which its Gram matrix and the inverse do not fit into an ordinary memory."""
+"""Largest number of weights per output (inputs x kernel) for which the Gram matrix and its inverse fit into memory."""
+RIDGE = 1e-2
+"""Ridge added to the diagonal of a Gram matrix before it is inverted, relative to the mean of the diagonal."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gram:
-    """`products`: mean over rows of [x, 1]'[x, 1], float64 [in x kernel + 1, in x kernel + 1]."""
+    """`products`: the mean of [x, 1]'[x, 1] over the rows x of a layer's input, float64 [inputs + 1, inputs + 1]."""
 
     products: Tensor
 
     @property
     def inputs(self) -> Tensor:
-        """That of x alone."""
+        """The Gram matrix of x alone: [inputs, inputs]."""
         return self.products[:-1, :-1]
 
     def centred(self, centred: bool) -> Tensor:
-        """That of x, or, `centred`, of x less its mean: [in x kernel, in x kernel]."""
+        """The Gram matrix of x, or if `centred` its covariance: [inputs, inputs]."""
         mean = self.products[:-1, -1]
         return self.inputs - torch.outer(mean, mean) if centred else self.inputs
 
 
 @torch.no_grad()
 def grams(network: nn.Module, graph: Graph, calibration: Calibration, weights: Container[str]) -> dict[str, list[Gram]]:
-    """For each of the weights (by name) that is seen in use, a Gram matrix for each group of its layer.
+    """For each of the `weights` (by name) whose layer is called, the Gram matrix of each group of the layer.
 
-    Of a layer that is used several times, all uses count.
+    If a layer is called several times, the inputs of all its calls count.
 
     Raises:
-        PrunelabError: for a layer that is too wide, or a transposed convolution.
+        PrunelabError: for a layer with more than `LARGEST` weights per output, or a transposed convolution.
     """
     sums: dict[str, list[Tensor]] = {}
     counts: dict[str, int] = {}
@@ -60,7 +62,14 @@ def grams(network: nn.Module, graph: Graph, calibration: Calibration, weights: C
     return {name: [Gram(part / counts[name]) for part in parts] for name, parts in sums.items()}
 
 
+def add_ridge(gram: Tensor) -> Tensor:
+    """Add `RIDGE` x the mean diagonal to the diagonal of a Gram matrix, in place; returns it."""
+    gram.diagonal().add_(RIDGE * gram.diagonal().mean().clamp_min(1e-12))
+    return gram
+
+
 def _products(layer: str, given: Tensor) -> Tensor:
+    """The sum of [x, 1]'[x, 1] over the rows of `given` [rows, inputs]: float64 [inputs + 1, inputs + 1]."""
     if given.shape[1] > LARGEST:
         raise PrunelabError(
             f"layer {layer} has {given.shape[1]} weights for each output, and this criterion inverts a matrix of that "

@@ -1,7 +1,7 @@
-"""Granularities: what one unit is that pruning removes.
+"""Granularities: what a method ranks and removes as one.
 
-Each knows which layers its units are in, how saliencies add up to a score for each of its units, and what becomes of
-the parameters when only some units stay. Nothing else asks which granularity it is dealing with.
+A granularity defines in which layers its rankable units are, how saliencies are combined into a score per unit, and
+the mask that a selection of units leads to. No other code depends on which granularity it works with.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import torch
@@ -18,43 +19,43 @@ from torch.nn import functional
 from prunelab.choices import GranularityName
 from prunelab.config import Method
 from prunelab.errors import ConfigError
-from prunelab.graph.graph import Graph
+from prunelab.graph.graph import Graph, Layer
 from prunelab.graph.masks import unit_mask
 
 
 class Granularity(ABC):
-    """A kind of unit. Scores and choices are lists with a tensor for each of its layers."""
+    """A kind of rankable unit. Scores and selections are lists with one tensor per layer."""
 
     criteria: str = "weight"
-    """The module of `prunelab.pruning.criteria` in which its criteria are looked up."""
+    """The module of `prunelab.pruning.criteria` with its criteria."""
     sparse: bool = True
-    """Whether what stays is scattered, so that a sparse form of the weights may pay."""
+    """Whether it leaves scattered weights (unstructured), so that a sparse format may pay off."""
 
     @abstractmethod
     def layers(self, graph: Graph) -> list[str]:
-        """The layers in which it has units, in order."""
+        """The layers in which it has units, in execution order."""
 
     @abstractmethod
     def shapes(self, graph: Graph) -> list[tuple[int, ...]]:
-        """The shape of its units in each layer."""
+        """The shape of the scores of each layer."""
 
     @abstractmethod
     def scores(self, graph: Graph, saliency: Any) -> list[Tensor]:
-        """For each layer, a score for each unit."""
+        """For each layer, a score per unit, from the criterion's saliencies."""
 
     @abstractmethod
     def mask(self, graph: Graph, kept: Sequence[Tensor]) -> dict[str, Tensor]:
-        """What stays of each parameter when the units in `kept` (bool, in the shapes of the scores) do."""
+        """The mask that keeps the units in `kept` (bool, in the shapes of the scores)."""
 
     def units_kept(self, graph: Graph, kept: Sequence[Tensor]) -> Tensor:
-        """bool [units of the graph]: those that are not removed as such. All, but for neurons."""
+        """The units of the graph that are not removed as a whole: bool [units]. All of them, except for neurons."""
         return torch.ones(graph.units, dtype=torch.bool)
 
     def check(self, graph: Graph, percentage: float) -> None:
-        """Refuse what this granularity cannot do on the network.
+        """Check that this granularity can remove the percentage from the network.
 
         Raises:
-            ConfigError: saying what it accepts.
+            ConfigError: saying what is accepted.
         """
         return
 
@@ -64,11 +65,11 @@ class Weight(Granularity):
     """Single weights."""
 
     def layers(self, graph: Graph) -> list[str]:
-        """All but the output layers."""
+        """All except output layers and excluded ones."""
         return [layer.name for layer in graph.prunable]
 
     def shapes(self, graph: Graph) -> list[tuple[int, ...]]:
-        """Those of the weights."""
+        """The shapes of the weights."""
         return [graph.shapes[layer.weight] for layer in graph.prunable]
 
     def scores(self, graph: Graph, saliency: Any) -> list[Tensor]:
@@ -76,57 +77,56 @@ class Weight(Granularity):
         return [saliency[layer.weight] for layer in graph.prunable]
 
     def mask(self, graph: Graph, kept: Sequence[Tensor]) -> dict[str, Tensor]:
-        """Of the weights alone."""
+        """Only weights are masked."""
         return {layer.weight: each for layer, each in zip(graph.prunable, kept, strict=True)}
 
 
 class Neuron(Granularity):
-    """Neurons of linear layers and channels of convolutions, with what is tied to them."""
+    """The units of the graph: neurons of linear layers and channels of convolutions, with all that is tied to them."""
 
     criteria = "neuron"
     sparse = False
 
     def layers(self, graph: Graph) -> list[str]:
-        """Those in which units first appear."""
+        """The layers in which units first appear."""
         return [group.name for group in graph.groups]
 
     def shapes(self, graph: Graph) -> list[tuple[int, ...]]:
-        """So many units a group."""
+        """The number of units of each group."""
         return [(group.size,) for group in graph.groups]
 
     def scores(self, graph: Graph, saliency: Any) -> list[Tensor]:
-        """Per group of units."""
+        """The saliencies, group by group."""
         return [saliency[group.units] for group in graph.groups]
 
     def mask(self, graph: Graph, kept: Sequence[Tensor]) -> dict[str, Tensor]:
-        """A unit takes with it all its slots: incoming weights, biases, normalisation, its consumers' weights."""
+        """All slots of a removed unit: incoming weights, biases, normalisation, its consumers' weights."""
         return unit_mask(graph, self.units_kept(graph, kept))
 
     def units_kept(self, graph: Graph, kept: Sequence[Tensor]) -> Tensor:
-        """The choice itself."""
+        """The selection itself."""
         return torch.cat(list(kept)) if kept else torch.ones(0, dtype=torch.bool)
 
 
 @dataclass(frozen=True)
 class NofM(Weight):
-    """n of every `m` weights along the input go; the percentage says how many (2:4 is 50% of m = 4)."""
+    """n:m sparsity: n of every `m` consecutive weights along the input are removed (2:4 is 50% with m = 4)."""
 
     m: int
 
     def scores(self, graph: Graph, saliency: Any) -> list[Tensor]:
-        """A weight's place among its m, so that the lowest places go from all alike."""
+        """A weight's rank among its m, so that the same number is removed from every m."""
         scores = []
         for layer in graph.prunable:
-            flat = saliency[layer.weight].flatten(1)
-            places = flat.reshape(-1, self.m).argsort(dim=1, stable=True).argsort(dim=1)
-            scores.append(places.to(torch.float32).reshape(saliency[layer.weight].shape))
+            matrix = _matrix(saliency[layer.weight], layer)
+            places = matrix.reshape(-1, self.m).argsort(dim=1, stable=True).argsort(dim=1)
+            scores.append(_weight(places.to(torch.float32), graph, layer))
         return scores
 
     def check(self, graph: Graph, percentage: float) -> None:
-        """Every row is to be whole groups of m, and the percentage whole weights of each."""
+        """`m` must divide the weights of an output, and the percentage must be a whole number of every m weights."""
         for layer in graph.prunable:
-            shape = graph.shapes[layer.weight]
-            inputs = torch.Size(shape[1:]).numel()
+            _, inputs = _sizes(graph, layer)
             if inputs % self.m:
                 raise ConfigError(
                     f"method.m={self.m} is refused: layer {layer.name} has {inputs} weights an output, which are no "
@@ -139,21 +139,21 @@ class NofM(Weight):
 
 @dataclass(frozen=True)
 class Block(Weight):
-    """Blocks of `rows` x `columns` of a weight as a matrix [out, in x kernel]; those at its edges may be smaller."""
+    """Blocks of `rows` x `columns` weights of the matrix [out, in x kernel]; blocks at its edges may be smaller."""
 
     rows: int
     columns: int
 
     def shapes(self, graph: Graph) -> list[tuple[int, ...]]:
-        """Rows and columns of blocks."""
-        matrices = [torch.Size((shape[0], torch.Size(shape[1:]).numel())) for shape in Weight().shapes(graph)]
-        return [(-(-rows // self.rows), -(-columns // self.columns)) for rows, columns in matrices]
+        """The number of blocks: [block rows, block columns]."""
+        sizes = [_sizes(graph, layer) for layer in graph.prunable]
+        return [(-(-rows // self.rows), -(-columns // self.columns)) for rows, columns in sizes]
 
     def scores(self, graph: Graph, saliency: Any) -> list[Tensor]:
-        """The sum of a block's saliencies: [block rows, block columns]."""
+        """The sum of each block's saliencies: [block rows, block columns]."""
         scores = []
         for layer in graph.prunable:
-            matrix = saliency[layer.weight].flatten(1)
+            matrix = _matrix(saliency[layer.weight], layer)
             down, right = -len(matrix) % self.rows, -matrix.shape[1] % self.columns
             padded = functional.pad(matrix, (0, right, 0, down))
             tiles = padded.unfold(0, self.rows, self.rows).unfold(1, self.columns, self.columns)
@@ -161,20 +161,38 @@ class Block(Weight):
         return scores
 
     def mask(self, graph: Graph, kept: Sequence[Tensor]) -> dict[str, Tensor]:
-        """Every weight of a block that stays."""
+        """All weights of a block stay or go together."""
         found = {}
         for layer, blocks in zip(graph.prunable, kept, strict=True):
-            shape = graph.shapes[layer.weight]
+            rows, columns = _sizes(graph, layer)
             matrix = blocks.repeat_interleave(self.rows, 0).repeat_interleave(self.columns, 1)
-            found[layer.weight] = matrix[: shape[0], : torch.Size(shape[1:]).numel()].reshape(shape)
+            found[layer.weight] = _weight(matrix[:rows, :columns], graph, layer)
         return found
 
 
+def _sizes(graph: Graph, layer: Layer) -> tuple[int, int]:
+    """Rows and columns of a layer's weight as the matrix [out, in x kernel]."""
+    shape = list(graph.shapes[layer.weight])
+    return shape.pop(layer.outputs_dim), prod(shape)
+
+
+def _matrix(values: Tensor, layer: Layer) -> Tensor:
+    """A tensor of the shape of a layer's weight as the matrix [out, in x kernel]."""
+    return values.movedim(layer.outputs_dim, 0).flatten(1)
+
+
+def _weight(matrix: Tensor, graph: Graph, layer: Layer) -> Tensor:
+    """The inverse of `_matrix`: values for [out, in x kernel] in the shape of the layer's weight."""
+    shape = list(graph.shapes[layer.weight])
+    outputs = shape.pop(layer.outputs_dim)
+    return matrix.reshape(outputs, *shape).movedim(0, layer.outputs_dim)
+
+
 def granularity_of(method: Method) -> Granularity:
-    """The granularity that a method names, with its sizes.
+    """The granularity of a method, with its sizes.
 
     Raises:
-        ConfigError: if it needs a size that the method does not give.
+        ConfigError: if the method lacks a size that its granularity needs.
     """
     if method.granularity is GranularityName.N_M:
         if method.m is None:

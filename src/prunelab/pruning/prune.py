@@ -1,4 +1,4 @@
-"""A method applied: granularity x criterion x scope at a percentage."""
+"""Apply a method (granularity x criterion x scope) at a percentage."""
 
 from __future__ import annotations
 
@@ -28,10 +28,11 @@ Criterion = Callable[[nn.Module, Graph, Calibration], Any]
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """A pruned network: `kept` says for each layer of the granularity which of its units stay, `mask` the same for each
-    parameter.
+    """A pruned network.
 
-    What does not stay is zero in `network`, and every recovery keeps it so.
+    `network`: the masked network, with zeros in place of what was removed. Every recovery must keep them zero.
+    `kept`: for each layer of the granularity, which of its rankable units stay: bool, in the shapes of the scores.
+    `mask`: the same per parameter.
     """
 
     network: nn.Module
@@ -42,19 +43,19 @@ class Pruned:
 
     @property
     def units_kept(self) -> Tensor:
-        """bool [units of the graph]: those that were not removed as such."""
+        """The units of the graph that were not removed as a whole: bool [units]."""
         return self.granularity.units_kept(self.graph, self.kept)
 
     def with_network(self, network: nn.Module) -> Pruned:
-        """The same masks on another network; what they remove is set to zero in it, whoever changed it."""
+        """The same masks on a copy of another network, with zeros in place of what they remove."""
         return replace(self, network=masked(network, self.mask))
 
 
 def criterion_of(method: Method) -> Criterion:
-    """The function behind `method.score`.
+    """The criterion that `method.score` names.
 
     Raises:
-        ConfigError: if there is none, or it does not take (network, graph, calibration).
+        ConfigError: if it does not exist, or does not take (network, graph, calibration).
     """
     path = method.score
     if "." not in path:
@@ -66,7 +67,7 @@ def criterion_of(method: Method) -> Criterion:
         raise ConfigError(
             f"method.score={path} is refused: it names no function of (network, graph, calibration) ({error})"
         ) from error
-    except ValueError:  # written in C, without a signature: it will be seen when it is called
+    except ValueError:  # a function written in C without a signature; calling it will tell
         pass
     return criterion
 
@@ -79,19 +80,18 @@ def prune(
     calibration: Calibration,
     percentage_of: PercentageOf = PercentageOf.UNITS,
 ) -> Pruned:
-    """The network pruned by `method`: a copy; `network` is left as it is.
+    """Prune a copy of `network` by `method`; `network` itself does not change.
 
     Raises:
-        ConfigError: if so much cannot be removed, or the criterion gives something else than saliencies.
+        ConfigError: if the percentage cannot be removed, or the criterion returns something other than saliencies.
     """
     granularity = granularity_of(method)
     granularity.check(graph, percentage)
     with evaluating(network):
         saliency = criterion_of(method)(network, graph, calibration)
     try:
-        scores = [
-            score.detach().cpu() for score in granularity.scores(graph, saliency)
-        ]  # where ranking is deterministic
+        # Ranking is deterministic on the CPU.
+        scores = [score.detach().cpu() for score in granularity.scores(graph, saliency)]
     except (KeyError, TypeError, IndexError, AttributeError, RuntimeError) as error:
         raise ConfigError(
             f"method.score={method.score} gives something else than its granularity takes, which is a tensor "
@@ -117,7 +117,7 @@ def prune(
 
 
 def _cost_of_choices(graph: Graph, granularity: Granularity, what: PercentageOf) -> Callable[[list[Tensor]], int]:
-    """What is left of what the percentage counts when only some units stay."""
+    """A function: what a selection of units leaves of what the percentage counts (units, parameters or MACs)."""
     if what is PercentageOf.UNITS:
         return lambda kept: sum(int(each.sum()) for each in kept)
     cost = costs(graph, what)
@@ -125,7 +125,7 @@ def _cost_of_choices(graph: Graph, granularity: Granularity, what: PercentageOf)
 
 
 def costs(graph: Graph, what: PercentageOf) -> Callable[[Mask], int]:
-    """What a mask leaves of a network's parameters or multiply-adds."""
+    """A function: the parameters or MACs that a mask leaves of the whole network."""
     if what is PercentageOf.PARAMETERS:
         factors, other = dict.fromkeys(graph.parameters, 1), 0
     else:
@@ -139,7 +139,7 @@ def costs(graph: Graph, what: PercentageOf) -> Callable[[Mask], int]:
 
 
 def most(graph: Graph, method: Method, percentage_of: PercentageOf) -> float:
-    """The percentage that is removed with every unit of the network."""
+    """The percentage that is removed if every rankable unit is."""
     granularity = granularity_of(method)
     shapes = granularity.shapes(graph)
     if percentage_of is PercentageOf.UNITS:
@@ -150,7 +150,7 @@ def most(graph: Graph, method: Method, percentage_of: PercentageOf) -> float:
 
 
 def check(graph: Graph, method: Method, percentage: float, percentage_of: PercentageOf) -> None:
-    """Refuse before any work what could not be removed.
+    """Check, before any work, that the method can remove the percentage from the network.
 
     Raises:
         ConfigError: saying what is accepted.
@@ -175,7 +175,10 @@ def check(graph: Graph, method: Method, percentage: float, percentage_of: Percen
 
 
 def _count(percentage: float, total: int, cost: Callable[[int], int], what: PercentageOf) -> int:
-    """The largest number of units whose removal takes at most so many percent of the cost (the choices nest)."""
+    """The largest number of units whose removal saves at most `percentage` percent of the cost.
+
+    `cost`: what is left of it when so many units are removed, decreasing because selections nest.
+    """
     whole = cost(0)
     allowed = removed_count(percentage, whole)
     if whole - cost(total) < allowed:

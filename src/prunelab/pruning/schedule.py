@@ -1,4 +1,4 @@
-"""Schedules: the percentages by which a network is pruned on the way to the one that is asked for."""
+"""Pruning schedules: the percentages on the way to the target."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Geometric:
-    """In `steps` steps, each of which takes an equal share of what is left. One step is one shot."""
+    """Prune in `steps` steps, each removing the same share of what is left. One step is one-shot pruning."""
 
     steps: int
 
     def percentages(self, target: float) -> list[float]:
-        """Ascending; the last is the target."""
+        """The percentage removed in total after each step, ascending; the last is the target."""
         if not 0 < target < 100:
             return [target]
         left = 1 - target / 100
@@ -21,18 +21,18 @@ class Geometric:
 
 @dataclass(frozen=True, slots=True)
 class Cubic:
-    """While training goes on (Zhu and Gupta 2017): s(t) = s_final (1 - (1 - t / ramp)^3), in `steps` steps.
+    """Gradual pruning during training (Zhu and Gupta 2017): s(t) = s_final (1 - (1 - t / ramp)^3), in `steps` steps.
 
-    t is the share of the training that is done; from `ramp` on the target is reached.
+    t is the fraction of the training that is done, from 0 to 1. From t = `ramp` on, it is the target.
     """
 
     steps: int
     ramp: float
 
     def step(self, done: float) -> int:
-        """The step that is due when the share `done` of the training is, from 1."""
+        """The step that is due after the fraction `done` of the training, counted from 1."""
         return min(self.steps, 1 + int(done / self.ramp * self.steps))
 
     def percentage(self, step: int, target: float) -> float:
-        """What is removed from step `step` on."""
+        """The percentage removed from step `step` on."""
         return target if step == self.steps else round(target * (1 - (1 - step / self.steps) ** 3), 6)

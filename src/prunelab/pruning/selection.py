@@ -1,4 +1,4 @@
-"""From saliencies and a percentage to exactly the units that stay."""
+"""Selection: from scores and a percentage to the units that stay."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from prunelab.errors import PrunelabError
 
 
 def removed_count(percentage: float, units: int) -> int:
-    """floor(percentage x units / 100), of the decimal number as it was written (0.1 x 1000 is 100, not 99.99...)."""
+    """floor(percentage x units / 100), exact for the decimal number as written: 0.1% of 1,000 is 1."""
     return math.floor(Fraction(repr(percentage)) * units / 100)
 
 
 def select(scores: Sequence[Tensor], count: int, scope: Scope, min_keep: int = 0) -> list[Tensor]:
-    """True for each unit that stays, in the shapes of `scores`.
+    """The units that stay: bool, in the shapes of `scores`.
 
-    Exactly `count` units go, those of the lowest score in their scope; of equal scores, those that stand first (layers
-    in order, then rows, then columns). Units of infinite score go only when no others are left, whatever the scope; so
-    do the best `min_keep` units of each layer.
+    Exactly `count` units are removed, those with the lowest scores within the scope. Ties are broken by position: the
+    first are removed first (layers in order, then rows, then columns). Units with an infinite score, and the best
+    `min_keep` units of each layer, are removed only when no others are left, in every scope.
 
     Raises:
-        PrunelabError: if a score is not a number.
+        PrunelabError: if a score is NaN.
     """
     flat = [score.flatten() for score in scores]
     check_numbers(flat)
@@ -37,20 +37,20 @@ def select(scores: Sequence[Tensor], count: int, scope: Scope, min_keep: int = 0
 
 
 def check_numbers(scores: Sequence[Tensor]) -> None:
-    """Refuse scores that cannot be ranked.
+    """Check that scores can be ranked.
 
     Raises:
-        PrunelabError: if one is not a number.
+        PrunelabError: if one is NaN.
     """
     if any(torch.isnan(score).any() for score in scores):
         raise PrunelabError("a score is not a number: the units cannot be ranked")
 
 
 def lowest(scores: Tensor, count: int) -> Tensor:
-    """True for the `count` lowest of `scores` ([n], no NaN), ties by position. On the processor without a sort."""
+    """The `count` lowest of `scores` ([n], no NaN), ties by position: bool [n]. Needs no sort on a CPU."""
     if count == 0:
         return torch.zeros_like(scores, dtype=torch.bool)
-    # On CUDA one block of threads would look for the k-th value, in older versions of torch in no fixed order.
+    # On CUDA kthvalue runs in a single block of threads, and is not deterministic in older versions of torch.
     threshold = scores.sort().values[count - 1] if scores.is_cuda else scores.kthvalue(count).values
     chosen = scores < threshold
     ties = (scores == threshold).nonzero().squeeze(1)
@@ -59,9 +59,9 @@ def lowest(scores: Tensor, count: int) -> Tensor:
 
 
 def by_rank(score: Tensor) -> Tensor:
-    """A unit's place in its own layer, in (0, 1): ranking these takes the same share of every layer, and nests.
+    """A unit's rank within its layer, scaled to (0, 1): ranking these removes the same share of every layer, and nests.
 
-    Infinite scores stay infinite: such a unit goes last of all, not only last of its layer.
+    Infinite scores stay infinite: such a unit is the last of all to go, not only the last of its layer.
     """
     places = torch.empty(score.numel(), dtype=torch.float64, device=score.device)
     places[score.sort(stable=True).indices] = torch.arange(score.numel(), dtype=torch.float64, device=score.device)
@@ -69,9 +69,9 @@ def by_rank(score: Tensor) -> Tensor:
 
 
 def by_mean(score: Tensor) -> Tensor:
-    """A unit's score over the mean score of its layer, so that layers of different scale compare.
+    """A unit's score / mean score of its layer, so that layers of different scale are comparable.
 
-    Infinite scores stay infinite, and do not count in the mean.
+    Infinite scores stay infinite and do not count in the mean.
     """
     finite = torch.isfinite(score)
     mean = score.mean() if finite.all() else score[finite].mean().nan_to_num()
@@ -83,11 +83,15 @@ SCOPES: dict[Scope, Callable[[Tensor], Tensor]] = {
     Scope.GLOBAL_NORMALISED: by_mean,
     Scope.LAYER: by_rank,
 }
-"""What of a layer's scores ([n]) is ranked across layers. Sensitivity takes more than scores: it makes ranks first."""
+"""How a layer's scores ([n]) are transformed before all layers are ranked together.
+
+The scope `sensitivity` needs more than scores: `prunelab.pruning.sensitivity` computes ranks, which are then ranked as
+`global`.
+"""
 
 
 def _sparing(ranked: Tensor, count: int, flat: Sequence[Tensor], min_keep: int) -> Tensor:
-    """As `lowest`, but the best `min_keep` of each layer last."""
+    """As `lowest`, but the best `min_keep` of each layer are the last to go."""
     protected = torch.cat([~lowest(score, max(0, score.numel() - min_keep)) for score in flat])
     free, spared = (~protected).nonzero().squeeze(1), protected.nonzero().squeeze(1)
     chosen = torch.zeros_like(protected)

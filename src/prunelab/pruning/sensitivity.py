@@ -1,10 +1,11 @@
-"""How sensitive a network is to pruning in each layer, and the ranking across layers that follows from it.
+"""Layer sensitivity analysis, and the ranking of units across layers that follows from it.
 
-A layer's sensitivity is a curve: the mean Kullback-Leibler divergence of the network's predictions from the unpruned
-one's, over calibration images, when only that layer loses the lowest 1/8, 2/8, ... of its units (the analysis of Li et
-al. 2017 and Han et al. 2015, without labels). Units are then removed where the curves rise least for what is saved: a
-unit's rank is the slope of its layer's curve, made convex, at the unit's place. Minimising a sum of convex curves under
-a budget is greedy in their slopes; that the divergences of layers add up is the assumption.
+The sensitivity of a layer is a curve: the mean Kullback-Leibler divergence of the pruned network's predictions from the
+unpruned one's, over calibration images, when only this layer loses the lowest 1/8, 2/8, ... of its units (the analysis
+of Li et al. 2017 and Han et al. 2015, without labels). Units are removed where the curves rise least for what is saved:
+a unit's rank is the slope of the convex hull of its layer's curve at the unit's position. Under the assumption that the
+divergences of layers add up, removing units in this order is optimal: a sum of convex curves under a budget is
+minimised greedily by slope.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from prunelab.pruning.selection import check_numbers
 LEVELS = 8
 """Points of each curve."""
 IMAGES = 1000
-"""How many of the calibration images it is measured on, at most."""
+"""Largest number of calibration images used."""
 
 
 def by_sensitivity(
@@ -35,13 +36,13 @@ def by_sensitivity(
     calibration: Calibration,
     cost: Callable[[list[Tensor]], int],
 ) -> list[Tensor]:
-    """A rank for each unit, float64 in the shapes of `scores`: those of the lowest rank go first.
+    """A rank for each unit, float64 in the shapes of `scores`; the lowest are removed first.
 
-    Within a layer the order is that of `scores`, an infinite score stays infinite. `cost` is what a choice of units
-    that stay (bool, in the shapes of `scores`) leaves of what is to be saved.
+    Within a layer the order is that of `scores`; an infinite score stays infinite. `cost`: what the units that stay
+    (bool, in the shapes of `scores`) leave of the units, parameters or MACs to be saved.
 
     Raises:
-        PrunelabError: if the network gives no logits, or a score is not a number.
+        PrunelabError: if the network's outputs are not logits, or a score is NaN.
     """
     check_numbers(scores)
     curves = sensitivities(network, graph, granularity, scores, calibration)
@@ -66,9 +67,7 @@ def by_sensitivity(
 def sensitivities(
     network: nn.Module, graph: Graph, granularity: Granularity, scores: Sequence[Tensor], calibration: Calibration
 ) -> list[Tensor]:
-    """A curve for each layer of the granularity, float64 [LEVELS + 1]: divergence in nats, from none of it removed to
-    all.
-    """
+    """The curve of each layer, float64 [LEVELS + 1]: divergence in nats when 0/8, 1/8, ..., 8/8 of its units go."""
     images = calibration.first(graph).images[:IMAGES]
     with evaluating(network):
         expected = logits_of(network, images).double().log_softmax(1)
@@ -86,7 +85,7 @@ def sensitivities(
 
 
 def convex_slopes(curve: Tensor) -> Tensor:
-    """Slopes [n] of the greatest convex function below the points (0, curve[0]), (1, curve[1]), ..., (n, curve[n])."""
+    """Slopes [n] of the lower convex hull of the points (0, curve[0]), (1, curve[1]), ..., (n, curve[n])."""
     slopes = torch.empty(len(curve) - 1, dtype=curve.dtype)
     at = 0
     while at < len(slopes):
@@ -98,7 +97,7 @@ def convex_slopes(curve: Tensor) -> Tensor:
 
 
 def _without(scores: Sequence[Tensor], index: int, count: int) -> list[Tensor]:
-    """Everything stays, but for the lowest `count` of one layer."""
+    """The selection that removes only the lowest `count` units of one layer."""
     kept = [torch.ones(score.shape, dtype=torch.bool) for score in scores]
     lowest = scores[index].flatten().sort(stable=True).indices[:count]
     kept[index].view(-1)[lowest] = False
@@ -106,7 +105,7 @@ def _without(scores: Sequence[Tensor], index: int, count: int) -> list[Tensor]:
 
 
 def _lexicographic(first: Tensor, second: Tensor) -> Tensor:
-    """Each entry's place when sorted by `first`, ties by `second`: float64 [n]."""
+    """Each entry's rank when sorted by `first`, ties by `second`: float64 [n]."""
     order = second.sort(stable=True).indices
     order = order[first[order].sort(stable=True).indices]
     places = torch.empty(len(order), dtype=torch.float64)

@@ -1,1 +1,1 @@
-"""What a pruned network is given before it is evaluated."""
+"""Recoveries: what repairs a pruned network before it is evaluated, from a least-squares refit to fine-tuning."""

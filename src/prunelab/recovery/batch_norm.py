@@ -1,7 +1,7 @@
-"""BatchNorm's statistics estimated again: pruning changes what the layers before it give.
+"""Re-estimate BatchNorm statistics, since pruning changes the distribution of their inputs.
 
-Each layer's running mean and variance become those of its inputs over the calibration images, layer after layer as the
-images pass, so that later layers see what the new statistics of earlier ones give (as in Li et al. 2020, EagleEye).
+The running mean and variance of each layer are set to those of its inputs over the calibration images, layer by layer
+in one forward pass, so later layers see the effect of the new statistics before them (as in EagleEye, Li et al. 2020).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from prunelab.pruning.prune import Pruned
 
 @torch.no_grad()
 def reestimated(pruned: Pruned, calibration: Calibration) -> Pruned:
-    """The pruned network with new statistics; one without BatchNorm is returned as it is."""
+    """A copy of the pruned network with new statistics; `pruned` itself if the network has no running statistics."""
     layers = [module for module in pruned.network.modules() if isinstance(module, _BatchNorm)]
     if not any(layer.track_running_stats for layer in layers):
         return pruned

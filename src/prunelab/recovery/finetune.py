@@ -1,6 +1,6 @@
-"""Fine-tuning: a few more epochs in which what was removed stays zero; the best epoch on validation is kept.
+"""Fine-tuning: a few more epochs with what was removed kept at zero; the best epoch on validation is kept.
 
-With `distillation`, the loss is partly the distance to the dense network's own outputs (Hinton, Vinyals and Dean 2015).
+With `distillation`, part of the loss is the distance to the dense network's outputs (Hinton, Vinyals and Dean 2015).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Share = Annotated[float, Field(strict=True, ge=0, le=1, description="a number fr
 
 
 class Options(NoOptions):
-    """`distillation`: share of the loss that is the distance to the dense network's outputs at `temperature`."""
+    """`distillation`: the share of the loss, 0 to 1, that is the distance to the dense network at `temperature`."""
 
     epochs: Count
     batch_size: Count
@@ -39,11 +39,11 @@ class Options(NoOptions):
 
     @property
     def trains(self) -> bool:
-        """It does."""
+        """Always true."""
         return True
 
     def training(self, training: Training) -> Training:
-        """The job's own training, with this recovery's epochs, batches, rate and schedule."""
+        """The job's training settings with this recovery's epochs, batch size, learning rate and schedule."""
         return training.model_copy(
             update={
                 "epochs": self.epochs,
@@ -56,7 +56,7 @@ class Options(NoOptions):
 
 
 def recover(pruned: Pruned, task: Task, options: Options) -> Pruned:
-    """Units that are gone need no masks: the physically smaller network is trained, which is faster."""
+    """Train the network without the removed units, which is faster than masking them; weights are masked."""
     kept = runnable(pruned.graph, pruned.units_kept)
     small = smaller(pruned.network, pruned.graph, kept)
     train(small, task, options, [] if not pruned.granularity.sparse else [KeepZeros(pruned.mask)])
@@ -64,7 +64,7 @@ def recover(pruned: Pruned, task: Task, options: Options) -> Pruned:
 
 
 def train(network: nn.Module, task: Task, options: Options, callbacks: Sequence[Callback] = ()) -> None:
-    """Train the network in place and leave it as after its best epoch."""
+    """Train the network in place and leave it with the weights of its best epoch."""
     learning = task.learning
     assert learning is not None
     teacher = Distillation(task.dense, options.distillation, options.temperature) if options.distillation > 0 else None

@@ -1,7 +1,7 @@
-"""Gradual pruning: training goes on while the share removed grows along a cubic curve (Zhu and Gupta 2017).
+"""Gradual magnitude pruning: the dense network is trained on while the pruned share grows (Zhu and Gupta 2017).
 
-The network trained so far is pruned anew at each step by the job's own method. Only epochs at the final percentage can
-be the best one.
+The share grows along a cubic curve. At each of its steps the network is pruned again by the job's method. Only epochs
+at the final percentage can be chosen as the best one.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from prunelab.training.masked import KeepZeros
 
 
 class Options(finetune.Options):
-    """`steps`: how often it is pruned on the way; `ramp`: the share of the training in which that happens."""
+    """`steps`: the number of pruning steps; `ramp`: the fraction of the training over which they are spread."""
 
     steps: Count
     ramp: Annotated[float, Field(strict=True, gt=0, le=1, description="a number above 0, at most 1")]
 
     @property
     def comes_first(self) -> bool:
-        """It prunes anew on the way."""
+        """Always true: it starts from the dense network."""
         return True
 
 
 def recover(pruned: Pruned, task: Task, options: Options) -> Pruned:
-    """Begins from the dense network; what `pruned` removed does not matter, only how much."""
+    """Start from the dense network. The units that `pruned` removed do not matter, only the percentage."""
     gradual = GradualPruning(task, options)
     network = pruned.with_network(task.dense).network
     network.load_state_dict(task.dense.state_dict())
@@ -44,7 +44,7 @@ def recover(pruned: Pruned, task: Task, options: Options) -> Pruned:
 
 
 class GradualPruning(KeepZeros):
-    """Prunes the network in training further at each step of the ramp, and keeps zero what was removed."""
+    """Prunes the network further at each step of the ramp, and keeps at zero what was removed."""
 
     def __init__(self, task: Task, options: Options) -> None:
         super().__init__({})
@@ -53,14 +53,14 @@ class GradualPruning(KeepZeros):
         self.step = 0
 
     def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        """No epoch counts until the final percentage is reached."""
+        """Exclude the epochs before the final percentage from the choice of the best one."""
         assert isinstance(module, Classifier)
         module.selectable = False
 
     def on_train_batch_start(
         self, trainer: lightning.Trainer, module: lightning.LightningModule, batch: object, batch_idx: int
     ) -> None:
-        """Prune if a step of the ramp is due."""
+        """Prune when the next step of the ramp is due."""
         assert isinstance(module, Classifier)
         due = self.schedule.step(trainer.global_step / int(trainer.estimated_stepping_batches))
         if due == self.step:

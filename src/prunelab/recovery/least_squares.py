@@ -1,15 +1,16 @@
-"""Least-squares compensation: each layer's surviving weights refitted so that it computes what it computed before.
+"""Least-squares compensation: refit the remaining weights of each layer to the outputs of the dense network.
 
-Layer by layer, with X what the pruned and already refitted network gives the layer, and Z what the dense network
-computes there before its activation, the surviving weights of every neuron solve
+Layers are refitted in execution order. Let X be the layer's input in the pruned network (with all earlier layers
+refitted), and z one output of the layer in the dense network, before the activation. The remaining weights of that
+output solve
 
-    min |X w - z|^2 / n + r |w - w0|^2,    w0 the weights as pruned, r = ridge x the mean diagonal of X'X / n.
+    min |X w - z|^2 / n + r |w - w0|^2,    w0: the weights as pruned, r = ridge x the mean diagonal of X'X / n.
 
-A convolution is the same with its windows as the rows of X (`prunelab.pruning.design`): a sample of at most
-`design.ROWS` positions, from as many images as fit into memory. No labels and no gradients are used, and because w0
-itself is a candidate, the layer's error is never larger than without. (The idea is that of optimal brain surgery,
-Hassibi and Stork 1993, layer by layer; for neurons and channels, the linear reconstruction of He, Zhang and Sun 2017.)
-A layer that is used several times stays as it is.
+For a convolution the rows of X are its windows (`prunelab.pruning.design`): a sample of at most `design.ROWS` rows,
+from as many images as fit into memory. No labels and no gradients are needed. Since w0 is itself a candidate, the
+layer's error never increases. The idea is that of the optimal brain surgeon (Hassibi and Stork 1993) layer by layer;
+for neurons and channels, the linear reconstruction of He, Zhang and Sun (2017). A layer that is called several times
+in a forward pass is left as it is.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from prunelab.config import Count, Positive
-from prunelab.graph.graph import Graph, Layer
+from prunelab.graph.graph import Graph, Layer, by_number
 from prunelab.graph.watch import Call, watching
 from prunelab.pruning.calibration import Calibration
 from prunelab.pruning.design import design, matrices, row_count, rows_of, sampled
@@ -31,25 +32,30 @@ from prunelab.recovery.recover import Options as NoOptions
 from prunelab.recovery.recover import Task
 
 CONVERGED = 1e-4
+"""Residual norm, relative to the first one, at which conjugate gradients stop."""
 ITERATIONS = 200
+"""Largest number of iterations of conjugate gradients."""
 WORTHWHILE = 0.8
-"""The share of neurons that have not converged below which leaving the others out pays for the copying."""
+"""Converged outputs are dropped from the iteration once no more than this share of them is still active."""
 
 
 class Options(NoOptions):
-    """`steps`: prune in so many steps, refitting after each, so that later choices see what a refit cannot repair."""
+    """`ridge`: relative to the mean diagonal of X'X / n. `steps`: prune in so many steps, with a refit after each."""
 
     ridge: Positive
     steps: Count
 
     @property
     def comes_first(self) -> bool:
-        """With several steps it prunes anew."""
+        """True with several steps: it then prunes again, starting from the dense network."""
         return self.steps > 1
 
 
 def recover(pruned: Pruned, task: Task, options: Options) -> Pruned:
-    """Refit; with several steps, prune anew on the way to the same percentage (equal shares of what is left go)."""
+    """Refit once, or prune again in several steps to the same percentage, with a refit after each.
+
+    Each step removes the same share of what is left. Later steps then rank the weights after compensation.
+    """
     *before, _ = Geometric(options.steps).percentages(task.percentage)
     network, targets = task.dense, layer_targets(task.dense, task.graph, task.calibration)
     for percentage in before:
@@ -61,15 +67,15 @@ def recover(pruned: Pruned, task: Task, options: Options) -> Pruned:
 
 @torch.no_grad()
 def refit(pruned: Pruned, targets: Mapping[str, Tensor], calibration: Calibration, ridge: float) -> Pruned:
-    """The pruned network with every layer's surviving weights (and biases) refitted on the calibration images.
+    """A copy of the pruned network with all remaining weights and biases refitted on the calibration images.
 
-    `targets` are the dense network's (`layer_targets`).
+    `targets`: the outputs of the dense network's layers, from `layer_targets`.
     """
     images = calibration.first(pruned.graph).images
     network = pruned.with_network(pruned.network).network
     parameters = dict(network.named_parameters())
-    stays = torch.cat([torch.ones(1, dtype=torch.bool), pruned.units_kept])
-    whole = True  # as long as nothing was removed before a layer, its inputs are the dense network's
+    stays = by_number(pruned.units_kept)
+    whole = True  # nothing has been removed so far, so the layer's inputs are those of the dense network
 
     def visit(call: Call) -> Tensor:
         nonlocal whole
@@ -89,7 +95,10 @@ def refit(pruned: Pruned, targets: Mapping[str, Tensor], calibration: Calibratio
 
 @torch.no_grad()
 def layer_targets(dense: nn.Module, graph: Graph, calibration: Calibration) -> dict[str, Tensor]:
-    """What the dense network computes in each layer, at a sample of positions: [rows, out] by the weight's name."""
+    """The outputs of the dense network's layers for a sample of rows: [rows, out] by the name of the weight.
+
+    Layers that are called several times and transposed convolutions are left out.
+    """
     targets: dict[str, Tensor] = {}
 
     def visit(call: Call) -> Tensor:
@@ -106,7 +115,11 @@ def layer_targets(dense: nn.Module, graph: Graph, calibration: Calibration) -> d
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """A layer by its groups: weights as matrices [out, in x kernel] (views), what of them stays, and biases [out]."""
+    """A layer split into its groups.
+
+    `weights`: matrices [out, in x kernel] (views); `allowed`: which of their entries remain, bool. `biases`: [out].
+    `outputs`: which outputs remain, bool [out].
+    """
 
     weights: list[Tensor]
     allowed: list[Tensor]
@@ -125,6 +138,7 @@ class _Parts:
 
 
 def _refit(call: Call, parts: _Parts, target: Tensor, seed: int, ridge: float) -> None:
+    """Refit a layer in place, group by group; `target` [rows, out]."""
     rows = sampled(row_count(call), seed)
     every = zip(
         *(design(call, rows), parts.weights, parts.biases, parts.allowed, parts.outputs),
@@ -138,8 +152,9 @@ def _refit(call: Call, parts: _Parts, target: Tensor, seed: int, ridge: float) -
 def refit_matrix(
     weight: Tensor, bias: Tensor | None, allowed: Tensor, outputs: Tensor, given: Tensor, target: Tensor, ridge: float
 ) -> None:
-    """Solve in place: `weight` [out, in] where `allowed`, `bias` [out] where `outputs` (bool), for `given` [n, in] and
-    `target` [n, out].
+    """Fit `given` [n, in] to `target` [n, out] by ridge regression; `weight` and `bias` are changed in place.
+
+    `weight` [out, in] is fitted where `allowed` (bool, same shape), `bias` [out] where `outputs` (bool [out]).
     """
     own, inputs = weight, weight.shape[1]
     if bias is not None:
@@ -165,17 +180,18 @@ def refit_matrix(
 
 
 def _dense(gram: Tensor, gradient: Tensor) -> Tensor:
-    """All weights are free: one factorisation serves every neuron. Returns [out, in]."""
+    """The change of the weights, [out, in], if all of them remain: one factorisation serves all outputs."""
     factor = torch.linalg.cholesky(gram.double())
     return torch.cholesky_solve(gradient.double(), factor).T.to(gram.dtype)
 
 
 def _sparse(gram: Tensor, gradient: Tensor, allowed: Tensor) -> Tensor:
-    """Every neuron has free weights of its own: conjugate gradients on all at once, each within its own support.
+    """The change of the weights, [out, in], if each output has its own support `allowed` (bool [out, in]).
 
-    `gradient` and `allowed` are [out, in]. Each iteration lowers every neuron's objective, so stopping early is safe.
+    Conjugate gradients run for all outputs at once, each within its support. `gradient` is [out, in]. Each iteration
+    lowers the objective of every output, so stopping early is safe.
     """
-    scale = gram.diagonal().rsqrt()  # Jacobi preconditioning, as a change of variables
+    scale = gram.diagonal().rsqrt()  # Jacobi preconditioning, written as a change of variables
     gram = gram * scale.unsqueeze(0) * scale.unsqueeze(1)
     residual = gradient * scale * allowed
     result, change = torch.zeros_like(residual), torch.zeros_like(residual)
@@ -186,7 +202,7 @@ def _sparse(gram: Tensor, gradient: Tensor, allowed: Tensor) -> Tensor:
     tiny = torch.finfo(power.dtype).tiny
     for _ in range(ITERATIONS):
         active = (power > goal).squeeze(1)
-        if int(active.sum()) <= WORTHWHILE * len(rows):  # go on with those that have not converged
+        if int(active.sum()) <= WORTHWHILE * len(rows):  # continue with the outputs that have not converged
             result[rows] = change
             rows, allowed, change, residual, direction = (
                 part[active] for part in (rows, allowed, change, residual, direction)

@@ -1,4 +1,4 @@
-"""No recovery: the pruned network as it is."""
+"""No recovery: the pruned network is evaluated as it is."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ from prunelab.recovery.recover import Task
 
 
 def recover(pruned: Pruned, task: Task, options: Options) -> Pruned:
-    """Nothing is done."""
+    """Return `pruned` unchanged."""
     return pruned

@@ -1,7 +1,7 @@
-"""A recovery applied to a pruned network.
+"""Apply a recovery to a pruned network.
 
-A recovery is a module with a pydantic model `Options` (the keys of its YAML file, with their bounds) and a function
-`recover(pruned, task, options) -> Pruned`. What pruning removed stays removed.
+A recovery is a module with a pydantic model `Options` (the keys of its YAML file and their bounds) and a function
+`recover(pruned, task, options) -> Pruned`. It must keep at zero what pruning removed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from prunelab.refusals import refusals
 
 
 class Options(BaseModel):
-    """What every recovery can be told. `batch_norm`: estimate BatchNorm's statistics again afterwards."""
+    """Options of every recovery. `batch_norm`: re-estimate BatchNorm statistics afterwards."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -34,18 +34,18 @@ class Options(BaseModel):
 
     @property
     def trains(self) -> bool:
-        """Whether it trains with labels, so that it must be compared with a baseline given the same extra training."""
+        """Whether it trains with labels: it is then compared with a baseline that gets the same extra training."""
         return False
 
     @property
     def comes_first(self) -> bool:
-        """Whether it has to be the first of several: it begins from the dense network, or from weights just pruned."""
+        """Whether it can only be the first of several: it starts from the dense network, or needs weights as pruned."""
         return False
 
 
 @dataclass(frozen=True, slots=True)
 class Learning:
-    """What a recovery that trains needs beside the network. `untrained`: the network as before its training."""
+    """Resources of recoveries that train. `untrained`: builds the network as it was before training."""
 
     dataset: Dataset
     training: Training
@@ -55,7 +55,10 @@ class Learning:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a recovery may use: the dense trained network (never changed), its graph, data, the job's own choices."""
+    """The context of a recovery.
+
+    `dense`: the trained network before pruning, which must not be changed. `learning`: None without labels.
+    """
 
     dense: nn.Module
     graph: Graph
@@ -67,7 +70,7 @@ class Task:
     learning: Learning | None
 
     def prune(self, network: nn.Module, percentage: float) -> Pruned:
-        """Any network of the same shapes pruned by the job's method."""
+        """Prune a copy of a network of the same shapes by the job's method."""
         return prune(network, self.graph, self.method, percentage, self.calibration, self.percentage_of)
 
 
@@ -75,10 +78,10 @@ Recover = Callable[[Pruned, Task, Any], Pruned]
 
 
 def recovery_of(recovery: Recovery) -> tuple[Recover, Options]:
-    """The function behind a recovery's YAML file, and its options.
+    """The function of a configured recovery, and its validated options.
 
     Raises:
-        ConfigError: if there is none, or an option is not accepted.
+        ConfigError: if the module does not exist, or an option is not accepted.
     """
     model = imported(f"{recovery.module}.Options", "recovery.module")
     try:
@@ -90,10 +93,10 @@ def recovery_of(recovery: Recovery) -> tuple[Recover, Options]:
 
 
 def recover(pruned: Pruned, task: Task, recovery: Recovery) -> Pruned:
-    """What the configured recovery makes of a pruned network.
+    """Apply the configured recovery.
 
     Raises:
-        ConfigError: if it trains and there is nothing to train with.
+        ConfigError: if it trains and there are no labels.
     """
     function, options = recovery_of(recovery)
     if options.trains and task.learning is None:

@@ -1,9 +1,9 @@
-"""Rewinding: what survives is trained again from an earlier state of the dense network's own training.
+"""Rewinding: retrain the remaining weights from an earlier state of the dense network's training.
 
-`rewinds: weights` takes the weights back, to where they began (the lottery ticket, Frankle and Carbin 2019), or to step
-`to_step` of that training (Frankle et al. 2020), which is done again up to there: from the same seed it is the same.
-`rewinds: rate` takes only the learning rate back: the trained weights are trained on with the schedule as it was from
-that step on (Renda, Frankle and Carbin 2020).
+`rewinds: weights` resets the weights to initialisation (the lottery ticket hypothesis, Frankle and Carbin 2019), or to
+step `to_step` of the training (Frankle et al. 2020). The training is repeated up to that step; the same seed gives the
+same weights. `rewinds: rate` rewinds only the learning rate: the trained weights are trained further with the schedule
+from that step on (Renda, Frankle and Carbin 2020).
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from prunelab.training.fit import fit
 
 
 class Rewinds(str, Enum):
-    """What is taken back."""
+    """What is rewound."""
 
     WEIGHTS = "weights"
     RATE = "rate"
 
 
 class Options(finetune.Options):
-    """`rewinds`: the weights, or the learning rate alone; `to_step`: to where, in steps of the optimiser.
+    """`rewinds`: the weights, or only the learning rate; `to_step`: the optimiser step to return to.
 
-    The defaults are for records from before there was a choice.
+    The defaults serve stored jobs from before these options existed.
     """
 
     rewinds: Rewinds = Field(Rewinds.WEIGHTS, description="weights or rate")
@@ -46,15 +46,20 @@ class Options(finetune.Options):
 
 
 def recover(pruned: Pruned, task: Task, options: Options) -> Pruned:
-    """Masks from the trained network, values and rate from an earlier state.
+    """Retrain with the masks of the trained network, and the weights or learning rate of an earlier step.
 
     Raises:
-        ConfigError: if the training did not go as far as the step.
+        ConfigError: if there was no training, or too few steps of it, or the schedule cannot be entered in the middle.
     """
     learning = task.learning
     assert learning is not None
     options = _from_step(options, learning)
     if options.rewinds is Rewinds.WEIGHTS:
+        if not learning.training.epochs:  # the checkpoint holds trained weights: there is no earlier state
+            raise ConfigError(
+                "recovery=rewind is refused with training.epochs=0: the network's weights before its training are not "
+                "known; it accepts recovery.rewinds=rate, or recovery=finetune"
+            )
         network = learning.untrained()
         if options.to_step:
             _train_to(network, options.to_step, task, learning)
@@ -63,7 +68,7 @@ def recover(pruned: Pruned, task: Task, options: Options) -> Pruned:
 
 
 def _from_step(options: Options, learning: Learning) -> Options:
-    """With the learning rate that the schedule has reached at the step."""
+    """The options with the learning rate that the schedule has reached at the step."""
     if not options.to_step:
         return options
     training = learning.training
@@ -83,7 +88,7 @@ def _from_step(options: Options, learning: Learning) -> Options:
 
 
 def _train_to(network: nn.Module, step: int, task: Task, learning: Learning) -> None:
-    """Train the untrained network, in place, as the dense one was trained, and leave it as it was after a step."""
+    """Repeat the dense network's training on the untrained network, in place, up to a step."""
     until = _Until(step)
     with tempfile.TemporaryDirectory() as folder:
         fit(
@@ -94,7 +99,7 @@ def _train_to(network: nn.Module, step: int, task: Task, learning: Learning) -> 
 
 
 class _Until(Callback):
-    """Keeps the weights after a step, and stops at the end of its epoch."""
+    """Copies the weights after a step, and stops the training at the end of that epoch."""
 
     def __init__(self, step: int) -> None:
         self.step = step
@@ -103,11 +108,11 @@ class _Until(Callback):
     def on_train_batch_end(
         self, trainer: lightning.Trainer, module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Copies at the step."""
+        """Copy the weights at the step."""
         if trainer.global_step == self.step:
             assert isinstance(module, Classifier)
             self.state = {name: value.detach().clone() for name, value in module.network.state_dict().items()}
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        """The rest of the training is not needed."""
+        """Stop: the rest of the training is not needed."""
         trainer.should_stop = trainer.should_stop or bool(self.state)

@@ -1,4 +1,4 @@
-"""Several recoveries one after another, each beginning with what the one before left."""
+"""Several recoveries in a row, each starting from the result of the one before."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from prunelab.recovery.recover import Task, recovery_of
 
 
 class Options(NoOptions):
-    """`steps`: the order. Each is one of the other keys, which hold a recovery with its own keys; a name may recur."""
+    """`steps`: names of the other keys, in order; each of those holds a recovery with its own options.
+
+    A name may occur several times.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
     __pydantic_extra__: dict[str, Recovery]
@@ -24,7 +27,7 @@ class Options(NoOptions):
 
     @model_validator(mode="after")
     def _known(self) -> Options:
-        """Every step names a recovery whose keys are accepted; some can only come first."""
+        """Check that every step names a recovery with valid options, and that none but the first has to come first."""
         known = self.__pydantic_extra__
         for place, step in enumerate(self.steps):
             if step not in known:
@@ -47,17 +50,17 @@ class Options(NoOptions):
 
     @property
     def trains(self) -> bool:
-        """Whether one of them does."""
+        """Whether one of the steps trains."""
         return any(recovery_of(recovery)[1].trains for recovery in self.chosen)
 
     @property
     def comes_first(self) -> bool:
-        """Whether its own first step has to."""
+        """Whether its first step has to come first."""
         return recovery_of(self.chosen[0])[1].comes_first
 
 
 def recover(pruned: Pruned, task: Task, options: Options) -> Pruned:
-    """One after another."""
+    """Apply the steps in order."""
     for recovery in options.chosen:
         pruned = recoveries.recover(pruned, task, recovery)
     return pruned

@@ -1,4 +1,4 @@
-"""Training images moved and mirrored at random, a batch at a time."""
+"""Data augmentation: random shifts and flips of training images, a batch at a time."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import torch
 from torch import Tensor
 
 OWN_STREAM = 0x9E3779B9
-"""Keeps the draws apart from those of the order of the images, which has the same seed."""
+"""Added to the seed, so that augmentation and the order of the images have different random streams."""
 
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
-    """Random translation by up to `shift` pixels in each direction; with `flip`, every other image mirrored.
+    """Shift each image by up to `shift` pixels in each direction; with `flip`, mirror it with probability 1/2.
 
-    Images are normalised already, so what comes in at the edges is `black`: what 0 is after normalisation, per channel.
+    `black`: the value of 0 after normalisation, per channel. It fills the edges, since images are normalised already.
     """
 
     shift: int = 0
@@ -27,18 +27,18 @@ class Augmentation:
         return self.shift > 0 or self.flip
 
     def generator(self, seed: int) -> torch.Generator:
-        """What a training with this seed draws from."""
+        """The random generator of a training with this seed."""
         return torch.Generator().manual_seed((seed + OWN_STREAM) % 2**32)
 
     def __call__(self, images: Tensor, draws: torch.Generator) -> Tensor:
-        """float32 [n, channels, rows, columns], each image moved and mirrored by itself; `images` are left alone."""
+        """Augmented copies of `images`, float32 [n, channels, rows, columns]; each image is drawn independently."""
         if self.flip:
             mirrored = torch.rand(len(images), generator=draws) < 0.5
             images = torch.where(mirrored.to(images.device).view(-1, 1, 1, 1), images.flip(3), images)
         return self._moved(images, draws) if self.shift else images
 
     def _moved(self, images: Tensor, draws: torch.Generator) -> Tensor:
-        """Each image is the window at a drawn place of itself with a margin."""
+        """Shift the images: each one becomes a random window of itself with a margin of `black`."""
         count, channels, rows, columns = images.shape
         margin = self.shift
         wide = torch.tensor(self.black, dtype=images.dtype, device=images.device).view(1, -1, 1, 1)

@@ -1,4 +1,4 @@
-"""The unpruned network: trained once for each distinct training, found again in the store, shared by all jobs."""
+"""The baseline: the unpruned network, trained once per distinct training, kept in the store, shared by all jobs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from prunelab.training.checkpoint import load_weights
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """A trained network (never changed by anyone), and how well it does."""
+    """A trained network, which must not be changed, and its accuracy and loss."""
 
     key: str
     run_id: str
@@ -37,13 +37,13 @@ _failed: dict[tuple[str, str], TrainingError] = {}
 
 
 def baseline(job: Job, dataset: Dataset, store: Store, threads: int | None = None) -> Baseline:
-    """The trained network that `job` prunes: from this process, from the store, or trained now.
+    """The trained network that `job` prunes: from memory, from the store, or trained now.
 
-    Of several processes that want the same one, the first trains and the others wait for it. A training that went wrong
-    in this process is not tried again by its later jobs.
+    If several processes need the same baseline, the first one trains it and the others wait. A training that failed is
+    not repeated by later jobs of the same process.
 
     Raises:
-        TrainingError: if the training goes wrong.
+        TrainingError: if the training fails.
     """
     key = baseline_key(job, threads)
     place = (store.tracking.uri, key)
@@ -63,7 +63,7 @@ def baseline(job: Job, dataset: Dataset, store: Store, threads: int | None = Non
 
 
 def forget() -> None:
-    """Drop the networks that this process holds; the store keeps them."""
+    """Drop the baselines held in memory; the store keeps them."""
     _loaded.clear()
     _failed.clear()
 
@@ -74,7 +74,7 @@ def is_stored(key: str, store: Store) -> bool:
 
 
 def _stored(job: Job, dataset: Dataset, store: Store, key: str) -> Baseline | None:
-    """The newest finished baseline of this key whose checkpoint is whole; a damaged one is said so and passed over."""
+    """The newest finished baseline with an intact checkpoint; damaged checkpoints are reported and marked FAILED."""
     for run in store.find(Kind.BASELINE, "FINISHED", baseline_key=key):
         network = untrained(job.model, dataset, job.seed)
         try:
@@ -98,7 +98,7 @@ def _stored(job: Job, dataset: Dataset, store: Store, key: str) -> Baseline | No
 
 
 def _trained(job: Job, dataset: Dataset, store: Store, key: str) -> Baseline:
-    # Lightning takes longer to import than a job takes; most processes find their networks in the store.
+    # Importing Lightning takes longer than a job, and most processes find their baseline in the store.
     from prunelab.training.train import train
 
     network = untrained(job.model, dataset, job.seed)

@@ -1,4 +1,4 @@
-"""The training and validation images on their way into a training."""
+"""Batches of training and validation images."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ NOTHING = Augmentation()
 
 
 class Batches:
-    """Batches of a split, each one indexing of its tensors: no call per image, no worker, no copy to a device.
+    """Batches of a split, each made by one indexing operation: no call per image, no worker, no copy to a device.
 
-    With `order`, a permutation is drawn from it anew each time; torch's RandomSampler draws two and uses one, and so
-    does this, so that a seed means the same order as with that. Only batches in such an order are augmented, from draws
-    of their own, so that the order is the same with and without.
+    `order`: if given, a new permutation is drawn from it for each epoch. (Like torch's RandomSampler, it draws two and
+    uses the first, so a seed gives the same order as with that.)
+    `draws`: the random stream of `augmentation`, separate from `order`. Only batches in random order are augmented.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Batches:
 
 
 class DataModule(LightningDataModule):
-    """Batches of a `Dataset`; those of the training images moved by up to `shift` pixels, and mirrored with `flip`."""
+    """Batches of a `Dataset`; training images are shifted by up to `shift` pixels and, with `flip`, mirrored."""
 
     def __init__(self, dataset: Dataset, batch_size: int, seed: int, shift: int = 0, flip: bool = False) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class DataModule(LightningDataModule):
         self.draws = self.augmentation.generator(seed)
 
     def train_dataloader(self) -> Batches:
-        """Batches of the training images, in an order drawn anew each epoch from the seed."""
+        """Batches of the training images, in a new random order each epoch."""
         return Batches(self.dataset.train, self.batch_size, self.order, self.augmentation, self.draws)
 
     def val_dataloader(self) -> Batches:
@@ -71,5 +71,5 @@ class DataModule(LightningDataModule):
         return Batches(self.dataset.validation, EVALUATION_BATCH)
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
-        """The whole data set is on its device already."""
+        """Nothing to do: the whole data set is on its device already."""
         return batch

@@ -1,4 +1,4 @@
-"""The best epoch's weights, back in a network."""
+"""Checkpoints: save and load the weights of the best epoch."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ import torch
 from torch import nn
 
 PREFIX = "network."
-"""What Lightning's names of a network's weights begin with: the attribute of the module that trains it."""
+"""Prefix of the weights' names in a Lightning checkpoint: the attribute of the module that holds the network."""
 
 
 def load_weights(network: nn.Module, checkpoint: Path | BinaryIO) -> None:
-    """Put the weights of a checkpoint that `fit` wrote into `network`, and the network into evaluation mode.
+    """Load a checkpoint written by `fit` or `save_weights` into `network`, and put it into evaluation mode.
+
+    No code from the file is executed.
 
     Raises:
-        Exception: of many kinds, if the file is damaged or of another network; nothing in it is ever executed.
+        Exception: of many types, if the file is damaged or belongs to another network.
     """
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
     network.load_state_dict(
@@ -26,7 +28,7 @@ def load_weights(network: nn.Module, checkpoint: Path | BinaryIO) -> None:
 
 
 def save_weights(network: nn.Module, folder: Path) -> Path:
-    """A checkpoint of the network as it is, in the form of `fit`'s, in `folder`; returns its path."""
+    """Save the network as it is, in the format of `fit`, in `folder`; returns the file's path."""
     path = folder / "best.ckpt"
     torch.save({"epoch": 0, "state_dict": {PREFIX + name: value for name, value in network.state_dict().items()}}, path)
     return path

@@ -1,10 +1,9 @@
-"""The Lightning module: cross-entropy, accuracy and loss per epoch, an optimiser from the config."""
+"""The Lightning module: cross-entropy loss, metrics per epoch, and the configured optimiser and schedule."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from pytorch_lightning import LightningModule
@@ -15,10 +14,9 @@ from torch.nn import functional
 from prunelab.choices import Schedule
 from prunelab.config import Training
 from prunelab.errors import TrainingError
-from prunelab.training.tally import Tally
 
 SELECTION = "selection"
-"""What the best checkpoint is chosen by: the monitored metric, in epochs that may be chosen."""
+"""The metric by which the best checkpoint is chosen: the monitored one, or `WORST` in epochs that are excluded."""
 WORST = {"val/accuracy": -1.0, "val/loss": 1e30}
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
@@ -30,14 +28,14 @@ OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
 
 @dataclass(frozen=True, slots=True)
 class Distillation:
-    """A share of the loss is the distance to a teacher's outputs at a temperature (Hinton, Vinyals and Dean 2015)."""
+    """Knowledge distillation (Hinton, Vinyals and Dean 2015): `share` of the loss is the distance to a teacher."""
 
     teacher: nn.Module
     share: float
     temperature: float
 
     def loss(self, images: Tensor, logits: Tensor) -> Tensor:
-        """T^2 KL(teacher || student) at temperature T, in nats."""
+        """T^2 KL(teacher || student) at temperature T, the mean over the batch, in nats."""
         with torch.no_grad():
             wanted = functional.log_softmax(self.teacher(images) / self.temperature, dim=1)
         ours = functional.log_softmax(logits / self.temperature, dim=1)
@@ -45,13 +43,40 @@ class Distillation:
         return self.temperature**2 * distance
 
 
+@dataclass(slots=True)
+class Tally:
+    """Loss and accuracy of an epoch, summed on the device. torchmetrics takes a third of a millisecond more a step."""
+
+    loss: Tensor | float = 0.0
+    correct: Tensor | float = 0.0
+    images: int = 0
+
+    @torch.no_grad()
+    def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
+        """Add a batch: its mean `loss`, `logits` [n, classes] and `labels` [n]."""
+        count = len(labels)
+        self.loss = self.loss + loss.detach() * count
+        self.correct = self.correct + (logits.detach().argmax(1) == labels).sum()
+        self.images += count
+
+    def means(self) -> dict[str, Tensor]:
+        """Mean `loss` and `accuracy` of all batches since the last call; resets the sums."""
+        sums = {"loss": self.loss, "accuracy": self.correct}
+        means = {name: torch.as_tensor(value) / self.images for name, value in sums.items()}
+        self.loss, self.correct, self.images = 0.0, 0.0, 0
+        return means
+
+
 def rex(done: float) -> float:
-    """The learning rate's factor when the share `done` of the steps is: 1, 2/3 half way, 0 (Chen et al. 2022)."""
+    """REX schedule (Chen et al. 2022): the learning rate's factor after the fraction `done` of the steps, 1 to 0."""
     return (1 - done) / (0.5 + 0.5 * (1 - done))
 
 
 class Classifier(LightningModule):
-    """Trains `network` ([n, features] -> logits [n, classes]); logs once per epoch, so no step waits for a number."""
+    """Trains `network` (images [n, channels, rows, columns] -> logits [n, classes]).
+
+    Metrics are logged once per epoch, so no step waits for a value from the device.
+    """
 
     def __init__(self, network: nn.Module, training: Training, distillation: Distillation | None = None) -> None:
         super().__init__()
@@ -62,20 +87,13 @@ class Classifier(LightningModule):
         self.training_config = training
         self.train_tally, self.val_tally = Tally(), Tally()
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        """Lightning notes here which hook runs, some thirty times a step; as a module's attribute that is slow."""
-        if name == "_current_fx_name":
-            object.__setattr__(self, name, value)
-        else:
-            super().__setattr__(name, value)
-
     def forward(self, images: Tensor) -> Tensor:
-        """Logits [n, classes] of images [n, features]."""
+        """Logits [n, classes] of images [n, channels, rows, columns]."""
         logits: Tensor = self.network(images)
         return logits
 
     def training_step(self, batch: tuple[Tensor, Tensor], index: int) -> Tensor:
-        """Mean cross-entropy of the batch, in nats; with distillation, partly the distance to the teacher."""
+        """The loss: mean cross-entropy of the batch in nats, mixed with the distillation loss if there is one."""
         logits, loss = self._step(batch, self.train_tally)
         if self.distillation is not None:
             share = self.distillation.share
@@ -83,18 +101,24 @@ class Classifier(LightningModule):
         return loss
 
     def validation_step(self, batch: tuple[Tensor, Tensor], index: int) -> None:
-        """Counted into the epoch's validation metrics."""
+        """Add the batch to the epoch's validation metrics."""
         self._step(batch, self.val_tally)
 
     def on_validation_epoch_end(self) -> None:
-        """Log the epoch, both its stages (its last training step is done); refuse a loss that is not a number."""
+        """Log the epoch's training and validation metrics.
+
+        Validation runs after the epoch's last training step.
+
+        Raises:
+            TrainingError: if a loss is not finite.
+        """
         self._log(self.train_tally, "train")
         self._log(self.val_tally, "val")
         monitored = self.trainer.callback_metrics[self.training_config.monitor]
         self.log(SELECTION, monitored if self.selectable else WORST[self.training_config.monitor], logger=False)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """The optimiser and schedule that the config names."""
+        """The configured optimiser and learning rate schedule."""
         config = self.training_config
         optimizer = OPTIMIZERS[config.optimizer](
             self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True

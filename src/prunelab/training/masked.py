@@ -1,4 +1,4 @@
-"""Training in which what was removed stays removed."""
+"""Training with a fixed mask."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from prunelab.training.classifier import Classifier
 
 
 class KeepZeros(Callback):
-    """Sets to zero after every step what the mask removes; Adam's momentum would otherwise revive it."""
+    """Sets masked weights to zero after every step; otherwise Adam's momentum would revive them."""
 
     def __init__(self, mask: Mask) -> None:
         self.mask = mask
@@ -23,6 +23,6 @@ class KeepZeros(Callback):
         batch: object,
         batch_idx: int,
     ) -> None:
-        """Right after the optimiser's step."""
+        """Apply the mask after the optimiser's step."""
         assert isinstance(module, Classifier)
         apply(module.network, self.mask)

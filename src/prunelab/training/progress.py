@@ -1,4 +1,4 @@
-"""How a training shows that it goes on: a bar on a terminal, a line per epoch anywhere else."""
+"""Progress of a training: a bar on a terminal, otherwise one line per epoch."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from prunelab.config import Trainer
 
 
 def progress_of(trainer: Trainer, epochs: int) -> Callback:
-    """The callback that shows the progress of `epochs` epochs; `trainer.progress=false` never draws bars."""
+    """The callback that shows the progress of `epochs` epochs. With `trainer.progress=false` there is never a bar."""
     if trainer.progress and sys.stderr.isatty():
         return TQDMProgressBar(refresh_rate=20)
     return EpochLines(epochs)
 
 
 class EpochLines(Callback):
-    """One line per epoch: its metrics, how long it took, how long the rest will take."""
+    """Prints one line per epoch: its metrics and the remaining time."""
 
     def __init__(self, epochs: int) -> None:
         self.epochs = epochs
@@ -28,11 +28,11 @@ class EpochLines(Callback):
         self.started = 0.0
 
     def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        """The clock starts."""
+        """Start the clock."""
         self.started = time.perf_counter()
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        """Validation has been done and logged by now."""
+        """Print the epoch's line; validation has run by now."""
         done = trainer.current_epoch + 1
         each = (time.perf_counter() - self.started) / done
         metrics = trainer.callback_metrics

@@ -1,4 +1,4 @@
-"""A baseline's training, as a run of the store."""
+"""Train a baseline and record it as a run in the store."""
 
 from __future__ import annotations
 
@@ -26,10 +26,12 @@ from prunelab.training.progress import progress_of
 
 
 def train(job: Job, network: nn.Module, dataset: Dataset, store: Store, key: str) -> tuple[str, Quality, Quality]:
-    """Train `network` in place and record that; returns (run id, quality on test, on validation).
+    """Train `network` in place and record the run; returns (run id, quality on test, quality on validation).
+
+    With `training.epochs=0` the network is recorded as it is.
 
     Raises:
-        TrainingError: if the training goes wrong; its run is then FAILED.
+        TrainingError: if the training fails; its run is then FAILED.
     """
     console = Console(stderr=True)
     epochs = job.training.epochs

@@ -1,9 +1,10 @@
-"""Criteria: how much each weight, or each unit, is worth.
+"""Criteria: the saliency of each weight or unit. Those with the lowest saliency are removed first.
 
-A criterion is called as `criterion(network, graph, calibration)` with the dense network in evaluation mode, its graph
-and some training images. The higher the saliency, the more a weight or unit is worth. It changes nothing.
+A criterion is a function `criterion(network, graph, calibration)`. It gets the dense network in evaluation mode, its
+graph and the calibration images, and must not change the network.
 
-Criteria of weights (granularities weight, n_m, block) return a dict: for each of `graph.prunable` the name of its
-weight and a tensor of the weight's shape. Criteria of neurons return one tensor [graph.units]. A method's YAML file
-names one: `magnitude` is looked up in the module of the method's granularity here, `my_package.my_criterion` anywhere.
+A criterion for weights (granularities weight, n_m, block) returns a dict with an entry for each layer of
+`graph.prunable`: the name of its weight, and a tensor of the weight's shape. A criterion for units returns one tensor
+[units]. A method's YAML file names its criterion: `magnitude` is looked up in `weight` or `neuron` of this package,
+depending on the granularity; `my_package.my_criterion` is imported from anywhere.
 """

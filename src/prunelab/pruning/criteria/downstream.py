@@ -1,13 +1,14 @@
-"""Optimal brain surgeon for weights, with what comes after a layer taken into account.
+"""Optimal brain surgeon for weights, scaled by how much the following layers depend on each output.
 
-The error that a weight's removal leaves in its output, once the other weights of that output make up for it, is worth
+Removing a weight leaves an error in its output, after the other weights of that output have compensated for it. The
+error is multiplied by the importance of the output:
 
-    sum over the consumers of E[a^2] |v|^2 / energy   /   sum over the layers that give it of E[z^2]
+    sum over its consumers of E[a^2] |v|^2 / energy   /   sum over its layers of E[z^2]
 
-times itself: a the output as a consumer is given it, v the consumer's weights of it, `energy` that of all the
-consumer's outputs, z the output as a layer computes it. So costs in different layers compare: each is the share that
-is lost of what the next layers compute. An output that is no unit (that of a layer before a layer norm, say) counts as
-its share of its own layer's energy.
+Here a is the output as the consumer reads it (after the activation), v are the consumer's weights for it, `energy` is
+the summed mean square of the consumer's outputs, and z is the output as its layer computes it. This makes costs
+comparable across layers: each is the fraction of the next layers' output energy that is lost. An output that is not a
+unit (of a layer before a layer norm, for example) counts as a fraction of its own layer's energy.
 """
 
 from __future__ import annotations
@@ -17,25 +18,23 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from prunelab.errors import PrunelabError
 from prunelab.graph.graph import Graph, Layer
-from prunelab.graph.watch import check_seen
+from prunelab.graph.watch import check_prunable_seen, check_seen
 from prunelab.pruning.calibration import Calibration
 from prunelab.pruning.criteria.row_obs import removal_costs
-from prunelab.pruning.design import matrices
-from prunelab.pruning.grams import Gram, grams
-
-RIDGE = 1e-2
-"""Added to X'X / n, relative to its mean diagonal."""
+from prunelab.pruning.design import column_units, matrices
+from prunelab.pruning.grams import Gram, add_ridge, grams
 
 Saliencies = dict[str, Tensor]
+"""For each prunable weight, by name, a tensor of its shape."""
 Costs = Callable[[Tensor, Tensor], Tensor]
+"""Costs [out, in] of removing each weight, from the weights [out, in] and the Gram matrix of the inputs."""
 
 
 def obs_downstream(network: nn.Module, graph: Graph, calibration: Calibration) -> Saliencies:
-    """w^2 / [H^-1]_jj, H the Gram matrix of the layer's inputs (Hassibi and Stork 1993), times its output's worth.
+    """w^2 / [H^-1]_jj x the importance of the output; H is the Gram matrix of the inputs (Hassibi and Stork 1993).
 
-    H is of all inputs: right as long as most weights of an output are there.
+    H covers all inputs, so the costs are accurate as long as most weights of an output remain.
     """
 
     def costs(weight: Tensor, products: Tensor) -> Tensor:
@@ -45,8 +44,10 @@ def obs_downstream(network: nn.Module, graph: Graph, calibration: Calibration) -
 
 
 def obc(network: nn.Module, graph: Graph, calibration: Calibration) -> Saliencies:
-    """The same at the moment of removal: the weights of an output go one after another, the cheapest first, and what is
-    left makes up for each (Frantar and Alistarh 2022, OBC; `row_obs` says how).
+    """The cost of each weight at the moment of its removal x the importance of the output.
+
+    The weights of an output are removed one at a time, the cheapest first, and the others compensate for each (OBC,
+    Frantar and Alistarh 2022; see `row_obs`).
     """
     return _saliencies(network, graph, calibration, removal_costs)
 
@@ -57,20 +58,15 @@ def _saliencies(network: nn.Module, graph: Graph, calibration: Calibration, cost
     layers = {layer.weight: layer for layer in graph.layers}
     found = grams(network, graph, calibration, layers)
     check_seen(graph, {layers[weight].name for weight in found})
-    for layer in graph.prunable:
-        if layer.weight not in found:
-            raise PrunelabError(
-                f"the inputs of layer {layer.name} cannot be seen, because its weight is used inside another module: "
-                f"choose a criterion that needs none, or method.exclude=[{layer.name}]"
-            )
+    check_prunable_seen(graph, found)
     energies = {name: _energies(layers[name], parameters[name], parts) for name, parts in found.items()}
-    worth = _worth(graph, layers, parameters, found, energies)
+    importance = _importance(graph, layers, parameters, found, energies)
     result: Saliencies = {}
     for layer in graph.prunable:
         weight, name = parameters[layer.weight].double(), layer.weight
         units = graph.outputs_of(layer).to(weight.device)
         own = 1 / energies[name].sum().clamp_min(torch.finfo(weight.dtype).tiny)
-        factors = torch.where(units > 0, worth[units], own).chunk(layer.groups)
+        factors = torch.where(units > 0, importance[units], own).chunk(layer.groups)
         saliencies = torch.empty_like(weight)
         every = zip(matrices(saliencies, layer), matrices(weight, layer), found[name], factors, strict=True)
         for part, matrix, gram, factor in every:
@@ -79,14 +75,14 @@ def _saliencies(network: nn.Module, graph: Graph, calibration: Calibration, cost
     return result
 
 
-def _worth(
+def _importance(
     graph: Graph,
     layers: dict[str, Layer],
     parameters: dict[str, Tensor],
     found: dict[str, list[Gram]],
     energies: dict[str, Tensor],
 ) -> Tensor:
-    """What an error of one (squared) in each unit's output is worth: float64 [1 + units]."""
+    """The cost of a mean squared error of 1 in each unit's output: float64 [1 + units]."""
     first = next(iter(found.values()))[0].products
     read, given = first.new_zeros(1 + graph.units), first.new_zeros(1 + graph.units)
     for name, parts in found.items():
@@ -94,7 +90,7 @@ def _worth(
         if layer.depthwise:
             continue
         given.index_add_(0, graph.outputs_of(layer).to(weight.device), energies[name])
-        columns = graph.inputs_of(layer).to(weight.device).repeat_interleave(weight[0, 0].numel())
+        columns = column_units(graph, layer).to(weight.device)
         total = energies[name].sum()
         if float(total) > 0:
             for matrix, gram in zip(matrices(weight, layer), parts, strict=True):
@@ -104,14 +100,12 @@ def _worth(
 
 
 def _energies(layer: Layer, weight: Tensor, parts: list[Gram]) -> Tensor:
-    """The mean square of each output (its variance, where there is a bias): float64 [out]."""
+    """The mean square of each output, or its variance if the layer has a bias: float64 [out]."""
     every = zip(matrices(weight.double(), layer), parts, strict=True)
     centred = layer.bias is not None
     return torch.cat([((matrix @ gram.centred(centred)) * matrix).sum(1).clamp_min(0) for matrix, gram in every])
 
 
 def _damped(gram: Gram, layer: Layer) -> Tensor:
-    """The Gram matrix with its ridge; with a bias, that of [x, 1], since the bias makes up for a constant."""
-    products = (gram.inputs if layer.bias is None else gram.products).clone()
-    products.diagonal().add_(RIDGE * products.diagonal().mean().clamp_min(1e-12))
-    return products
+    """The Gram matrix with a ridge; with a bias, that of [x, 1], since the bias compensates for constants."""
+    return add_ridge((gram.inputs if layer.bias is None else gram.products).clone())

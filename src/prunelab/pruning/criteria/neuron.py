@@ -1,6 +1,6 @@
-"""Saliencies of units (neurons, channels): a tensor [units of the graph].
+"""Criteria for units (neurons and channels). Each returns a tensor [units].
 
-A unit in which several channels are tied is worth the sum of what they are worth.
+The saliency of a unit with several tied channels is the sum over its channels.
 """
 
 from __future__ import annotations
@@ -16,20 +16,21 @@ from prunelab.graph.graph import Graph, Layer
 from prunelab.graph.watch import Call, check_seen, each_call, watching
 from prunelab.pruning.calibration import Calibration, logits_of
 from prunelab.pruning.criteria.structured_obs import obs as obs
+from prunelab.pruning.design import rows_of
 
 
 def l2_norm(network: nn.Module, graph: Graph, calibration: Calibration) -> Tensor:
-    """Euclidean norm of a unit's incoming weights (the published report)."""
+    """L2 norm of a unit's incoming weights (the published report)."""
     return _incoming(network, graph, lambda weight: weight.norm(dim=1))
 
 
 def l1_norm(network: nn.Module, graph: Graph, calibration: Calibration) -> Tensor:
-    """Sum of the absolute values of a unit's incoming weights (Li et al. 2017, for filters)."""
+    """L1 norm of a unit's incoming weights (Li et al. 2017, for filters)."""
     return _incoming(network, graph, lambda weight: weight.abs().sum(dim=1))
 
 
 def in_out_norm(network: nn.Module, graph: Graph, calibration: Calibration) -> Tensor:
-    """Norm of a unit's incoming weights times the norm of its outgoing ones: blind to a rescaling between the two."""
+    """L2 norm of the incoming weights x L2 norm of the outgoing ones: invariant to rescaling between the two."""
     outgoing = [
         graph.sum_per_unit(norms, units)
         for layer, norms, units in ((layer, *_outgoing(network, graph, layer)) for layer in graph.layers)
@@ -40,9 +41,10 @@ def in_out_norm(network: nn.Module, graph: Graph, calibration: Calibration) -> T
 
 @torch.no_grad()
 def activation(network: nn.Module, graph: Graph, calibration: Calibration) -> Tensor:
-    """Standard deviation of a unit's activation times the norm of its outgoing weights, summed over its consumers.
+    """Standard deviation of a unit's activation x L2 norm of its outgoing weights, summed over its consumers.
 
-    How much of what its consumers see varies with it (after Polyak and Wolf 2015, who use the variance alone).
+    It measures how much the unit contributes to the variation of its consumers' outputs (after Polyak and Wolf 2015,
+    who use the variance of the activation alone).
     """
     score = calibration.images.new_zeros(graph.units)
     seen: set[str] = set()
@@ -50,7 +52,7 @@ def activation(network: nn.Module, graph: Graph, calibration: Calibration) -> Te
     def see(call: Call) -> None:
         if not call.layer.depthwise:
             norms, units = _outgoing(network, graph, call.layer)
-            score.add_(graph.sum_per_unit(_channels(call).std(0) * norms, units))
+            score.add_(graph.sum_per_unit(rows_of(call.given, call.layer).std(0) * norms, units))
             seen.add(call.layer.name)
 
     each_call(network, graph, calibration.first(graph).images, see)
@@ -59,8 +61,9 @@ def activation(network: nn.Module, graph: Graph, calibration: Calibration) -> Te
 
 
 def taylor(network: nn.Module, graph: Graph, calibration: Calibration) -> Tensor:
-    """Mean over images of |a dL/da|, a the unit's activation, summed over its positions before the absolute value:
-    the first-order change of the loss when it is removed (Molchanov et al. 2017).
+    """Mean over images of |a dL/da|, where a is the unit's activation: the first-order change of the loss.
+
+    The product is summed over positions before the absolute value is taken (Molchanov et al. 2017).
     """
     score = calibration.images.new_zeros(graph.units)
     for images, labels in calibration.labelled(graph):
@@ -70,21 +73,24 @@ def taylor(network: nn.Module, graph: Graph, calibration: Calibration) -> Tensor
         change = score.new_zeros(len(images), graph.units)
         for call, gradient in calls:
             given = call.given.detach() * gradient
-            product = given.flatten(1, -2).sum(1) if _last(call) and given.dim() > 2 else given
-            product = product if _last(call) else product.flatten(2).sum(2)
-            change += graph.sum_per_unit(product, _inputs(graph, call.layer))
+            if call.layer.kind != "linear":
+                given = given.flatten(2).sum(2)
+            elif given.dim() > 2:
+                given = given.flatten(1, -2).sum(1)
+            change += graph.sum_per_unit(given, graph.input_channels_of(call.layer))
         score += change.abs().mean(0) * (len(images) / len(calibration))
     return score
 
 
 def random(network: nn.Module, graph: Graph, calibration: Calibration) -> Tensor:
-    """Uniform in [0, 1): the baseline that every criterion must beat (Blalock et al. 2020)."""
+    """Uniform in [0, 1): the control that every criterion must beat (Blalock et al. 2020)."""
     generator = torch.Generator().manual_seed(calibration.seed)
     parts = [torch.rand(group.size, generator=generator) for group in graph.groups]
     return torch.cat(parts).to(calibration.images.device)
 
 
 def _incoming(network: nn.Module, graph: Graph, norm: Callable[[Tensor], Tensor]) -> Tensor:
+    """Sum over a unit's channels of `norm`, a function of a weight matrix [out, in x kernel] -> [out]."""
     parameters = dict(network.named_parameters())
     score: Tensor | None = None
     for weight, layer in {layer.weight: layer for layer in graph.layers}.items():
@@ -97,37 +103,21 @@ def _incoming(network: nn.Module, graph: Graph, norm: Callable[[Tensor], Tensor]
 
 
 def _outgoing(network: nn.Module, graph: Graph, layer: Layer) -> tuple[Tensor, Tensor]:
-    """Norms of the weights that leave each of a layer's input channels, and the units of these: both [in]."""
+    """L2 norms of the weights that read each of a layer's input channels, and the channels' units: both [in]."""
     weight = dict(network.named_parameters())[layer.weight].detach()
     if weight.dim() == 2:
         return weight.norm(dim=layer.outputs_dim), graph.inputs_of(layer)
     if layer.outputs_dim == 1:
         return weight.flatten(1).norm(dim=1), graph.inputs_of(layer)
     grouped = weight.reshape(layer.groups, -1, *weight.shape[1:]).flatten(3)  # [groups, out, in, kernel]
-    return torch.linalg.vector_norm(grouped, dim=(1, 3)).flatten(), _inputs(graph, layer)
-
-
-def _inputs(graph: Graph, layer: Layer) -> Tensor:
-    """The units of all of a layer's input channels, int64 [in]."""
-    return graph.inputs_of(layer).repeat(layer.groups)
-
-
-def _last(call: Call) -> bool:
-    """Whether its channels are the last dimension of its input."""
-    return call.layer.kind == "linear"
-
-
-def _channels(call: Call) -> Tensor:
-    """What a layer is given, a row for each image and position: [rows, in]."""
-    given = call.given if _last(call) else call.given.movedim(1, -1)
-    return given.reshape(-1, given.shape[-1])
+    return torch.linalg.vector_norm(grouped, dim=(1, 3)).flatten(), graph.input_channels_of(layer)
 
 
 def _gradients(network: nn.Module, graph: Graph, images: Tensor, labels: Tensor) -> list[tuple[Call, Tensor]]:
-    """The calls of layers, and the gradient of the summed loss in what they are given; where there is none, zero.
+    """Each call of a layer with the gradient of the summed loss with respect to its input; zero if there is none.
 
-    Each layer is given a copy, so that the gradient is of what passes through this layer, and not of its input's other
-    readers, which count for themselves.
+    Every layer gets its own copy of its input, so the gradient covers what passes through this layer only, and not
+    through other layers that read the same values.
     """
     calls: list[Call] = []
     with torch.enable_grad():

@@ -1,10 +1,10 @@
-"""Weights of a layer removed one after another, each output by itself, with exact compensation (OBC).
+"""Remove the weights of each output of a layer one at a time, with exact compensation (OBC).
 
-For an output with weights w on the inputs S, and P the inverse of the Gram matrix of S, removing j costs w_j^2 / P_jj,
-the others change by -w_j P_:j / P_jj, and P loses j (Hassibi and Stork 1993; by outputs, Frantar and Alistarh 2022).
-That takes |S|^3 steps for each output, so with more than `EXACT` inputs all but those are removed at once first: the
-cheapest by the inverse that all outputs share (as SparseGPT uses it, Frantar and Alistarh 2023), after which the rest
-are fitted anew.
+Let an output have weights w on the inputs S, and let P be the inverse of the Gram matrix of S. Removing j costs
+w_j^2 / P_jj, changes the other weights by -w_j P_:j / P_jj, and removes row and column j from P (Hassibi and Stork
+1993; output by output, Frantar and Alistarh 2022). This takes O(|S|^3) per output. With more than `EXACT` inputs the
+cheapest are therefore removed at once first, ranked by the inverse that all outputs share (as in SparseGPT, Frantar
+and Alistarh 2023), and the remaining weights are refitted.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ import torch
 from torch import Tensor
 
 EXACT = 160
-"""So many weights of an output are removed one by one."""
+"""How many weights of an output are removed one at a time."""
 NUMBERS = 2**23
-"""Of so many outputs at once that their matrices have this many numbers."""
+"""Limits the outputs processed at once: the size of their matrices together, in numbers."""
 
 
 def removal_costs(weight: Tensor, products: Tensor) -> Tensor:
-    """What each weight costs when its turn comes, rising in the order of removal within its output.
+    """The cost of each weight at its removal, increasing in the order of removal within each output: [out, in].
 
-    `weight` float64 [out, in], where 0 is removed already; `products` the inputs' Gram matrix with its ridge [in, in],
-    or, with a bias, that of [x, 1]. Returns [out, in].
+    `weight`: float64 [out, in], 0 where a weight is removed already.
+    `products`: the Gram matrix of the inputs x with a ridge, [in, in]; for a layer with a bias, that of [x, 1].
     """
     count = weight.shape[1]
     weight = torch.cat([weight, weight.new_zeros(len(weight), len(products) - count)], 1)
@@ -40,22 +40,23 @@ def removal_costs(weight: Tensor, products: Tensor) -> Tensor:
         wanted = (weight[rows] @ products).gather(1, exact) * left
         factor = torch.linalg.cholesky(matrices)
         start = torch.cholesky_solve(wanted.unsqueeze(2), factor).squeeze(2)
-        at_once = shared[rows].scatter(1, exact, 0).amax(1)  # what went before the first of these
+        at_once = shared[rows].scatter(1, exact, 0).amax(1)  # the largest cost among those removed at once
         found = _one_by_one(start, torch.cholesky_inverse(factor), left & (exact < count), at_once)
         costs[rows] = costs[rows].scatter(1, exact, found)
     return costs[:, :count]
 
 
 def _within(matrices: Tensor, left: Tensor) -> Tensor:
-    """The matrices [rows, size, size], the identity where one of both indices is not left [rows, size]."""
+    """The matrices [rows, size, size], replaced by the identity in rows and columns not in `left` [rows, size]."""
     both = left.unsqueeze(2) & left.unsqueeze(1)
     return torch.where(both, matrices, torch.eye(left.shape[1], dtype=matrices.dtype, device=matrices.device))
 
 
 def _one_by_one(weight: Tensor, inverse: Tensor, free: Tensor, least: Tensor) -> Tensor:
-    """The cost of each of the `free` weights [rows, size] at its removal, made to rise from `least` [rows]; else 0.
+    """The cost of each of the `free` weights [rows, size] at its removal, and 0 for the others.
 
-    `inverse` [rows, size, size] is overwritten.
+    Costs are made to increase in the order of removal, starting above `least` [rows]. `inverse` [rows, size, size] is
+    overwritten.
     """
     costs, free = torch.zeros_like(weight), free.clone()
     rows = torch.arange(len(weight), device=weight.device)

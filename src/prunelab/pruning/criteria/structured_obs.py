@@ -1,18 +1,18 @@
-"""Structured optimal brain surgeon: units removed one after another, each time those whose consumers miss them least.
+"""Structured optimal brain surgeon: units are removed greedily, always those with the lowest cost to their consumers.
 
-With X what a consumer is given (a row for each output that it computes; a convolution's windows), W its weights as a
-matrix [out, in x kernel] and P the inverse of X'X / n + ridge, removing the columns B of a unit costs
+For one consumer, let X be its inputs (a row for each output value; a convolution's windows), W its weights as a matrix
+[out, in x kernel], and P the inverse of X'X / n + ridge. Removing the columns B of a unit costs
 
-    tr(W_B [P_BB]^-1 W_B'),    the rise of |X W' - Z|^2 / n once the other columns make up for it,
+    tr(W_B [P_BB]^-1 W_B'),    the increase of |X W' - Z|^2 / n after the other columns have compensated for it.
 
-which they do by W <- W - W_B [P_BB]^-1 P_B:, after which P loses B (Hassibi and Stork 1993; for units, Kurtic et al.
-2023, ZipLM, and Meng et al. 2024, OSSCAR). Three things make costs comparable across layers and keep them true:
+They compensate by W <- W - W_B [P_BB]^-1 P_B:, after which B is removed from P (Hassibi and Stork 1993; for units,
+Kurtic et al. 2023, ZipLM, and Meng et al. 2024, OSSCAR). Costs are kept comparable across layers, and up to date:
 
-- A cost is relative to the energy of the consumer's outputs, so that it is the share of them that is lost.
-- When a unit goes, its own outputs need no longer be right: its rows leave W, and the energy, of the layers before.
-- A unit that is read in several places costs the sum.
+- A cost is relative to the energy of the consumer's outputs: the fraction of it that is lost.
+- The outputs of a removed unit no longer matter: its rows are removed from W and from the energy of its own layer.
+- The cost of a unit with several consumers is the sum over them.
 
-The saliency is the place in the order in which units go. What no longer contributes anything goes first.
+The saliency of a unit is its position in the order of removal. Units that contribute nothing are removed first.
 """
 
 from __future__ import annotations
@@ -27,20 +27,18 @@ from prunelab.errors import PrunelabError
 from prunelab.graph.graph import Graph, Layer
 from prunelab.graph.watch import check_seen
 from prunelab.pruning.calibration import Calibration
-from prunelab.pruning.design import matrices
-from prunelab.pruning.grams import Gram, grams
+from prunelab.pruning.design import column_units, matrices
+from prunelab.pruning.grams import Gram, add_ridge, grams
 
-RIDGE = 1e-2
-"""Added to X'X / n, relative to its mean diagonal."""
 SHARE = 1 / 128
-"""The share of the remaining units that is removed between two updates (at least one unit)."""
+"""Share of the remaining units that is removed between two updates of the costs (at least one unit)."""
 REDUNDANT = 2.0
-"""If a block's joint cost is more than so many times the sum of its units' own, they stood in for one another."""
+"""Units whose joint cost exceeds this multiple of the sum of their costs compensate for one another: remove fewer."""
 
 
 @torch.no_grad()
 def obs(network: nn.Module, graph: Graph, calibration: Calibration) -> Tensor:
-    """A unit's place in the order of removal, from 0: [units of the graph]."""
+    """The position of each unit in the order of removal, from 0: [units]."""
     readers = _readers(network, graph, calibration)
     left = torch.arange(1, graph.units + 1, device=calibration.images.device)
     order: list[Tensor] = []
@@ -63,9 +61,11 @@ def obs(network: nn.Module, graph: Graph, calibration: Calibration) -> Tensor:
 
 @dataclass(slots=True)
 class Reader:
-    """A consumer, or one group of a grouped convolution, as far as units are left.
+    """A consumer (or one group of a grouped convolution), reduced to the units that are left.
 
-    `weight` [out, columns], `inverse` [columns, columns], `columns` and `rows` their units (0: stays), `energy` [out].
+    `weight`: float64 [out, columns]; `inverse`: P, [columns, columns].
+    `columns`, `rows`: the unit of each column and of each output, int64, 0 for those that stay.
+    `energy`: the mean square of each output, [out]; its variance if there is a bias.
     """
 
     weight: Tensor
@@ -76,7 +76,7 @@ class Reader:
 
     @classmethod
     def of(cls, weight: Tensor, gram: Gram, columns: Tensor, rows: Tensor, bias: Tensor | None) -> Reader:
-        """With a bias, a column of ones that stays: the bias makes up for a constant."""
+        """Set up a consumer. A bias becomes a column of ones that stays: it compensates for constants."""
         weight, products = weight.double(), gram.products.clone()
         energy = ((weight @ gram.centred(bias is not None)) * weight).sum(1).clamp_min(0)
         if bias is not None:
@@ -86,35 +86,33 @@ class Reader:
             products = products[:-1, :-1]
         used = (weight != 0).any(0) | (columns == 0)
         weight, products, columns = weight[:, used], products[used][:, used], columns[used]
-        scale = products.diagonal().mean().clamp_min(1e-12) if len(products) else products.new_ones(())
-        products.diagonal().add_(RIDGE * scale)
-        inverse = torch.cholesky_inverse(torch.linalg.cholesky(products))
+        inverse = torch.cholesky_inverse(torch.linalg.cholesky(add_ridge(products)))
         return cls(weight, inverse, columns, rows, energy)
 
     @property
     def scale(self) -> float:
-        """One over the energy of the outputs that are still needed; 0 where none is."""
+        """1 / energy of the remaining outputs; 0 if there is none."""
         total = float(self.energy.sum())
         return 1 / total if total > 0 else 0.0
 
     def costs(self, units: int) -> Tensor:
-        """The share of the outputs that is lost with each unit: [1 + units], 0 for those not read here."""
+        """The fraction of the outputs' energy lost with each unit: [1 + units], 0 for units not read here."""
         found = self.weight.new_zeros(1 + units)
         order = self.columns.sort(stable=True).indices
         numbers, counts = torch.unique(self.columns, return_counts=True)
         starts = counts.cumsum(0) - counts
-        for size in counts.unique().tolist():  # units of as many columns at once
+        for size in counts.unique().tolist():  # all units with the same number of columns at once
             of_size = (counts == size) & (numbers > 0)
             places = order[starts[of_size].unsqueeze(1) + torch.arange(size, device=order.device)]
             found[numbers[of_size]] = self._lost(places)
         return found * self.scale
 
     def joint(self, units: Tensor) -> float:
-        """The share that is lost with all of the units."""
+        """The fraction of the outputs' energy lost with all of these units together."""
         return float(self._lost(torch.isin(self.columns, units).nonzero().T).sum()) * self.scale
 
     def remove(self, units: Tensor) -> None:
-        """Without the units: the other columns make up for theirs, and their outputs are no longer needed."""
+        """Remove units in place: the other columns compensate for theirs, and their outputs are dropped."""
         needed = ~torch.isin(self.rows, units)
         if not bool(needed.all()):
             self.weight, self.rows, self.energy = self.weight[needed], self.rows[needed], self.energy[needed]
@@ -123,20 +121,20 @@ class Reader:
             return
         stays = ~gone
         across = self.inverse[gone][:, stays]
-        made_up = torch.linalg.solve(self.inverse[gone][:, gone], across)
-        self.weight = self.weight[:, stays] - self.weight[:, gone] @ made_up
-        self.inverse = self.inverse[stays][:, stays] - across.T @ made_up
+        solved = torch.linalg.solve(self.inverse[gone][:, gone], across)
+        self.weight = self.weight[:, stays] - self.weight[:, gone] @ solved
+        self.inverse = self.inverse[stays][:, stays] - across.T @ solved
         self.columns = self.columns[stays]
 
     def _lost(self, places: Tensor) -> Tensor:
-        """tr(W_B [P_BB]^-1 W_B') for each row B [units, columns of a unit] of places: [units]."""
+        """tr(W_B [P_BB]^-1 W_B') for each unit, its columns B a row of `places` [units, columns of a unit]: [units]."""
         if places.shape[1] == 1:
             single = places.squeeze(1)
             return self.weight[:, single].square().sum(0) / self.inverse.diagonal()[single]
         outgoing = self.weight.T[places]  # [units, columns of a unit, out]
         blocks = self.inverse[places.unsqueeze(2), places.unsqueeze(1)]
-        made_up: Tensor = torch.linalg.solve(blocks, outgoing)
-        return (made_up * outgoing).sum((1, 2))
+        solved: Tensor = torch.linalg.solve(blocks, outgoing)
+        return (solved * outgoing).sum((1, 2))
 
 
 def _joint(readers: Iterable[Reader], units: Tensor) -> float:
@@ -152,8 +150,7 @@ def _readers(network: nn.Module, graph: Graph, calibration: Calibration) -> list
     for name, parts in found.items():
         layer, weight = consumers[name], parameters[name].detach()
         bias = None if layer.bias is None else parameters[layer.bias].detach()
-        kernel = weight[0, 0].numel()
-        columns = graph.inputs_of(layer).repeat_interleave(kernel).to(weight.device)
+        columns = column_units(graph, layer).to(weight.device)
         rows = graph.outputs_of(layer).to(weight.device).chunk(layer.groups)
         every = zip(matrices(weight, layer), parts, rows, strict=True)
         readers += [Reader.of(matrix, gram, columns, own, bias) for matrix, gram, own in every]
@@ -161,6 +158,7 @@ def _readers(network: nn.Module, graph: Graph, calibration: Calibration) -> list
 
 
 def _reads_units(graph: Graph, layer: Layer) -> bool:
+    """Whether the layer is a consumer; a transposed convolution that is one is refused."""
     if layer.depthwise or not bool(graph.inputs_of(layer).any()):
         return False
     if layer.kind == "transposed":

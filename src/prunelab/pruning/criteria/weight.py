@@ -1,4 +1,4 @@
-"""Saliencies of weights: for each weight of `graph.prunable`, a tensor of its shape."""
+"""Criteria for weights. Each returns, for each layer of `graph.prunable`, a tensor of its weight's shape."""
 
 from __future__ import annotations
 
@@ -8,16 +8,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from prunelab.errors import PrunelabError
 from prunelab.graph.graph import Graph
-from prunelab.graph.watch import Call, each_call
+from prunelab.graph.watch import Call, check_prunable_seen, each_call
 from prunelab.pruning.calibration import Calibration, logits_of
+from prunelab.pruning.criteria.downstream import Saliencies
 from prunelab.pruning.criteria.downstream import obc as obc
 from prunelab.pruning.criteria.downstream import obs_downstream as obs_downstream
 from prunelab.pruning.criteria.woodfisher import woodfisher as woodfisher
 from prunelab.pruning.design import design, matrices, row_count, sampled
-
-Saliencies = dict[str, Tensor]
+from prunelab.pruning.grams import add_ridge
 
 
 def magnitude(network: nn.Module, graph: Graph, calibration: Calibration) -> Saliencies:
@@ -26,7 +25,7 @@ def magnitude(network: nn.Module, graph: Graph, calibration: Calibration) -> Sal
 
 
 def random(network: nn.Module, graph: Graph, calibration: Calibration) -> Saliencies:
-    """Uniform in [0, 1): the baseline that every criterion must beat (Blalock et al. 2020)."""
+    """Uniform in [0, 1): the control that every criterion must beat (Blalock et al. 2020)."""
     generator = torch.Generator().manual_seed(calibration.seed)
     return {
         name: torch.rand(weight.shape, generator=generator).to(weight.device)
@@ -49,12 +48,12 @@ def taylor(network: nn.Module, graph: Graph, calibration: Calibration) -> Salien
 
 
 def wanda(network: nn.Module, graph: Graph, calibration: Calibration) -> Saliencies:
-    """|w| x root mean square of its input (Sun et al. 2024, who use the norm over the same images)."""
+    """|w| x root mean square of its input (Sun et al. 2024, who use the L2 norm of the input)."""
     return _from_inputs(network, graph, calibration, lambda weight, given: weight.abs() * given.square().mean(0).sqrt())
 
 
 def lamp(network: nn.Module, graph: Graph, calibration: Calibration) -> Saliencies:
-    """w^2 over the sum of the squares of all weights of its layer that are not smaller (Lee et al. 2021)."""
+    """w^2 / sum of the squares of all weights of its layer that are not smaller (Lee et al. 2021)."""
     found = {}
     for name, weight in _weights(network, graph).items():
         squares = weight.double().square().flatten()
@@ -66,15 +65,14 @@ def lamp(network: nn.Module, graph: Graph, calibration: Calibration) -> Salienci
 
 
 def obs(network: nn.Module, graph: Graph, calibration: Calibration) -> Saliencies:
-    """w^2 / [H^-1]_ii, H the Gram matrix of the layer's inputs.
+    """w^2 / [H^-1]_ii, where H is the Gram matrix of the layer's inputs.
 
-    The error of the layer's output when w is removed and the other weights of its neuron make up for it (Hassibi and
-    Stork 1993; layer by layer as in Frantar and Alistarh 2022).
+    This is the error of the layer's output after w is removed and the other weights of that output have compensated
+    for it (Hassibi and Stork 1993; layer by layer, Frantar and Alistarh 2022).
     """
 
     def saliency(weight: Tensor, given: Tensor) -> Tensor:
-        gram = given.double().T @ given.double() / len(given)
-        gram.diagonal().add_(1e-2 * gram.diagonal().mean().clamp_min(1e-12))
+        gram = add_ridge(given.double().T @ given.double() / len(given))
         inverse = torch.cholesky_inverse(torch.linalg.cholesky(gram)).diagonal()
         return weight.double().square() / inverse
 
@@ -90,10 +88,10 @@ def _weights(network: nn.Module, graph: Graph) -> Saliencies:
 def _from_inputs(
     network: nn.Module, graph: Graph, calibration: Calibration, saliency: Callable[[Tensor, Tensor], Tensor]
 ) -> Saliencies:
-    """`saliency` of a weight matrix [out, in] and the rows [n, in] that it is applied to, for each layer and group."""
+    """Apply `saliency` to each prunable layer, group by group: its weight matrix [out, in] and input rows [n, in]."""
     weights = _weights(network, graph)
     found: Saliencies = {}
-    earlier: dict[str, list[list[Tensor]]] = {}  # of a layer that is used several times, the rows of its earlier uses
+    earlier: dict[str, list[list[Tensor]]] = {}  # the rows of earlier calls of a layer that is called several times
 
     def see(call: Call) -> None:
         layer = call.layer
@@ -110,10 +108,5 @@ def _from_inputs(
             del earlier[layer.weight]
 
     each_call(network, graph, calibration.first(graph).images, see)
-    for layer in graph.prunable:
-        if layer.weight not in found:
-            raise PrunelabError(
-                f"the inputs of layer {layer.name} cannot be seen, because its weight is used inside another module: "
-                f"choose a criterion that needs none, or method.exclude=[{layer.name}]"
-            )
+    check_prunable_seen(graph, found)
     return {layer.weight: found[layer.weight] for layer in graph.prunable}

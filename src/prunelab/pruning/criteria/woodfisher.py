@@ -1,9 +1,9 @@
-"""WoodFisher: optimal brain surgeon with the empirical Fisher matrix of the loss, block by block (Singh and Alistarh
-2020).
+"""WoodFisher (Singh and Alistarh 2020): optimal brain surgeon with a block-diagonal empirical Fisher matrix.
 
-Removing w_j costs w_j^2 / (2 [F^-1]_jj) of the loss, once the other weights of its block make up for it. F is the mean
-of g g' over gradients g of the loss on small batches, in blocks of successive weights. Singh and Alistarh build F^-1
-gradient by gradient (Woodbury); with blocks this small it is inverted as it is, which gives the same.
+Removing w_j increases the loss by w_j^2 / (2 [F^-1]_jj), after the other weights of its block have compensated for it.
+F is the mean of g g' over gradients g of the loss on small batches, in blocks of consecutive weights. Singh and
+Alistarh update F^-1 gradient by gradient (Woodbury identity). Blocks this small are inverted directly, with the same
+result.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from prunelab.pruning.calibration import Calibration, logits_of
 BLOCK = 32
 """Weights in a block."""
 GRADIENTS = 256
-"""At most so many batches of images, each of which gives one gradient."""
+"""Largest number of batches; each gives one gradient."""
 AT_ONCE = 32
-"""Gradients that are held at the same time."""
+"""Gradients held in memory at a time."""
 DAMPING = 1e-2
-"""Added to the diagonal of F, relative to the layer's mean (at least 1e-10)."""
+"""Added to the diagonal of F, relative to its mean over the layer, plus 1e-10."""
 
 
 def woodfisher(network: nn.Module, graph: Graph, calibration: Calibration) -> dict[str, Tensor]:
-    """w^2 / (2 [F^-1]_jj), F in blocks of `BLOCK` weights of a layer, in the order in which they are stored."""
+    """w^2 / (2 [F^-1]_jj), with F in blocks of `BLOCK` weights of a layer in storage order."""
     parameters = dict(network.named_parameters())
     weights = {layer.weight: parameters[layer.weight] for layer in graph.prunable}
     fisher = {
@@ -51,7 +51,7 @@ def woodfisher(network: nn.Module, graph: Graph, calibration: Calibration) -> di
 
 @torch.no_grad()
 def _add(fisher: dict[str, Tensor], gradients: list[tuple[Tensor, ...]]) -> None:
-    """The gradients' outer products, within blocks."""
+    """Add the outer products of the gradients, within blocks, to `fisher`."""
     for total, every in zip(fisher.values(), zip(*gradients, strict=True), strict=False):
         blocks = torch.stack([_blocks(gradient) for gradient in every], 1)  # [blocks, gradients, BLOCK]
         total.baddbmm_(blocks.mT, blocks)
@@ -69,5 +69,5 @@ def _saliency(weight: Tensor, fisher: Tensor) -> Tensor:
 
 
 def _blocks(values: Tensor) -> Tensor:
-    """[blocks, BLOCK], the last filled up with zeros."""
+    """The values as [blocks, BLOCK], padded with zeros."""
     return functional.pad(values.flatten(), (0, -values.numel() % BLOCK)).view(-1, BLOCK)

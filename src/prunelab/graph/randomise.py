@@ -1,7 +1,7 @@
-"""An untrained network made to tell its channels apart, so that what goes wrong with some of them shows.
+"""Make the channels of an untrained network differ, so that trials notice when a wrong one is removed.
 
-Initialisation leaves numbers that are the same for all channels (a normalisation's), and some that hide what the layers
-compute: an output layer of zeros, a layer scale of 1e-6, statistics with which the signal dies away.
+After initialisation some parameters are the same for all channels (normalisation), and some hide what the layers
+compute: an output layer of zeros, a layer scale of 1e-6, or statistics that make the signal vanish.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 OFFSET = 0.1
-"""Of the means that are drawn, relative to the root mean square."""
+"""Size of the random running means, relative to the root mean square of the channel's inputs."""
 
 
-def lively(network: nn.Module) -> nn.Module:
-    """The network, or if a parameter is one number throughout a copy with random ones in its place.
+def randomised(network: nn.Module) -> nn.Module:
+    """The network, or a copy with random values in place of every parameter whose values are all equal.
 
-    The copy shares all other parameters with the network: it is for trying things on, not for changing.
+    The copy shares its other parameters with the network, so it must not be changed.
     """
     generator = torch.Generator().manual_seed(0)
     parameters = list(network.parameters())
@@ -32,10 +32,10 @@ def lively(network: nn.Module) -> nn.Module:
 
 @torch.no_grad()
 def normalise(network: nn.Module, images: Tensor) -> None:
-    """Give batch normalisations that have seen no images statistics with which the signal stays of one size; in place.
+    """Give untrained batch normalisation layers statistics that keep the scale of the signal; in place.
 
-    The variance is the mean square of what the images give each channel, the mean a small random number: true means
-    would cancel most of an image that shows little, and let rounding errors grow from layer to layer.
+    The variance becomes the mean square of the channel's inputs for these images, the mean a small random number. The
+    true means would cancel most of a nearly uniform image, and rounding errors would grow from layer to layer.
     """
     hooks = [
         module.register_forward_pre_hook(_normalise)
@@ -56,7 +56,7 @@ def _normalise(module: nn.Module, given: tuple[Tensor, ...]) -> None:
     assert module.running_var is not None
     squares = given[0].movedim(1, -1).flatten(0, -2).square().mean(0)
     if bool(squares.any()):
-        squares = squares.clamp_min(float(OFFSET * squares.mean()))  # channels of zeros, too
+        squares = squares.clamp_min(float(OFFSET * squares.mean()))  # some channels may be all zeros
         signs = torch.randn(squares.shape, generator=torch.Generator().manual_seed(len(squares))).to(squares)
         module.running_var.copy_(squares)
         module.running_mean.copy_(OFFSET * squares.sqrt() * signs)
@@ -67,7 +67,7 @@ def _is_constant(value: Tensor) -> bool:
 
 
 def _drawn(value: Tensor, generator: torch.Generator) -> Tensor:
-    """About as large as a trained network's: around 0 for matrices and what was 0, around 1 otherwise."""
+    """Random values on the scale of a trained network: around 0 for matrices and zeros, otherwise around 1."""
     drawn = torch.rand(value.shape, generator=generator)
     inputs = prod(value.shape[1:])
     around_zero = inputs > 1 or not bool(value.flatten()[0])

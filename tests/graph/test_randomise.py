@@ -7,7 +7,7 @@ from tests.small import Residual
 from torch import Tensor, nn
 
 from prunelab.graph.analyse import analyse
-from prunelab.graph.lively import lively, normalise
+from prunelab.graph.randomise import normalise, randomised
 
 
 class ByItsWidth(nn.Module):
@@ -34,7 +34,7 @@ def test_parameters_that_are_one_number_throughout_are_drawn_in_a_copy() -> None
     nn.init.ones_(network.norm.weight)
     nn.init.zeros_(network.norm.bias)
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    copied = lively(network)
+    copied = randomised(network)
     shown = dict(copied.named_parameters())
     for name, parameter in network.named_parameters():
         assert torch.equal(parameter, before[name])
@@ -46,7 +46,7 @@ def test_parameters_that_are_one_number_throughout_are_drawn_in_a_copy() -> None
 
 def test_a_trained_network_is_taken_as_it_is() -> None:
     network = Residual()
-    assert lively(network) is network
+    assert randomised(network) is network
 
 
 def test_through_normalisations_that_have_seen_no_images_the_signal_stays_of_one_size() -> None:
