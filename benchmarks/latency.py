@@ -11,10 +11,11 @@ from pathlib import Path
 from statistics import median
 
 import torch
+from torch import Tensor
 
 import prunelab
 from benchmarks import subject
-from benchmarks.ratio import Ratio
+from benchmarks.ratio import Ratio, in_turns
 from prunelab.arithmetic.process import torchs_own_operators
 from prunelab.deploy.timed import file_times
 from prunelab.measure.latency import DENSE
@@ -42,17 +43,14 @@ def measure() -> list[Ratio]:
     return ratios
 
 
-def by_turns(label: str, file: Path, images: torch.Tensor, sizes: Sequence[int] = SIZES) -> list[Ratio]:
+def by_turns(label: str, file: Path, images: Tensor, sizes: Sequence[int] = SIZES) -> list[Ratio]:
     """One ratio for each size of batch: what prunelab says of the file over what the script says."""
-    ours: dict[int, list[float]] = {size: [] for size in sizes}
-    theirs: dict[int, list[float]] = {size: [] for size in sizes}
-    for _ in range(TURNS):
-        for run, kept in ((_plain, theirs), (_reported, ours)):
-            for size, seconds in run(file, images, sizes).items():
-                kept[size].append(seconds)
+    ours, theirs = in_turns(lambda: _reported(file, images, sizes), lambda: _plain(file, images, sizes), TURNS)
     return [
         Ratio(
-            *(f"{label}, batch {size}: prunelab / a plain script", median(ours[size]), median(theirs[size])),
+            f"{label}, batch {size}: prunelab / a plain script",
+            median(found[size] for found in ours),
+            median(found[size] for found in theirs),
             target=1 + WITHIN,
             repeats=TURNS,
             least=1 - WITHIN,
@@ -61,7 +59,7 @@ def by_turns(label: str, file: Path, images: torch.Tensor, sizes: Sequence[int] 
     ]
 
 
-def _reported(file: Path, images: torch.Tensor, sizes: Sequence[int]) -> dict[int, float]:
+def _reported(file: Path, images: Tensor, sizes: Sequence[int]) -> dict[int, float]:
     """As prunelab-export does: two sessions of the file."""
     content = file.read_bytes()
     with torchs_own_operators():
@@ -69,7 +67,7 @@ def _reported(file: Path, images: torch.Tensor, sizes: Sequence[int]) -> dict[in
     return {each.batch_size: each.milliseconds(DENSE).median / 1000 for each in times}
 
 
-def _plain(file: Path, images: torch.Tensor, sizes: Sequence[int]) -> dict[int, float]:
+def _plain(file: Path, images: Tensor, sizes: Sequence[int]) -> dict[int, float]:
     """In a process of its own, with as many threads."""
     command = [sys.executable, str(SCRIPT), str(file), str(torch.get_num_threads()), *map(str, sizes)]
     found = subprocess.run(command, check=True, capture_output=True, text=True).stdout

@@ -19,7 +19,7 @@ from prunelab.measure import latency as measuring
 from prunelab.measure.forms import COMPACTED, CSR, INT8, INT8_DENSE, MASKED, Forms, Networks, forms
 from prunelab.measure.latency import ATTEMPTS, DENSE, STEADY, TURNS, Latency, latency
 from prunelab.measure.load import Load
-from prunelab.network.chain import chain, csr_chain
+from prunelab.network.chain import PIECE, chain, csr_chain, in_pieces
 from prunelab.pruning.calibration import Calibration
 from prunelab.pruning.compaction import compact
 from prunelab.pruning.prune import Pruned, prune
@@ -229,3 +229,19 @@ def test_a_batch_has_the_size_that_was_asked_for(size: int) -> None:
     seen = set()
     latency({DENSE: lambda given: seen.add(given.shape)}, torch.rand(5, 3), size, 0.0001, 1)  # type: ignore
     assert seen == {(size, 3)}
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("count", [1, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE, 3 * PIECE + 5])
+@torch.no_grad()
+def test_a_sparse_chain_gives_the_same_for_any_number_of_images_and_sees_few_at_once(count: int, bias: bool) -> None:
+    dense = mlp(9, 4, [8, 7], bias, "gelu")
+    sparse, images = csr_chain(dense), torch.rand(count, 1, 3, 3)
+    assert sparse is not None
+    found = sparse(images)
+    assert found.shape == (count, 4)
+    assert torch.allclose(found, dense(images), atol=1e-6)
+    seen: list[int] = []
+    in_pieces(lambda columns: seen.append(columns.shape[1]) or columns)(images)  # type: ignore[func-returns-value]
+    assert sum(seen) == count
+    assert max(seen) <= PIECE

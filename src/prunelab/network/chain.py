@@ -15,6 +15,9 @@ from torch import Tensor, nn
 
 Operator = Callable[[Tensor], Tensor]
 ELEMENTWISE = (nn.ReLU, nn.LeakyReLU, nn.GELU, nn.Tanh, nn.Sigmoid, nn.Identity, nn.Dropout)
+PIECE = 64
+"""Images in one sparse product: few enough for their columns to stay in the processor's cache (`make breakeven` times
+products of a whole batch beside it)."""
 
 
 def chain(network: nn.Module) -> Operator:
@@ -22,16 +25,32 @@ def chain(network: nn.Module) -> Operator:
     layers = plain_layers(network)
     if layers is None:
         return network
-    return _flat(_run([_product(layer) if isinstance(layer, nn.Linear) else layer.forward for layer in layers]))
+    run = _run([_product(layer) if isinstance(layer, nn.Linear) else layer.forward for layer in layers])
+    return lambda images: run(images.flatten(1))
 
 
 def csr_chain(network: nn.Module) -> Operator | None:
-    """The same with the weights in compressed sparse row form; None for a network that is no chain."""
+    """The same with the weights in compressed sparse row form, `PIECE` images at a time; None if it is no chain."""
     layers = plain_layers(network)
     if layers is None:
         return None
     run = _run([_sparse_product(layer) if isinstance(layer, nn.Linear) else layer.forward for layer in layers])
-    return _flat(lambda images: run(images.T).T)  # the sparse product wants the images as columns
+    return in_pieces(run)
+
+
+def in_pieces(run: Operator) -> Operator:
+    """Images [n, ...] -> [n, out], by `run`, which takes and gives them as columns, as a sparse product does.
+
+    `run` sees at most `PIECE` images at once.
+    """
+
+    def whole(images: Tensor) -> Tensor:
+        rows = images.flatten(1)
+        if len(rows) <= PIECE:
+            return run(rows.T).T
+        return torch.cat([run(piece.T) for piece in torch.split(rows, PIECE)], dim=1).T
+
+    return whole
 
 
 def plain_layers(network: nn.Module) -> list[nn.Module] | None:
@@ -40,10 +59,6 @@ def plain_layers(network: nn.Module) -> list[nn.Module] | None:
         return None
     layers = list(network)[1:]
     return layers if all(type(layer) in (nn.Linear, *ELEMENTWISE) for layer in layers) else None
-
-
-def _flat(run: Operator) -> Operator:
-    return lambda images: run(images.flatten(1))
 
 
 def _run(operators: list[Operator]) -> Operator:

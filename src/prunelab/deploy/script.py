@@ -1,11 +1,14 @@
-"""A network as a Python function of torch's operators: what a file of weights needs in order to be used without its
-class.
+"""The script that is written beside an exported file, which uses the file without prunelab.
+
+Weights alone do not say what is computed with them: the script of a .safetensors file holds the network as a Python
+function of torch's operators.
 """
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Mapping
+from importlib.resources import files
 from typing import Any
 
 import torch
@@ -15,10 +18,16 @@ from torch.export.graph_signature import InputKind
 from torch.fx import Node
 
 from prunelab.errors import ExportError
+from prunelab.graph.exact import difference, is_exact
 from prunelab.graph.surgery import tensors
 from prunelab.graph.trace import first_line
+from prunelab.network.saved import Card
 from prunelab.quiet import quiet
 
+BEGIN, END = "# The network.", "# End of the network."
+"""The script for .safetensors files has the network's source between these lines."""
+SHARED = "from prunelab.deploy.standalone.command import command, read_picture\n"
+"""The line of both scripts in whose place the source of that module goes, from its first import on."""
 SCALARS = (bool, int, float, str, type(None))
 SYMBOLS: dict[Any, str] = {
     **{operator.add: "+", operator.sub: "-", operator.mul: "*"},
@@ -26,7 +35,29 @@ SYMBOLS: dict[Any, str] = {
 }
 """Arithmetic on sizes."""
 CHECKS = ("_assert", "sym_constrain", "_guards_fn")
-"""What is left out: checks of sizes."""
+"""Operators that only check sizes, which are left out."""
+
+
+def script_of(network: nn.Module, card: Card, is_onnx: bool) -> tuple[str | None, str]:
+    """The script for a file of this network; None, and why, if the network cannot be written as source."""
+    place = files("prunelab.deploy.standalone")
+    _, future, shared = (place / "command.py").read_text(encoding="utf-8").partition("import annotations\n\n")
+    assert future
+    name = "onnx_file.py" if is_onnx else "safetensors_file.py"
+    script = (place / name).read_text(encoding="utf-8").replace(SHARED, shared)
+    if is_onnx:
+        return script, ""
+    try:
+        source = function_source(network, card.shape)
+    except ExportError as error:
+        return None, f"no script: {error}"
+    made: dict[str, Any] = {"torch": torch, "Tensor": Tensor}
+    exec(source, made)
+    images = torch.rand(64, *card.shape, generator=torch.Generator().manual_seed(2))
+    if not is_exact(difference(made["network"](dict(network.state_dict()), images), network(images))):
+        return None, "no script: written as source the network computes something else"
+    before, _, rest = script.partition(BEGIN)
+    return f"{before}{BEGIN}\n{source}\n\n\n{END}{rest.partition(END)[2]}", ""
 
 
 def function_source(network: nn.Module, shape: tuple[int, int, int]) -> str:
