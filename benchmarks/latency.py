@@ -1,4 +1,4 @@
-"""Whether the latency that prunelab reports is what a plain script measures: the same exported file, by turns."""
+"""Whether the latency that prunelab reports is what a plain script measures: the same exported file, in turns."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ REMOVED = (0, 80)
 """Percent of neurons: the unpruned network, and a pruned one."""
 TURNS = 5
 WITHIN = 0.1
-"""A time and that of the plain script may differ by this share, either way."""
+"""Prunelab's time may be this share longer or shorter than the plain script's."""
 SCRIPT = Path(__file__).with_name("plain_onnx.py")
 
 
 def measure() -> list[Ratio]:
-    """Of the report's network, whole and pruned, at the batch sizes that jobs time."""
+    """For the report's network, unpruned and pruned, at the batch sizes that jobs time."""
     data, ratios = subject.dataset(), []
     for removed in REMOVED:
         pruned = prunelab.prune(subject.trained().network, data.train.take(512), percentage=removed)
@@ -44,7 +44,7 @@ def measure() -> list[Ratio]:
 
 
 def by_turns(label: str, file: Path, images: Tensor, sizes: Sequence[int] = SIZES) -> list[Ratio]:
-    """One ratio for each size of batch: what prunelab says of the file over what the script says."""
+    """One ratio for each batch size: the time that prunelab reports of the file over the script's."""
     ours, theirs = in_turns(lambda: _reported(file, images, sizes), lambda: _plain(file, images, sizes), TURNS)
     return [
         Ratio(
@@ -60,7 +60,7 @@ def by_turns(label: str, file: Path, images: Tensor, sizes: Sequence[int] = SIZE
 
 
 def _reported(file: Path, images: Tensor, sizes: Sequence[int]) -> dict[int, float]:
-    """As prunelab-export does: two sessions of the file."""
+    """Measured as prunelab-export does: two sessions of the file."""
     content = file.read_bytes()
     with torchs_own_operators():
         times = file_times(onnx_runner(content), onnx_runner(content), images, sizes)
@@ -68,7 +68,7 @@ def _reported(file: Path, images: Tensor, sizes: Sequence[int]) -> dict[int, flo
 
 
 def _plain(file: Path, images: Tensor, sizes: Sequence[int]) -> dict[int, float]:
-    """In a process of its own, with as many threads."""
+    """Measured in a process of its own, with as many threads."""
     command = [sys.executable, str(SCRIPT), str(file), str(torch.get_num_threads()), *map(str, sizes)]
     found = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return {int(size): seconds for size, seconds in json.loads(found).items()}

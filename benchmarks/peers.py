@@ -1,11 +1,11 @@
-"""`make peers`: Torch-Pruning and prunelab on the very same trained networks, without retraining.
+"""`make peers`: Torch-Pruning and prunelab on the same trained networks, without retraining.
 
     python -m benchmarks.peers [MODEL ...] [--seeds N] [--removed PERCENT,PERCENT] [--write] [KEY=VALUE ...]
 
 Networks are those of `model=` (default: mlp, resnet8, vgg_small) for seeds 0 to N - 1 (default 3), from the store that
 `tracking.uri=` names, or trained into the benchmarks' own. prunelab removes a percentage of the multiply-adds; then
 Torch-Pruning, with every importance and scope, the most that still leaves as many. Both see the same training images,
-and labels where they want them. All networks of a seed are timed by turns in ONNX Runtime. `--write` puts the tables
+and labels where they want them. All networks of a seed are timed in turns in ONNX Runtime. `--write` puts the tables
 into docs/peers.md. Needs the extra `peers`.
 """
 

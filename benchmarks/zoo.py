@@ -3,7 +3,7 @@
     python -m benchmarks.zoo [NAME ...] [--write]
 
 Each network, with seeded random weights, is analysed; 40% of its units are drawn and taken out; the compacted network
-is compared with the masked one. `--write` puts the table into docs/zoo.md. Status 1 if one network computes otherwise.
+is compared with the masked one. `--write` puts the table into docs/zoo.md. Status 1 if they differ for one network.
 """
 
 from __future__ import annotations

@@ -26,8 +26,8 @@ RECORDED_BYTES = {
 class Measured:
     """What was measured on the file. `accuracy` on all `images` test images; None: not measured, `lacking` says why.
 
-    `difference` is the largest between its logits and the network's; None for int8. `agreement`, for int8 only, is the
-    share of test images for which it chooses the same class as the float32 network.
+    `difference` is the largest between its logits and the network's, relative to the largest logit; None for int8.
+    `agreement`, for int8 only, is the share of test images for which it chooses the same class as the float32 network.
     """
 
     accuracy: float | None
@@ -90,7 +90,7 @@ class Facts:
         """Form and size (bytes of the finished file), agreement with the network, accuracy: lines for the terminal."""
         found = self.measured
         agreement = (
-            f"its logits are within {found.difference:.1e} of the network's"
+            f"its logits are within {found.difference:.1e} of the network's (relative to the largest)"
             if found.difference is not None
             else f"on {found.agreement:.2%} of the test images it chooses as the float32 network does"
         )
