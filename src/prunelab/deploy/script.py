@@ -6,16 +6,15 @@ function of torch's operators.
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Mapping
+import re
 from importlib.resources import files
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.export import Dim, ExportedProgram
+from torch.export import Dim
 from torch.export.graph_signature import InputKind
-from torch.fx import Node
+from torch.fx import Graph
 
 from prunelab.errors import ExportError
 from prunelab.graph.exact import difference, is_exact
@@ -28,14 +27,15 @@ BEGIN, END = "# The network.", "# End of the network."
 """The script for .safetensors files has the network's source between these lines."""
 SHARED = "from prunelab.deploy.standalone.command import command, read_picture\n"
 """The line of both scripts in whose place the source of that module goes, from its first import on."""
-SCALARS = (bool, int, float, str, type(None))
-SYMBOLS: dict[Any, str] = {
-    **{operator.add: "+", operator.sub: "-", operator.mul: "*"},
-    **{operator.floordiv: "//", operator.mod: "%"},
-}
-"""Arithmetic on sizes."""
 CHECKS = ("_assert", "sym_constrain", "_guards_fn")
-"""Operators that only check sizes, which are left out."""
+"""Parts that only check sizes, which are left out."""
+GLOBALS = {"NoneType", "device", "fx_pytree", "inf", "nan", "pytree", "torch"}
+"""The names that torch's own code for a graph of ATen operators may refer to."""
+FORGETTING = re.compile(r";  \w+( = \w+)* = None$")
+"""What torch writes behind a line to free what is not needed any more."""
+SIGNATURE = '''def network(w: dict[str, Tensor], images: Tensor) -> Tensor:
+    """Logits [n, classes] of images [n, channels, rows, columns]."""
+    inf, nan = float("inf"), float("nan")'''
 
 
 def script_of(network: nn.Module, card: Card, is_onnx: bool) -> tuple[str | None, str]:
@@ -70,72 +70,40 @@ def function_source(network: nn.Module, shape: tuple[int, int, int]) -> str:
         with torch.no_grad(), quiet("torch.export"), quiet("torch.__trace"):
             dynamic = ({0: Dim("n")},)
             program = torch.export.export(network, (torch.rand(2, *shape),), dynamic_shapes=dynamic, strict=False)
-    except Exception as error:  # torch.export has many of its own
+    except Exception as error:  # torch.export raises many types of its own
         raise ExportError(f"the network cannot be traced for batches of any size: {first_line(error)}") from error
-    lines = _lines(program, _stored_names(network))
-    return "\n".join(
-        [
-            "def network(w: dict[str, Tensor], images: Tensor) -> Tensor:",
-            '    """Logits [n, classes] of images [n, channels, rows, columns]."""',
-            "    aten = torch.ops.aten",
-            *(f"    {line}" for line in lines),
-        ]
-    )
-
-
-def _lines(program: ExportedProgram, stored: Mapping[str, str]) -> list[str]:
-    inputs = {spec.arg.name: spec for spec in program.graph_signature.input_specs}
-    names: dict[Node, str] = {}
-    lines: list[str] = []
-    for node in program.graph.nodes:
-        if node.op == "placeholder":
-            spec = inputs[node.name]
-            if spec.kind is InputKind.USER_INPUT:
-                names[node] = "images"
-            elif spec.target in stored:
-                names[node] = f"w[{stored[spec.target]!r}]"
-            else:  # a constant of the class's own
-                names[node] = _constant(program.constants.get(spec.target), spec.target)
-        elif node.op == "output":
-            (found,) = node.args[0]
-            lines.append(f"return {_written(found, names)}")
-        elif any(check in str(node.target) for check in CHECKS):
+    graph, stored = program.graph_module.graph, _stored_names(network)
+    used = {node.name for node in graph.nodes if node.users}
+    inputs = {}
+    for spec in program.graph_signature.input_specs:
+        if spec.arg.name not in used:
             continue
-        elif node.op == "call_function":
-            names[node] = node.name
-            lines.append(f"{node.name} = {_call(node, names)}")
-        else:
+        if spec.kind is InputKind.USER_INPUT:
+            inputs[spec.arg.name] = "images"
+        elif spec.target in stored:
+            inputs[spec.arg.name] = f"w[{stored[spec.target]!r}]"
+        else:  # a constant of the class's own
+            inputs[spec.arg.name] = _constant(program.constants.get(spec.target), spec.target)
+    lines = [f"    {name} = {value}" for name, value in inputs.items() if name != value]
+    return "\n".join([SIGNATURE, *lines, *_body(graph)])
+
+
+def _body(graph: Graph) -> list[str]:
+    """The lines that torch writes for a graph, without those that check sizes or forget values."""
+    for node in list(graph.nodes):
+        if any(check in str(node.target) for check in CHECKS):
+            graph.erase_node(node)
+        elif node.op == "output":
+            ((found,),) = node.args
+            node.args = (found,)  # no tuple
+        elif getattr(node.target, "namespace", "aten") != "aten" or node.op not in ("placeholder", "call_function"):
             raise ExportError(f"the network has a part that cannot be written as source: {node.op} {node.target}")
-    return lines
-
-
-def _call(node: Node, names: Mapping[Node, str]) -> str:
-    arguments = [_written(argument, names) for argument in node.args]
-    arguments += [f"{key}={_written(value, names)}" for key, value in node.kwargs.items()]
-    target: Any = node.target
-    if target is operator.getitem:
-        return f"{arguments[0]}[{arguments[1]}]"
-    if isinstance(target, torch._ops.OpOverload) and target.namespace == "aten":
-        return f"{target}({', '.join(arguments)})"
-    if target in SYMBOLS:
-        return f"{arguments[0]} {SYMBOLS[target]} {arguments[1]}"
-    raise ExportError(f"the network has an operator that cannot be written as source: {target}")
-
-
-def _written(value: Any, names: Mapping[Node, str]) -> str:
-    if isinstance(value, Node):
-        return names[value]
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(_written(each, names) for each in value)}]"
-    if isinstance(value, torch.device):
-        return "images.device"
-    if isinstance(value, float) and value in (float("inf"), float("-inf")):
-        return f'float("{value}")'
-    if isinstance(value, SCALARS):
-        return repr(value)
-    if isinstance(value, torch.dtype | torch.layout | torch.memory_format):
-        return str(value)
-    raise ExportError(f"the network has a value that cannot be written as source: {value!r}")
+    code = graph.python_code("self")
+    if unknown := sorted(code.globals.keys() - GLOBALS):
+        raise ExportError(f"the network has operators that cannot be written as source: {', '.join(unknown)}")
+    _, _, body = code.src.partition("def forward(")
+    lines = [FORGETTING.sub("", line).replace("device(type='cpu')", "images.device") for line in body.splitlines()[1:]]
+    return [line for line in lines if line.strip()]
 
 
 def _constant(value: Any, name: str) -> str:
