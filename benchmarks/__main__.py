@@ -12,11 +12,9 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
-
-from benchmarks import arithmetic, growth, jobs, latency, recovering, server, startup, training, whole_report
+from benchmarks import growth, jobs, latency, recovering, server, startup, training, whole_report
 from benchmarks.ratio import Ratio
+from benchmarks.table import table
 from prunelab.tracking.environment import git_state, machine, versions
 
 BENCHMARKS: dict[str, Callable[[], list[Ratio]]] = {
@@ -26,18 +24,16 @@ BENCHMARKS: dict[str, Callable[[], list[Ratio]]] = {
     "latency": latency.measure,
     "startup": startup.measure,
     "whole_report": whole_report.measure,
-    "arithmetic": arithmetic.measure,
+    "arithmetic": whole_report.arithmetic,
     "growth": growth.measure,
     "server": server.measure,
 }
-WIDE = 130
-"""Columns of the table where there is no terminal."""
 LONG = ("growth", "server")
 RESULTS = Path(__file__).parent / "results" / "latest.json"
 
 
 def main() -> None:
-    """All benchmarks, or those that are named."""
+    """Run all benchmarks, or those that are named."""
     wanted = sys.argv[1:] or [name for name in BENCHMARKS if name not in LONG]
     unknown = [name for name in wanted if name not in BENCHMARKS]
     if unknown:
@@ -46,7 +42,8 @@ def main() -> None:
     for name in wanted:
         print(f"measuring {name} ...", file=sys.stderr, flush=True)
         ratios += BENCHMARKS[name]()
-    Console(width=None if sys.stdout.isatty() else WIDE).print(_table(ratios))
+    print("Ratios (medians, both sides measured in this run)\n")
+    print(table(["what", "ours, s", "theirs, s", "ratio", "target", "n", ""], map(_row, ratios)))
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(
         json.dumps(
@@ -61,29 +58,15 @@ def main() -> None:
     )
 
 
-def _table(ratios: list[Ratio]) -> Table:
-    table = Table(title="Ratios (medians, both sides measured in this run)", title_justify="left")
-    for heading in ("what", "ours, s", "theirs, s", "ratio", "target", "n", ""):
-        table.add_column(heading, justify="left" if heading == "what" else "right")
-    for ratio in ratios:
-        table.add_row(
-            ratio.name,
-            _seconds(ratio.ours),
-            _seconds(ratio.theirs),
-            f"{ratio.value:.2f}",
-            _target(ratio),
-            str(ratio.repeats),
-            ("met" if ratio.met else "NOT MET") if _target(ratio) else "",
-        )
-    return table
-
-
-def _seconds(value: float) -> str:
-    return f"{value:.3f}" if value >= 0.1 else f"{value:.3g}"
+def _row(ratio: Ratio) -> list[str]:
+    times = [f"{value:.3f}" if value >= 0.1 else f"{value:.3g}" for value in (ratio.ours, ratio.theirs)]
+    target = _target(ratio)
+    met = ("met" if ratio.met else "NOT MET") if target else ""
+    return [ratio.name, *times, f"{ratio.value:.2f}", target, str(ratio.repeats), met]
 
 
 def _target(ratio: Ratio) -> str:
-    """The longest time, the largest ratio (with the smallest, where there is one), or none."""
+    """The longest time, or the largest ratio (with the smallest, if there is one), or nothing."""
     if ratio.seconds is not None:
         return f"<= {ratio.seconds:.3g} s"
     if ratio.least is not None:

@@ -2,18 +2,18 @@
 
     python -m benchmarks.breakeven [--quick] [--write]
 
-A layer's weights [out, in] times a batch of images, in single precision on the threads that torch has: dense in torch
-and in ONNX Runtime, as compressed sparse rows in torch and in SciPy (weights removed at random), and block-sparse in
-torch (blocks of `BLOCK` x `BLOCK` removed at random). All take turns in each round (`prunelab.measure.latency`). It
-takes at most `BUDGET` seconds: once it is late, unsteady cases are not tried again. `--write` puts the table into
-docs/breakeven.md and its picture beside it, `--quick` tries a few small cases.
+A layer's weights [out, in] times a batch of images, in float32 on the threads that torch has: dense in torch and in
+ONNX Runtime, as compressed sparse rows in torch (the whole batch at once, and in pieces as jobs time it) and in SciPy
+(weights removed at random), and block-sparse in torch (blocks removed at random). All take turns in each round
+(`prunelab.measure.latency`). It takes at most `BUDGET` seconds: once it is late, unsteady cases are not tried again.
+`--write` puts the table into docs/breakeven.md and its picture beside it, `--quick` tries a few small cases.
 
 What PyPI offers besides and is not here (November 2026):
 
 - sparse_dot_mkl 0.9.10 (MIT; with mkl, 221 MB) calls the product of MKL that torch calls for CSR. MKL's hints and its
   optimisation, which neither uses, change nothing (mkl 2026.2, AMD EPYC, one thread: 35 of 36 times within 4%).
 - openvino 2026.4 (Apache 2, 59 MB) packs sparse weights in int8 on processors with AMX only, and multiplies densely.
-- deepsparse ended in June 2025. apache-tvm 0.27 is a compiler: the schedule of a sparse kernel is one's own to write.
+- deepsparse ended in June 2025. apache-tvm 0.27 is a compiler: one has to write the schedule of a sparse kernel.
 - suitesparse-graphblas 10.5 (Apache 2, 24 MB) has kernels for graphs; python-graphblas does not take that version yet.
 """
 
@@ -32,20 +32,13 @@ from scipy.sparse import csr_matrix
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.breakeven_case import ONNX, Case
-from benchmarks.breakeven_picture import PICTURE, draw
-from prunelab.measure.latency import ATTEMPTS, DENSE, STEADY, latency
-from prunelab.network.chain import Operator
+from benchmarks.breakeven_page import BLOCK, BSR, CSR, ONNX, PICTURE, PIECES, SCIPY, Case, draw, page
+from prunelab.measure.latency import ATTEMPTS, DENSE, latency
+from prunelab.network.chain import Operator, chain, csr_chain
 from prunelab.runtime import onnx
-from prunelab.tracking.environment import machine, versions
 
-CSR, PIECES, SCIPY, BSR = "CSR, torch", "CSR, torch, in pieces", "CSR, scipy", "BSR, torch"
-SPARSE = (CSR, PIECES, SCIPY, BSR)
-BLOCK = 8
-PIECE = 64
-"""Images at once in `PIECES`: few enough for their columns to stay in the cache."""
 BUDGET = 270.0
-"""Seconds of measuring; what comes before and after takes less than the half minute to five."""
+"""Seconds of measuring; everything else takes less than the half minute that is left of five."""
 FILE = Path(__file__).parents[1] / "docs" / "breakeven.md"
 
 
@@ -84,37 +77,34 @@ def weights(shape: tuple[int, int], removed: float, block: int) -> Tensor:
     return mask * torch.randn(rows * block, columns * block, generator=generator)
 
 
+def network(shape: tuple[int, int], removed: float) -> nn.Sequential:
+    """A layer of such weights, removed one by one, that takes images [n, 1, 1, in]."""
+    layer = nn.Linear(shape[1], shape[0], bias=False)
+    layer.weight.data = weights(shape, removed, 1)
+    return nn.Sequential(nn.Flatten(), layer)
+
+
 def forms(shape: tuple[int, int], removed: float) -> dict[str, Operator]:
     """The product of a layer in each form: images [n, 1, 1, in] -> [n, out], or its transpose."""
+    layer = network(shape, removed)
     scattered, blocks = weights(shape, removed, 1), weights(shape, removed, BLOCK)
+    in_pieces = csr_chain(layer)
+    assert in_pieces is not None
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sparse .* tensor support is in beta")
         rows, block_rows = scattered.to_sparse_csr(), blocks.to_sparse_bsr((BLOCK, BLOCK))
     in_scipy = csr_matrix(scattered.numpy())
     beyond = (0, blocks.shape[1] - shape[1])
-
-    def in_pieces(images: Tensor) -> Tensor:
-        return torch.cat([rows @ piece.T for piece in images.flatten(1).split(PIECE)], dim=1)
-
     every: dict[str, Operator] = {
-        DENSE: dense(scattered),
+        DENSE: chain(layer),
         CSR: lambda images: rows @ images.flatten(1).T,
         PIECES: in_pieces,
         SCIPY: lambda images: in_scipy @ images.flatten(1).numpy().T,
         BSR: lambda images: (block_rows @ functional.pad(images.flatten(1), beyond).T)[: shape[0]],
     }
     if onnx.lacking() is None:
-        layer = nn.Linear(shape[1], shape[0], bias=False)
-        layer.weight.data = scattered
-        run = onnx.onnx_runner(onnx.onnx_bytes(nn.Sequential(nn.Flatten(), layer), (1, 1, shape[1])))
-        every[ONNX] = lambda images: torch.from_numpy(run(images.numpy()))
+        every[ONNX] = onnx.onnx_runner(onnx.onnx_bytes(layer, (1, 1, shape[1])))
     return every
-
-
-def dense(layer: Tensor) -> Operator:
-    """With the weights laid out for the product, in a copy of their own."""
-    laid_out = layer.T.clone(memory_format=torch.contiguous_format)
-    return lambda images: torch.mm(images.flatten(1), laid_out)
 
 
 def measure(setting: Setting) -> list[Case]:
@@ -128,84 +118,11 @@ def measure(setting: Setting) -> list[Case]:
         times = latency(
             *(forms(shape, removed), images, batch, setting.seconds, setting.repeats),
             attempts=1 if late else ATTEMPTS,
-            placebo=dense(weights(shape, removed, 1)),
+            placebo=chain(network(shape, removed)),
         )
         cases.append(Case(shape, batch, removed, times))
-        print(f"{shape[0]} x {shape[1]}, batch {batch}, {removed:g}%: {_gains(cases[-1])}", flush=True)
+        print(cases[-1], flush=True)
     return cases
-
-
-def table(cases: Sequence[Case]) -> str:
-    """Markdown: where each sparse form begins to win, and every case."""
-    known, of = machine(), versions()
-    threads = torch.get_num_threads()
-    head = [
-        "# From which sparsity on sparse pays",
-        "",
-        "For those who would run a pruned layer as a sparse matrix: where that is faster than the dense product.",
-        "",
-        f"`make breakeven` makes this page: {known['processor']}, {threads} thread{'' if threads == 1 else 's'}, torch "
-        f"{of['torch']}{f', {onnx.version()}' if onnx.lacking() is None else ''}. A sparse product against the faster "
-        "of the two dense ones (torch, ONNX Runtime): medians of ratios, all forms by turns. Weights are removed at",
-        f"random, for BSR in blocks of {BLOCK} x {BLOCK}; in pieces: {PIECE} images at a time, whose columns stay in",
-        "the processor's cache. Images are turned into columns within the time. n:m sparsity (granularity n_m) is",
-        "missing: torch has no kernel for it on a CPU, so what prunelab says of it is about accuracy only.",
-        "",
-        f"![times as fast as dense, by percentage removed]({PICTURE})",
-        "",
-        "The smallest percentage that was tried from which on a form is faster than dense (–: none):",
-        "",
-        f"| out x in | batch | {' | '.join(SPARSE)} |",
-        f"| --- | ---: |{' ---: |' * len(SPARSE)}",
-    ]
-    for shape, batch in dict.fromkeys((case.shape, case.batch) for case in cases):
-        own = [case for case in cases if (case.shape, case.batch) == (shape, batch)]
-        begins = [breakeven(own, form) for form in SPARSE]
-        written = ["–" if begin is None else f"{begin:g}%" for begin in begins]
-        head.append(f"| {shape[0]} x {shape[1]} | {batch} | {' | '.join(written)} |")
-    names = [DENSE, ONNX, *SPARSE]
-    lines = [
-        "",
-        "Milliseconds of a batch, and how many times as fast as the faster dense form:",
-        "",
-        f"| out x in | batch | removed | {' | '.join(names)} |",
-        f"| --- | ---: | ---: |{' ---: |' * len(names)}",
-        *(
-            f"| {case.shape[0]} x {case.shape[1]} | {case.batch} | {case.removed:g}% | "
-            f"{' | '.join(_cell(case, name) for name in names)} |"
-            for case in cases
-        ),
-        "",
-    ]
-    return "\n".join([*head, *lines])
-
-
-def breakeven(cases: Sequence[Case], form: str) -> float | None:
-    """The smallest percentage from which on `form` is faster at all larger ones too; unsteady cases decide nothing."""
-    begin = None
-    for case in sorted(cases, key=lambda case: -case.removed):
-        gain = case.gain(form)
-        if gain is None:
-            continue
-        if gain <= 1:
-            break
-        begin = case.removed
-    return begin
-
-
-def _cell(case: Case, form: str) -> str:
-    if form not in case.times.turns:
-        return ""
-    time = case.times.milliseconds(form)
-    if not case.times.quiet or time.relative > STEADY:
-        return "unsteady"
-    gain = case.gain(form) if form in SPARSE else None
-    return f"{time.median:.4g}" + ("" if gain is None else f" ({gain:.2f}x)")
-
-
-def _gains(case: Case) -> str:
-    found = {form: case.gain(form) for form in SPARSE}
-    return ", ".join(f"{form} {'unsteady' if gain is None else f'{gain:.2f}x'}" for form, gain in found.items())
 
 
 def main() -> None:
@@ -214,11 +131,11 @@ def main() -> None:
     if unknown:
         sys.exit(f"breakeven: no {', '.join(sorted(unknown))}; there are --quick, --write")
     cases = measure(QUICK if "--quick" in sys.argv else WHOLE)
-    content = table(cases)
+    content = page(cases)
     print(content)
     if "--write" in sys.argv:
         FILE.write_text(content, encoding="utf-8")
-        draw(cases, SPARSE, FILE.with_name(PICTURE))
+        draw(cases, FILE.with_name(PICTURE))
 
 
 if __name__ == "__main__":

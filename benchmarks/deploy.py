@@ -22,13 +22,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from rich.console import Console
-from rich.table import Table
-
 from benchmarks.onnx_parts import Parts, parts_of
-from benchmarks.subject import FOLDER
+from benchmarks.subject import composed
+from benchmarks.table import table
 from prunelab import names
-from prunelab.compose import compose_job, split_arguments
+from prunelab.compose import split_arguments
 from prunelab.config import Job
 from prunelab.deploy.deployable import Wanted, export
 from prunelab.errors import PrunelabError
@@ -36,15 +34,18 @@ from prunelab.job import check, run
 from prunelab.report.chance import estimate
 from prunelab.tracking.store import open_store
 
+DEPLOYED = ("experiment=deploy", "percentage=80")
 SMALLER, LOST = 35.0, 0.015
-"""What is wanted: times as small as the unpruned file, at most so much less accurate."""
+"""Targets: times smaller than the unpruned file, and the accuracy that may be lost."""
 BATCH = 1024
+HEADINGS = ("seed", "bytes", "smaller", "accuracy", "unpruned", "batch 1024: int8", "float32", "unsteady")
 
 
 @dataclass(frozen=True, slots=True)
 class Seed:
-    """One network: bytes of the unpruned float32 file, the int8 file taken apart, accuracies on test images, and
-    milliseconds of a batch. `unsteady`: why these cannot be relied on.
+    """One network: bytes of the unpruned float32 file, the parts of the int8 file, accuracies on test images.
+
+    Times are milliseconds of a batch of `BATCH`; `unsteady`: why they cannot be relied on.
     """
 
     seed: int
@@ -63,27 +64,20 @@ class Seed:
 
 
 def main() -> None:
-    """Run the jobs, and print what they came to."""
+    """Run the jobs, and print what was measured."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.deploy", description=__doc__)
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="default: 3")
     overrides, others = split_arguments(sys.argv[1:])
     arguments = parser.parse_args(others)
     if arguments.seeds < 1:
         parser.error(f"--seeds {arguments.seeds} is refused: it accepts a whole number from 1")
-    console = Console(width=None if sys.stdout.isatty() else 130)
     try:
-        found = [measured(job(seed, overrides)) for seed in range(arguments.seeds)]
+        found = [measured(composed(*DEPLOYED, f"seed={seed}", *overrides)) for seed in range(arguments.seeds)]
     except PrunelabError as error:
         sys.exit(f"benchmarks.deploy: {error}")
-    console.print(table(found))
-    for line in summary(found):
-        console.print(line, highlight=False)
-
-
-def job(seed: int, overrides: Sequence[str]) -> Job:
-    """The job of a seed; it has the benchmarks' store unless an override says otherwise."""
-    places = [f"paths.root={FOLDER}", f"paths.data={Path.cwd() / 'data'}", "trainer.progress=false"]
-    return compose_job(["experiment=deploy", "percentage=80", *places, f"seed={seed}", *overrides])
+    print("80% of neurons removed, in int8\n")
+    print(table(HEADINGS, map(_row, found)))
+    print("\n" + "\n".join(summary(found)))
 
 
 def measured(wanted: Job) -> Seed:
@@ -110,22 +104,14 @@ def measured(wanted: Job) -> Seed:
 
 
 def _unsteady(tag: str) -> str:
-    """What the tag says of the batch that is looked at."""
+    """What the tag says of batches of `BATCH`."""
     return next((part for part in tag.split(", ") if part.startswith(f"batch {BATCH}: ")), "")
 
 
-def table(found: Sequence[Seed]) -> Table:
-    """A line for each seed."""
-    drawn = Table(title="80% of neurons removed, in int8", title_justify="left")
-    for heading in ("seed", "bytes", "smaller", "accuracy", "unpruned", "batch 1024: int8", "float32", "unsteady"):
-        drawn.add_column(heading, justify="right")
-    for each in found:
-        drawn.add_row(
-            *(str(each.seed), f"{each.int8.total:,}", f"{each.smaller:.1f}x"),
-            *(f"{each.int8_accuracy:.4f}", f"{each.dense_accuracy:.4f}"),
-            *(f"{each.int8_ms:.3f} ms", f"{each.float32_ms:.3f} ms", each.unsteady),
-        )
-    return drawn
+def _row(found: Seed) -> list[str]:
+    accuracies = [f"{value:.4f}" for value in (found.int8_accuracy, found.dense_accuracy)]
+    times = [f"{value:.3f} ms" for value in (found.int8_ms, found.float32_ms)]
+    return [str(found.seed), f"{found.int8.total:,}", f"{found.smaller:.1f}x", *accuracies, *times, found.unsteady]
 
 
 def summary(found: Sequence[Seed]) -> list[str]:

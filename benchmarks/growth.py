@@ -11,11 +11,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
-from benchmarks.ratio import Ratio
+from benchmarks.process import python
+from benchmarks.ratio import Ratio, duration
 
 SMALL = ("data=digits", "model=mlp_small", "training.epochs=2", "measure=off", "trainer.progress=false")
 SIZES = (10, 100, 1000)
@@ -32,14 +34,8 @@ def measure() -> list[Ratio]:
             percentages = ",".join(str(value) for value in range(size // seeds))
             command = [f"percentage={percentages}", f"seed={','.join(map(str, range(seeds)))}", "model.hidden=[32,16]"]
             seconds, memory = _sweep(Path(folder), [*SMALL, *command])
-            started = time.perf_counter()
-            subprocess.run(
-                [sys.executable, "-c", "from prunelab.sweep.redraw import main; main()", "data=digits"],
-                cwd=folder,
-                check=True,
-                stdout=subprocess.DEVNULL,
-            )
-            report = time.perf_counter() - started
+            redraw = "from prunelab.sweep.redraw import main; main()"
+            report = duration(partial(python, "-c", redraw, "data=digits", cwd=Path(folder)))
         each = max(1, size // TENTH)
         first, last = seconds[1 : each + 1], seconds[-each:]  # the very first job trains or imports
         ratios.append(
@@ -54,9 +50,9 @@ def measure() -> list[Ratio]:
 
 
 def _workers(model: str, epochs: int, target: float | None) -> Ratio:
-    """Seconds a job, of jobs that fine-tune, from the first one's end to the last one's: two at once against in turn.
+    """Seconds a job, of jobs that fine-tune, from the end of the first to that of the last: two at once or one by one.
 
-    In turn, each may use both cores; two at once, one core each.
+    One by one, each may use both cores; two at once, one core each.
     """
     base = ["data=digits", f"model={model}", "training.epochs=2", "measure=off", "trainer.progress=false"]
     tuned = [*base, "recovery=finetune", f"recovery.epochs={epochs}", f"percentage=range(0,{TUNED})"]
@@ -71,7 +67,7 @@ def _workers(model: str, epochs: int, target: float | None) -> Ratio:
 
 
 def _sweep(folder: Path, overrides: list[str]) -> tuple[list[float], float]:
-    """Seconds of each job as the terminal says them, more exactly: by the clock between lines; and MiB at the peak."""
+    """Seconds of each job, by the clock between the lines that report them, and MiB at the peak."""
     process = subprocess.Popen(
         [sys.executable, "-u", "-m", "prunelab", "-m", f"paths.root={folder}", *overrides],
         stdout=subprocess.PIPE,

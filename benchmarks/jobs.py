@@ -8,7 +8,7 @@ from prunelab.job import run
 
 
 def measure() -> list[Ratio]:
-    """Everything is in memory by then: data, network, store."""
+    """With data, network and store in memory."""
     dataset, dense = subject.dataset(), subject.trained()
     splits = [(split.images, split.labels) for split in (dataset.test, dataset.validation)]
 

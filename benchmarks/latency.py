@@ -1,4 +1,4 @@
-"""Whether the latency that prunelab reports is what a plain script measures: the same exported file, by turns."""
+"""Whether the latency that prunelab reports is what a plain script measures: the same exported file, in turns."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from pathlib import Path
 from statistics import median
 
 import torch
+from torch import Tensor
 
 import prunelab
 from benchmarks import subject
-from benchmarks.ratio import Ratio
+from benchmarks.ratio import Ratio, in_turns
 from prunelab.arithmetic.process import torchs_own_operators
 from prunelab.deploy.timed import file_times
 from prunelab.measure.latency import DENSE
@@ -25,12 +26,12 @@ REMOVED = (0, 80)
 """Percent of neurons: the unpruned network, and a pruned one."""
 TURNS = 5
 WITHIN = 0.1
-"""A time and that of the plain script may differ by this share, either way."""
+"""Prunelab's time may be this share longer or shorter than the plain script's."""
 SCRIPT = Path(__file__).with_name("plain_onnx.py")
 
 
 def measure() -> list[Ratio]:
-    """Of the report's network, whole and pruned, at the batch sizes that jobs time."""
+    """For the report's network, unpruned and pruned, at the batch sizes that jobs time."""
     data, ratios = subject.dataset(), []
     for removed in REMOVED:
         pruned = prunelab.prune(subject.trained().network, data.train.take(512), percentage=removed)
@@ -42,17 +43,14 @@ def measure() -> list[Ratio]:
     return ratios
 
 
-def by_turns(label: str, file: Path, images: torch.Tensor, sizes: Sequence[int] = SIZES) -> list[Ratio]:
-    """One ratio for each size of batch: what prunelab says of the file over what the script says."""
-    ours: dict[int, list[float]] = {size: [] for size in sizes}
-    theirs: dict[int, list[float]] = {size: [] for size in sizes}
-    for _ in range(TURNS):
-        for run, kept in ((_plain, theirs), (_reported, ours)):
-            for size, seconds in run(file, images, sizes).items():
-                kept[size].append(seconds)
+def by_turns(label: str, file: Path, images: Tensor, sizes: Sequence[int] = SIZES) -> list[Ratio]:
+    """One ratio for each batch size: the time that prunelab reports of the file over the script's."""
+    ours, theirs = in_turns(lambda: _reported(file, images, sizes), lambda: _plain(file, images, sizes), TURNS)
     return [
         Ratio(
-            *(f"{label}, batch {size}: prunelab / a plain script", median(ours[size]), median(theirs[size])),
+            f"{label}, batch {size}: prunelab / a plain script",
+            median(found[size] for found in ours),
+            median(found[size] for found in theirs),
             target=1 + WITHIN,
             repeats=TURNS,
             least=1 - WITHIN,
@@ -61,16 +59,16 @@ def by_turns(label: str, file: Path, images: torch.Tensor, sizes: Sequence[int] 
     ]
 
 
-def _reported(file: Path, images: torch.Tensor, sizes: Sequence[int]) -> dict[int, float]:
-    """As prunelab-export does: two sessions of the file."""
+def _reported(file: Path, images: Tensor, sizes: Sequence[int]) -> dict[int, float]:
+    """Measured as prunelab-export does: two sessions of the file."""
     content = file.read_bytes()
     with torchs_own_operators():
         times = file_times(onnx_runner(content), onnx_runner(content), images, sizes)
     return {each.batch_size: each.milliseconds(DENSE).median / 1000 for each in times}
 
 
-def _plain(file: Path, images: torch.Tensor, sizes: Sequence[int]) -> dict[int, float]:
-    """In a process of its own, with as many threads."""
+def _plain(file: Path, images: Tensor, sizes: Sequence[int]) -> dict[int, float]:
+    """Measured in a process of its own, with as many threads."""
     command = [sys.executable, str(SCRIPT), str(file), str(torch.get_num_threads()), *map(str, sizes)]
     found = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return {int(size): seconds for size, seconds in json.loads(found).items()}

@@ -1,4 +1,4 @@
-"""Where the bytes of an ONNX file are."""
+"""What the bytes of an ONNX file are spent on."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Parts:
 
     @property
     def graph(self) -> int:
-        """Operators and the names of what goes between them."""
+        """Operators and the names of the values between them."""
         return self.total - self.weights - self.numbers - self.metadata
 
     def __str__(self) -> str:
@@ -32,7 +32,7 @@ class Parts:
 
 
 def parts_of(content: bytes) -> Parts:
-    """Of a model whose numbers are all inside it."""
+    """The parts of a model that holds all its numbers itself."""
     model = onnx.load_from_string(content)
     sizes = {each.name: onnx.numpy_helper.to_array(each).nbytes for each in model.graph.initializer}
     weights = sum(

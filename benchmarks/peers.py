@@ -1,11 +1,11 @@
-"""`make peers`: Torch-Pruning and prunelab on the very same trained networks, without retraining.
+"""`make peers`: Torch-Pruning and prunelab on the same trained networks, without retraining.
 
     python -m benchmarks.peers [MODEL ...] [--seeds N] [--removed PERCENT,PERCENT] [--write] [KEY=VALUE ...]
 
 Networks are those of `model=` (default: mlp, resnet8, vgg_small) for seeds 0 to N - 1 (default 3), from the store that
 `tracking.uri=` names, or trained into the benchmarks' own. prunelab removes a percentage of the multiply-adds; then
 Torch-Pruning, with every importance and scope, the most that still leaves as many. Both see the same training images,
-and labels where they want them. All networks of a seed are timed by turns in ONNX Runtime. `--write` puts the tables
+and labels where they want them. All networks of a seed are timed in turns in ONNX Runtime. `--write` puts the tables
 into docs/peers.md. Needs the extra `peers`.
 """
 
@@ -24,26 +24,24 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from benchmarks import subject
 from benchmarks import torch_pruning as peer
 from benchmarks.peers_table import DENSE_ROW, Entry, page
-from benchmarks.subject import FOLDER
 from prunelab.arithmetic.process import torchs_own_operators
-from prunelab.compose import compose_job, split_arguments
+from prunelab.compose import split_arguments
 from prunelab.config import Job
 from prunelab.data.dataset import Dataset, dataset_of
 from prunelab.errors import ConfigError, PrunelabError
 from prunelab.identity import threads_of
 from prunelab.job import check
-from prunelab.measure.forms import onnx_operator
 from prunelab.measure.latency import DENSE, Latency, latency
 from prunelab.measure.quality import evaluate
-from prunelab.network.chain import Operator
 from prunelab.network.subject import graph_of
 from prunelab.pruning.calibration import Calibration, calibration
 from prunelab.pruning.granularity import granularity_of
 from prunelab.pruning.prune import Pruned
 from prunelab.recovery.batch_norm import reestimated
-from prunelab.runtime.onnx import onnx_bytes
+from prunelab.runtime.onnx import onnx_bytes, onnx_runner
 from prunelab.tracking.store import open_store
 from prunelab.training.baseline import baseline
 
@@ -72,7 +70,10 @@ def main() -> None:
             entry
             for model in arguments.models
             for seed in range(arguments.seeds)
-            for entry in compared(job(model, seed, overrides), arguments.removed or MODELS.get(model, OTHERS))
+            for entry in compared(
+                subject.composed(f"model={model}", "method=neuron_activation", f"seed={seed}", *overrides),
+                arguments.removed or MODELS.get(model, OTHERS),
+            )
         ]
     except PrunelabError as error:
         sys.exit(f"benchmarks.peers: {error}")
@@ -82,14 +83,12 @@ def main() -> None:
         FILE.write_text(text, encoding="utf-8")
 
 
-def job(model: str, seed: int, overrides: Sequence[str]) -> Job:
-    """The job whose baseline is pruned; it has the benchmarks' store unless an override says otherwise."""
-    places = [f"paths.root={FOLDER}", f"paths.data={Path.cwd() / 'data'}", "trainer.progress=false"]
-    return compose_job([f"model={model}", "method=neuron_activation", *places, f"seed={seed}", *overrides])
-
-
 def compared(wanted: Job, removed: Iterable[float]) -> list[Entry]:
-    """The trained network of a job, pruned by everyone to the same multiply-adds."""
+    """The trained network of a job, pruned by everyone to the same multiply-adds.
+
+    Raises:
+        PrunelabError: if the job cannot be run.
+    """
     check(wanted)
     torch.set_num_threads(threads_of(wanted))
     dataset = dataset_of(wanted.data)
@@ -99,7 +98,7 @@ def compared(wanted: Job, removed: Iterable[float]) -> list[Entry]:
     ready = {name: peer.prepared(trained.network, name, given) for name in peer.IMPORTANCES}
 
     def finished(network: nn.Module) -> nn.Module:
-        """Given what prunelab's networks have: BatchNorm's statistics estimated again, by the same function."""
+        """With BatchNorm's statistics estimated again, by the same function as for prunelab's networks."""
         return reestimated(Pruned(network, graph, [], {}, granularity_of(wanted.method)), given).network
 
     entries = []
@@ -118,7 +117,7 @@ def _at(
     percentage: float,
     finished: Callable[[nn.Module], nn.Module],
 ) -> list[Entry]:
-    """Everyone at one percentage: prunelab first, which says how many multiply-adds the others have to leave."""
+    """Everyone at one percentage: prunelab first, which decides how many multiply-adds the others have to leave."""
     networks: dict[str, tuple[nn.Module, float]] = {DENSE_ROW: (dense, 0.0)}
     for method in OURS:
         start = time.perf_counter()
@@ -159,12 +158,11 @@ def _at(
 
 
 def _times(networks: Sequence[nn.Module], dataset: Dataset) -> Latency:
-    """Of a batch in ONNX Runtime, the first network being the unpruned one, which is timed twice."""
+    """The times of a batch in ONNX Runtime; the first network is the unpruned one, which is timed twice."""
     models = [onnx_bytes(network, dataset.shape) for network in networks]
-    forms: dict[str, Operator] = {str(number): onnx_operator(content) for number, content in enumerate(models)}
-    named = {DENSE: forms.pop("0"), **forms}
+    forms = {str(number) if number else DENSE: onnx_runner(content) for number, content in enumerate(models)}
     with torchs_own_operators():
-        return latency(named, dataset.test.take(BATCH), BATCH, SECONDS, 1, placebo=onnx_operator(models[0]))
+        return latency(forms, dataset.test.take(BATCH), BATCH, SECONDS, 1, placebo=onnx_runner(models[0]))
 
 
 def _percentages(text: str) -> tuple[float, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
+from benchmarks.table import table
 from prunelab.report.chance import estimate
 from prunelab.runtime.onnx import version as onnx_version
 from prunelab.tracking.environment import machine, versions
@@ -18,8 +19,8 @@ OURS, THEIRS = "prunelab", "Torch-Pruning"
 class Entry:
     """One network of one seed. `removed`: percent of multiply-adds asked for; `macs`: the share that is left.
 
-    Accuracies are fractions; `speedup` is over the unpruned network, None where that was too unsteady to say; `seconds`
-    are those that pruning took.
+    Accuracies are fractions; `speedup` is over the unpruned network, None if that was too unsteady to say; pruning took
+    `seconds`.
     """
 
     model: str
@@ -40,12 +41,12 @@ def page(entries: Sequence[Entry], batch: int, steps: int, theirs: str) -> str:
     lines = [
         "# Beside Torch-Pruning",
         "",
-        "For those who choose between the two: both on the very same trained networks, brought to the same number of",
+        "For those who choose between the two: both on the same trained networks, brought to the same number of",
         "multiply-adds (MACs), without retraining.",
         "",
         f"`make peers` makes this page: {known['processor']}, {known['cores']} cores; torch {of['torch']}, {THEIRS}",
         f"{theirs}, {onnx_version()}. Accuracies are means over seeds, ± half the 95% interval of the mean. Speed is",
-        f"that of a batch of {batch} in ONNX Runtime against the unpruned network, all networks of a seed by turns;",
+        f"that of a batch of {batch} in ONNX Runtime against the unpruned network, all networks of a seed in turns;",
         "time is that of pruning once. Both are medians over seeds.",
         "",
         f"- prunelab: the criterion, global, in {steps} steps with least squares after each; no gradients, no labels.",
@@ -60,22 +61,19 @@ def page(entries: Sequence[Entry], batch: int, steps: int, theirs: str) -> str:
         for removed in dict.fromkeys(entry.removed for entry in entries if entry.model == model):
             own = [entry for entry in entries if (entry.model, entry.removed) == (model, removed)]
             seeds = len({entry.seed for entry in own})
-            lines += [f"## {model} on {data}, {removed:g}% of MACs removed (n = {seeds})", "", *_table(own), ""]
+            lines += [f"## {model} on {data}, {removed:g}% of MACs removed (n = {seeds})", "", _table(own), ""]
     return "\n".join(lines)
 
 
-def _table(entries: Sequence[Entry]) -> list[str]:
+def _table(entries: Sequence[Entry]) -> str:
     rows = {name: [entry for entry in entries if entry.name == name] for name in dict.fromkeys(e.name for e in entries)}
     pruned = [name for name in rows if name != DENSE_ROW]
     pruned.sort(key=lambda name: -_mean(rows[name], lambda entry: entry.validation))
     best = best_of(THEIRS, entries)
     first = {DENSE_ROW: rows[DENSE_ROW]} if DENSE_ROW in rows else {}
     named = {**first, **({f"*best of {THEIRS}*": best} if best else {}), **{name: rows[name] for name in pruned}}
-    return [
-        "| | MACs left | test accuracy | validation | speed | time, s |",
-        "| --- | ---: | ---: | ---: | ---: | ---: |",
-        *(_row(name, own) for name, own in named.items()),
-    ]
+    headings = ["", "MACs left", "test accuracy", "validation", "speed", "time, s"]
+    return table(headings, [_row(name, own) for name, own in named.items()])
 
 
 def best_of(who: str, entries: Sequence[Entry]) -> list[Entry]:
@@ -89,14 +87,14 @@ def best_of(who: str, entries: Sequence[Entry]) -> list[Entry]:
     return list(found.values())
 
 
-def _row(name: str, own: Sequence[Entry]) -> str:
+def _row(name: str, own: Sequence[Entry]) -> list[str]:
     accuracies = [_interval([value(entry) for entry in own]) for value in (lambda e: e.test, lambda e: e.validation)]
     speeds = [entry.speedup for entry in own if entry.speedup is not None]
     dense = name == DENSE_ROW
     speed = "1" if dense else f"{median(speeds):.2f}x" if speeds else "unsteady"
     seconds = "" if dense else f"{median(entry.seconds for entry in own):.2g}"
     macs = f"{100 * _mean(own, lambda entry: entry.macs):.1f}%"
-    return f"| {name} | {macs} | {' | '.join(accuracies)} | {speed} | {seconds} |"
+    return [name, macs, *accuracies, speed, seconds]
 
 
 def _interval(values: Sequence[float]) -> str:

@@ -1,4 +1,4 @@
-"""A ratio of two durations, each the median of several, measured alternately so that both see the same machine."""
+"""A ratio of two durations, each the median of several, measured in turns so that both see the same machine."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
+from typing import TypeVar
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """`ours` and `theirs` in seconds; good enough are a ratio from `least` to `target` and a time up to `seconds`."""
+    """`ours` and `theirs` in seconds. Good enough: a ratio from `least` to `target`, and a time of up to `seconds`."""
 
     name: str
     ours: float
@@ -32,6 +35,15 @@ class Ratio:
         return ratio and (self.seconds is None or self.ours <= self.seconds)
 
 
+def in_turns(
+    ours: Callable[[], Found], theirs: Callable[[], Found], repeats: int
+) -> tuple[tuple[Found, ...], tuple[Found, ...]]:
+    """What each returned, `repeats` times, called one after the other: theirs first."""
+    rounds = [(theirs(), ours()) for _ in range(repeats)]
+    of_theirs, of_ours = zip(*rounds, strict=True)
+    return of_ours, of_theirs
+
+
 def compare(
     name: str,
     ours: Callable[[], object],
@@ -40,11 +52,13 @@ def compare(
     repeats: int,
     seconds: float | None = None,
 ) -> Ratio:
-    """Time both, taking turns, `repeats` times each."""
-    times: tuple[list[float], list[float]] = ([], [])
-    for _ in range(repeats):
-        for run, kept in zip((theirs, ours), times, strict=True):
-            started = time.perf_counter()
-            run()
-            kept.append(time.perf_counter() - started)
-    return Ratio(name, median(times[1]), median(times[0]), target, repeats, seconds)
+    """Time both in turns, `repeats` times each."""
+    of_ours, of_theirs = in_turns(lambda: duration(ours), lambda: duration(theirs), repeats)
+    return Ratio(name, median(of_ours), median(of_theirs), target, repeats, seconds)
+
+
+def duration(run: Callable[[], object]) -> float:
+    """Seconds that a call takes."""
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start

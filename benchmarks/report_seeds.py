@@ -3,8 +3,8 @@
     prunelab experiment=report 'seed=range(0,10)' measure=off
     python -m benchmarks.report_seeds [SWEEP] [--output FILE] [KEY=VALUE ...]
 
-SWEEP is a run id or a name, by default the newest. Every job has to be one of `experiment=report` with these overrides,
-at all its percentages for every seed; anything else is refused and nothing is written.
+SWEEP is a run id or a name; default: the newest. Every job must be one of `experiment=report` with these overrides,
+at all its percentages for every seed; otherwise the sweep is refused and nothing is written.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from prunelab.tracking.read import RecordedSweep, read_provenance, read_results,
 from prunelab.tracking.store import Store
 
 PLACES = ("tracking", "paths", "hydra", "data.folder")
-"""Keys that say where something is, which is of one machine alone."""
+"""Keys that hold paths and addresses of one machine."""
 METHODS = ("weight", "neuron")
 TARGET = Path(__file__).parents[1] / "src" / "prunelab" / "report" / FILE
 
@@ -67,10 +67,10 @@ def _file(store: Store, sweep: RecordedSweep, overrides: Sequence[str]) -> str:
 
 
 def check(rows: pd.DataFrame, overrides: Sequence[str]) -> None:
-    """Refuse rows that are not the report's jobs, all of them, with each of two or more seeds.
+    """Refuse rows unless they are all of the report's jobs, for each of two or more seeds.
 
     Raises:
-        ConfigError: saying what is otherwise.
+        ConfigError: saying which jobs are missing or do not belong.
     """
     seeds, percentages = sorted(rows["seed"].unique(), key=int), sorted(rows[names.PERCENTAGE].unique())
     if len(seeds) < 2:
@@ -80,14 +80,14 @@ def check(rows: pd.DataFrame, overrides: Sequence[str]) -> None:
     if foreign := rows[~rows[names.CONFIG_HASH].isin(wanted)].to_dict("records"):
         raise ConfigError(
             f"{len(foreign)} of {len(rows)} jobs are not those of experiment=report, among them {foreign[0]['method']} "
-            f"at {foreign[0][names.PERCENTAGE]:g}% with seed {foreign[0]['seed']}: configured otherwise"
+            f"at {foreign[0][names.PERCENTAGE]:g}% with seed {foreign[0]['seed']}: configured differently"
         )
     if missing := len(wanted - found):
         raise ConfigError(f"{missing} of {len(wanted)} jobs are missing: every seed takes every method and percentage")
 
 
 def hashes(percentages: Iterable[float], seeds: Iterable[int], overrides: Sequence[str] = ()) -> set[str]:
-    """Of all jobs of `experiment=report` as it is configured now."""
+    """The config hashes of all jobs of `experiment=report` as it is configured now."""
     jobs = [compose_job(["experiment=report", *overrides, f"method={method}"]) for method in METHODS]
     return {
         config_hash(job.model_copy(update={"percentage": float(percentage), "seed": seed}))

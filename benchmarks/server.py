@@ -1,4 +1,4 @@
-"""What a job's writes cost an MLflow server on PostgreSQL, both on this machine, beside the same writes to SQLite.
+"""What it costs an MLflow server on PostgreSQL (both on this machine) to write a job, beside the same writes to SQLite.
 
 python -m benchmarks server        a minute; needs the extras of `make setup`
 """
@@ -48,7 +48,7 @@ def _store(uri: str, folder: Path, artifacts: Path | None) -> Store:
 
 
 def _each(store: Store) -> float:
-    """Seconds that what a job writes takes."""
+    """Seconds that it takes to write a job."""
     _write(store, "first")
     started = time.perf_counter()
     for number in range(JOBS):

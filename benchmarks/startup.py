@@ -1,4 +1,4 @@
-"""What it takes until something happens: the help, the configuration, a sweep's first job."""
+"""How long it takes until something happens: the help, the configuration, a sweep's first job."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+from benchmarks.process import python
 from benchmarks.ratio import Ratio, compare
 
 HYDRA = """
@@ -21,9 +23,9 @@ SMALL = ("data=digits", "model=mlp_small", "training.epochs=1", "measure=off", "
 
 
 def measure() -> list[Ratio]:
-    """Processes of their own."""
+    """Each in a process of its own."""
     conf = str(Path.cwd() / "conf")
-    imports = _python("-c", "import torch, pytorch_lightning, mlflow")
+    imports = partial(python, "-c", "import torch, pytorch_lightning, mlflow")
     with tempfile.TemporaryDirectory() as folder:
         first = _first_job(Path(folder))
         first()  # creates the store and trains
@@ -31,16 +33,16 @@ def measure() -> list[Ratio]:
     return [
         compare(
             "prunelab --help / python -c pass",
-            _python("-m", "prunelab", "--help"),
-            _python("-c", "pass"),
+            partial(python, "-m", "prunelab", "--help"),
+            partial(python, "-c", "pass"),
             target=None,
             repeats=3,
             seconds=1.0,
         ),
         compare(
             "prunelab --cfg job / a bare Hydra program's",
-            _python("-m", "prunelab", "--cfg", "job"),
-            _python("-c", HYDRA.format(conf=conf), "--cfg", "job"),
+            partial(python, "-m", "prunelab", "--cfg", "job"),
+            partial(python, "-c", HYDRA.format(conf=conf), "--cfg", "job"),
             target=None,
             repeats=3,
             seconds=1.0,
@@ -49,14 +51,8 @@ def measure() -> list[Ratio]:
     ]
 
 
-def _python(*arguments: str) -> Callable[[], object]:
-    return lambda: subprocess.run(
-        [sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-
-
 def _first_job(folder: Path) -> Callable[[], object]:
-    """Until the first line that reports a job."""
+    """What starts a sweep and ends with the first line that reports a job."""
 
     def until() -> None:
         process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Torch-Pruning (Fang et al. 2023) as its manual uses it, brought to a wanted number of multiply-adds."""
+"""Torch-Pruning (Fang et al. 2023) as its manual uses it, pruned to a given number of multiply-adds."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ HALVINGS = 12
 """Of the range of pruning ratios: the last step is a 4096th of the channels."""
 AT_ONCE = 500
 ONE_BY_ONE = 512
-"""Images whose gradients are taken together, and those of which each has its own (Hessian)."""
+"""Images whose gradients are taken together, and images whose gradients are taken one by one (Hessian)."""
 
 
 class NothingToPrune(Exception):
@@ -48,7 +48,7 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A copy of a network that holds the gradients that an importance reads, and the seconds they took."""
+    """A copy of a network with the gradients that an importance reads, and the seconds that they took."""
 
     network: nn.Module
     importance: str
@@ -106,7 +106,7 @@ def _once(given: Prepared, scope: str, ratio: float) -> Peer:
 
 
 def _gradients(network: nn.Module, importance: str, calibration: Calibration) -> None:
-    """What an importance reads from `.grad`: the gradient of the mean loss, or the mean of each image's squared."""
+    """Fill in what an importance reads from `.grad`: gradients of the mean loss, or means of squared gradients."""
     assert calibration.labels is not None
     if importance == "Taylor":
         parts = (calibration.images.split(AT_ONCE), calibration.labels.split(AT_ONCE))

@@ -3,7 +3,7 @@
     python -m benchmarks.zoo [NAME ...] [--write]
 
 Each network, with seeded random weights, is analysed; 40% of its units are drawn and taken out; the compacted network
-is compared with the masked one. `--write` puts the table into docs/zoo.md. Status 1 if one network computes otherwise.
+is compared with the masked one. `--write` puts the table into docs/zoo.md. Status 1 if they differ for one network.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torchvision import models
 
+from benchmarks.table import table
 from prunelab.errors import PrunelabError
 from prunelab.graph.analyse import analyse
 from prunelab.graph.exact import difference, is_exact
@@ -35,17 +36,16 @@ HEAD = """# Every torchvision classifier
 For those who wonder whether their network can be pruned: 40% of the units of each network (random weights, seed 0)
 removed at random: what analysis found, and how far the compacted network's outputs are from the masked one's,
 relative to the largest. Output layers and layer scales that begin as zeros have random numbers, and batch
-normalisations keep the signal of one size: otherwise many a network's output would not depend on what was removed.
+normalisations keep the signal of one size: otherwise the output of many networks would not depend on what was removed.
 `make zoo` makes this table.
 
-| network | units | layers | left whole | parameters | after | difference | analysis, s |
-| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
 """
+HEADINGS = ("network", "units", "layers", "left whole", "parameters", "after", "difference", "analysis, s")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What came of one network; `refused` says why, where it was."""
+    """What came of one network; `refused`: why it could not be pruned, if so."""
 
     name: str
     units: int = 0
@@ -57,11 +57,13 @@ class Row:
     seconds: float = 0.0
     refused: str = ""
 
-    def __str__(self) -> str:
+    @property
+    def cells(self) -> list[str]:
+        """As a row of the table."""
         if self.refused:
-            return f"| {self.name} | refused: {self.refused} | | | | | | |"
-        counts = f"{self.units:,} | {self.layers} | {self.whole} | {self.before:,} | {self.after:,}"
-        return f"| {self.name} | {counts} | {self.error:.1e} | {self.seconds:.1f} |"
+            return [self.name, f"refused: {self.refused}", *[""] * (len(HEADINGS) - 2)]
+        counts = [f"{count:,}" for count in (self.units, self.layers, self.whole, self.before, self.after)]
+        return [self.name, *counts, f"{self.error:.1e}", f"{self.seconds:.1f}"]
 
     @property
     def exact(self) -> bool:
@@ -70,7 +72,7 @@ class Row:
 
 
 def tried(name: str, size: int | None = None) -> Row:
-    """One network of torchvision's, on two random images of its own size."""
+    """One of torchvision's networks, on two random images of its own size."""
     side = size or SIZES.get(name, 256 if name.startswith("swin_v2") else 224)
     torch.manual_seed(0)
     network = models.get_model(name, weights=None, **_quick(name)).eval()
@@ -109,13 +111,13 @@ def main() -> None:
     names = arguments or models.list_models(module=models)
     for number, name in enumerate(names, start=1):
         rows.append(tried(name))
-        print(f"[{number}/{len(names)}] {rows[-1]}", flush=True)
+        print(f"[{number}/{len(names)}] {', '.join(filter(None, rows[-1].cells))}", flush=True)
         gc.collect()
     exact, refused = sum(row.exact for row in rows), sum(bool(row.refused) for row in rows)
     summary = f"{exact} of {len(rows)} exact, {refused} refused, {len(rows) - exact - refused} wrong or without units."
     print(summary)
     if "--write" in sys.argv[1:]:
-        FILE.write_text(f"{HEAD}" + "\n".join(map(str, rows)) + f"\n\n{summary}\n")
+        FILE.write_text(f"{HEAD}{table(HEADINGS, [row.cells for row in rows])}\n\n{summary}\n")
     sys.exit(exact + refused != len(rows))
 
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from tests.conftest import SMALL, Outcome, Project, in_process
 
+from prunelab import interruption
 from prunelab.compose import compose_job
 from prunelab.data.dataset import dataset_of
-from prunelab.deploy import deployable
+from prunelab.deploy import deployable, written
 from prunelab.deploy.export import main
-from prunelab.deploy.written import write_together
+from prunelab.deploy.predict import main as predict
+from prunelab.deploy.written import TEMPORARY, write_together
 from prunelab.errors import ExportError
 from prunelab.network.saved import read_network
 from prunelab.runtime import onnx
@@ -106,8 +110,8 @@ def test_an_unwritable_target_is_refused(target: str, swept: tuple[Project, Outc
 def test_a_file_that_computes_something_else_is_never_written(
     swept: tuple[Project, Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wrong = lambda *given: lambda images: np.zeros((len(images), 10), np.float32)  # noqa: E731
-    monkeypatch.setattr(deployable, "_runner", wrong)
+    wrong = lambda *given: lambda images: torch.zeros(len(images), 10)  # noqa: E731
+    monkeypatch.setattr(deployable, "_opened", wrong)
     outcome = export(swept[0], "weight-0", "--format=safetensors", f"--output={tmp_path / 'x.safetensors'}")
     assert outcome.status == 1
     assert "nothing was written" in outcome.output
@@ -140,8 +144,12 @@ def test_a_safetensors_file_is_sparse_where_that_is_smaller_unless_dense_is_aske
         assert f"safetensors, {'dense' if option else 'sparse'}, {path.stat().st_size:,} bytes" in outcome.output
         assert f"test accuracy {run.data.metrics['test/accuracy']:.4f}" in outcome.output
         sizes[option] = path.stat().st_size
-    assert 0 <= sizes[""] - run.data.metrics["file/bytes"] < 2000, "the metadata are all that was added"
-    assert 0 <= sizes["--dense"] - run.data.metrics["file/dense_bytes"] < 2000
+        recorded = run.data.metrics["file/dense_bytes" if option else "file/bytes"]
+        added = sizes[option] - recorded
+        assert 0 < added < 2000
+        words = f"(recorded: {recorded:,.0f} bytes; the difference is metadata, {added:,.0f} bytes)"
+        assert words in outcome.output
+    assert sizes[""] < sizes["--dense"]
 
 
 def test_a_network_with_an_empty_layer_is_refused_in_int8_with_words(
@@ -197,13 +205,18 @@ def test_options_that_do_not_go_together_are_refused(
 def test_without_the_extra_one_message_says_what_to_install(
     swept: tuple[Project, Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(onnx, "PACKAGES", ("onnx", "no_such_runtime"))
-    outcome = export(swept[0], "weight-50", f"--output={tmp_path / 'x.onnx'}")
-    assert outcome.status == 1
-    assert "pip install -e '.[onnx]'" in outcome.output
-    assert "no_such_runtime" in outcome.output
-    assert "Traceback" not in outcome.output
-    assert list(tmp_path.iterdir()) == []
+    (file := tmp_path / "known.onnx").write_bytes(b"")
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)  # cannot be imported
+    for outcome in (
+        export(swept[0], "weight-50", f"--output={tmp_path / 'x.onnx'}"),
+        export(swept[0], "weight-50", "--int8", f"--output={tmp_path / 'x.onnx'}"),
+        in_process("prunelab-predict", predict, swept[0].folder, str(file), "image.png", *STORE),
+    ):
+        assert outcome.status == 1
+        assert "pip install -e '.[onnx]'" in outcome.output
+        assert "missing onnxruntime" in outcome.output
+        assert "Traceback" not in outcome.output
+    assert list(tmp_path.iterdir()) == [file]
 
 
 def test_a_job_that_kept_no_network_is_said_to_have_kept_none(project: Project, tmp_path: Path) -> None:
@@ -212,3 +225,40 @@ def test_a_job_that_kept_no_network_is_said_to_have_kept_none(project: Project, 
     assert outcome.status == 1
     assert "kept no network, because it ran with measure=off" in outcome.output
     assert "Errno" not in outcome.output
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_export_that_is_interrupted_while_it_writes_leaves_nothing_behind(
+    number: signal.Signals, swept: tuple[Project, Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (kept := tmp_path / "x.safetensors.md").write_text("as it was")
+    monkeypatch.setattr(interruption, "_signals", [])
+    monkeypatch.setattr(written.os, "fsync", lambda handle: signal.raise_signal(number))
+    outcome = export(swept[0], "weight-0", "--format=safetensors", "--force", f"--output={tmp_path / 'x.safetensors'}")
+    assert (outcome.status, outcome.output.splitlines()[-1]) == (130, "prunelab-export: interrupted")
+    assert list(tmp_path.iterdir()) == [kept]
+    assert kept.read_text() == "as it was"
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from prunelab.deploy import written
+seen = []
+def fsync(handle):
+    seen.append(handle)
+    if len(seen) == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+written.os.fsync = fsync
+written.write_together({Path(name): b"new" for name in sys.argv[1:]}, lambda places: None)
+"""
+
+
+def test_a_process_that_is_killed_while_it_writes_leaves_nothing_under_the_name_of_a_file(tmp_path: Path) -> None:
+    (kept := tmp_path / "b").write_text("as it was")
+    killed = subprocess.run([sys.executable, "-c", KILLED, tmp_path / "a", kept, tmp_path / "c"], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert kept.read_text() == "as it was"
+    (left,) = (path for path in tmp_path.iterdir() if path != kept)
+    assert left.name.startswith(TEMPORARY)
+    assert left.is_dir()

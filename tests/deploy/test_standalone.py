@@ -16,15 +16,8 @@ from tests.deploy.bare import ONNX, TORCH, bare, only
 from prunelab.compose import compose_job
 from prunelab.data.dataset import dataset_of
 from prunelab.deploy.export import main
-from prunelab.deploy.program import function_source
-from prunelab.graph.randomise import randomised
-from prunelab.network.build import build
 from prunelab.network.saved import read_network
-from prunelab.reading import CONF
-from prunelab.runtime.int8 import quantized
-from prunelab.runtime.onnx import onnx_bytes, onnx_runner
 
-MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
 ASK = """
 import importlib.util, json, runpy, sys
 for name in ("prunelab", "hydra", "mlflow"):
@@ -93,28 +86,3 @@ def test_a_picture_is_read_as_prunelab_reads_it(swept: tuple[Project, Outcome], 
     first, second = (line.partition(": ")[2] for line in found.stdout.splitlines())
     assert first == second
     assert "narrow.png: it is 4x8" in found.stderr
-
-
-@pytest.mark.parametrize("model", MODELS)
-@pytest.mark.slow
-def test_every_network_of_the_configuration_is_exported_in_both_precisions_and_as_source(model: str) -> None:
-    pytest.importorskip("onnxruntime", reason="pip install -e '.[onnx]'")
-    shape = (1, 28, 28)
-    network = randomised(build(compose_job([f"model={model}"]).model, shape, 10, seed=0).eval())
-    images = torch.rand(9, *shape, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        expected = network(images)
-    scale = float(expected.abs().max())
-    content = onnx_bytes(network, shape)
-    assert b"BatchNormalization" not in content, "it is folded into the convolution before it"
-    found = torch.from_numpy(onnx_runner(content, 1)(images.numpy()))
-    assert torch.allclose(found, expected, atol=1e-4 * scale)
-    small = quantized(content, images.numpy())
-    assert len(small) < len(content)
-    rough = torch.from_numpy(onnx_runner(small, 1)(images[:1].numpy()))
-    assert torch.allclose(rough, expected[:1], atol=0.25 * scale)
-    names: dict[str, object] = {"torch": torch, "Tensor": torch.Tensor}
-    exec(function_source(network, shape), names)
-    with torch.no_grad():
-        again = names["network"](dict(network.state_dict()), images)  # type: ignore[operator]
-    assert torch.allclose(again, expected, atol=1e-5 * scale)

@@ -20,16 +20,16 @@ from prunelab.data.image_folder import SUFFIXES, is_picture
 from prunelab.data.pictures import opened, read_picture
 from prunelab.errors import DataError, ExportError, StoreError
 from prunelab.network.saved import Card, card_of, read_network
-from prunelab.runtime.onnx import OnnxNetwork, read_metadata
+from prunelab.runtime.onnx import OnnxNetwork
 
 AT_ONCE = 256
 STRETCH = 1.02
-"""How far the sides of an image may be from the network's proportions before it would be distorted."""
+"""How far an image's proportions may be from the network's, as a ratio, before reducing it would distort it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What is seen in one image: the probability of every class, or why it could not be read."""
+    """The probability of every class in an image, most likely first; None if it could not be read: `error` says why."""
 
     path: Path
     probabilities: Mapping[str, float] | None
@@ -37,10 +37,12 @@ class Seen:
 
 
 def network_of(job: Job, wanted: str, trust: bool) -> tuple[nn.Module, Card]:
-    """The network of an exported file, or of a recorded job in the store that `job` says. `trust` its code?
+    """The network of an exported file, or of a recorded job in the store that `job` names.
+
+    `trust`: import the code that the record names.
 
     Raises:
-        StoreError: if there is none.
+        StoreError: if there is none, or it is of a class that is not trusted.
         ExportError: for an ONNX file without the extra `onnx`, or that ONNX Runtime cannot run.
     """
     if wanted.endswith((".safetensors", ".onnx")):
@@ -60,10 +62,11 @@ def network_of(job: Job, wanted: str, trust: bool) -> tuple[nn.Module, Card]:
 
 
 def _onnx_network(content: bytes, name: str) -> tuple[nn.Module, Card]:
+    network = OnnxNetwork(content)
     try:
-        return OnnxNetwork(content), card_of(read_metadata(content))
+        return network, card_of(network.metadata)
     except (KeyError, TypeError, ValueError) as error:
-        raise ExportError(f"{name} is not one of prunelab's: its metadata lack what it takes and gives") from error
+        raise ExportError(f"{name} is not from prunelab-export: its metadata do not say what it takes") from error
 
 
 def expanded(wanted: Sequence[str]) -> list[Path]:
@@ -75,55 +78,54 @@ def expanded(wanted: Sequence[str]) -> list[Path]:
     found: list[Path] = []
     for each in wanted:
         path = Path(each)
+        inside = [path]
         if path.is_dir():
             inside = sorted(file for file in path.rglob("*") if is_picture(file.relative_to(path)))
             if not inside:
                 raise ExportError(f"{path} is a folder without pictures ({' '.join(SUFFIXES)})")
-            found += inside
         elif not path.exists() and set("*?[") & set(each):
             start = Path(path.anchor)
             inside = sorted(file for file in start.glob(str(path.relative_to(start))) if file.is_file())
             if not inside:
                 raise ExportError(f"{each} matches no file")
-            found += inside
-        else:
-            found.append(path)
+        found += inside
     return list(dict.fromkeys(found))
 
 
 @torch.no_grad()
 def classify(network: nn.Module, card: Card, paths: Sequence[Path], invert: bool, crop: bool = False) -> Iterator[Seen]:
-    """What is seen in each image, in order; one that the network cannot take, or that is none, stops no other."""
+    """What is seen in each image, in order; an image that cannot be read is reported, and the others go on."""
     for start in range(0, len(paths), AT_ONCE):
-        part = paths[start : start + AT_ONCE]
         images: dict[Path, Tensor] = {}
         errors: dict[Path, str] = {}
-        for path in part:
+        for path in paths[start : start + AT_ONCE]:
             try:
                 images[path] = read_image(path, card, invert, crop)
             except ExportError as error:
                 errors[path] = str(error)
-        rows = iter(network(torch.stack(list(images.values()))).softmax(1).tolist() if images else ())
-        for path in part:
+        rows = network(torch.stack(list(images.values()))).softmax(1).tolist() if images else []
+        seen = dict(zip(images, rows, strict=True))
+        for path in paths[start : start + AT_ONCE]:
             if path in errors:
                 yield Seen(path, None, errors[path])
             else:
-                yield Seen(path, dict(zip(card.classes, next(rows), strict=True)))
+                pairs = zip(card.classes, seen[path], strict=True)
+                yield Seen(path, dict(sorted(pairs, key=lambda pair: -pair[1])))
 
 
 def read_image(path: Path, card: Card, invert: bool = False, crop: bool = False) -> Tensor:
     """float32 [channels, rows, columns] as the network takes it: larger images reduced, transparent as background.
 
-    With `crop` an image of any size is resized until it covers the network's and its middle taken, as data=image_folder
-    does.
+    With `crop` an image of any size is resized until it covers the network's size, and its middle is taken, as
+    data=image_folder does.
 
     Raises:
-        ExportError: if the file is no image, or without `crop` smaller than the network's or of other proportions.
+        ExportError: if the file is not an image, or without `crop` smaller than the network's or of other proportions.
     """
     channels, rows, columns = card.shape
     background = "white" if invert else "black"
     if path.exists() and not path.is_file():
-        raise ExportError(f"{path} cannot be read as an image: it is no file")
+        raise ExportError(f"{path} cannot be read as an image: it is not a file")
     try:
         if crop:
             values = read_picture(path, card.shape, background)
@@ -149,7 +151,7 @@ def _reduced(image: Image.Image, path: Path, rows: int, columns: int) -> Image.I
 
 
 def as_table(seen: Sequence[Seen], top: int) -> Table:
-    """A line for each image that could be read: its likeliest classes and their probabilities."""
+    """A line for each image that could be read: its `top` most likely classes and their probabilities."""
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("image", overflow="fold")
     table.add_column("class")
@@ -158,7 +160,7 @@ def as_table(seen: Sequence[Seen], top: int) -> Table:
         table.add_column("then")
     for each in seen:
         if each.probabilities is not None:
-            (name, probability), *others = likeliest(each.probabilities, top)
+            (name, probability), *others = list(each.probabilities.items())[:top]
             then = ", ".join(f"{other} {value:.4f}" for other, value in others)
             cells = [str(each.path), name, f"{probability:.4f}", *([then] if top > 1 else [])]
             table.add_row(*(Text(cell) for cell in cells))
@@ -167,21 +169,11 @@ def as_table(seen: Sequence[Seen], top: int) -> Table:
 
 def as_json(seen: Sequence[Seen], top: int) -> str:
     """A list with an object for each image: `image`, and `class` and its `top` `probabilities`, or `error`."""
-    return json.dumps(
-        [
-            {"image": str(each.path), "error": each.error}
-            if each.probabilities is None
-            else {
-                "image": str(each.path),
-                "class": likeliest(each.probabilities, 1)[0][0],
-                "probabilities": dict(likeliest(each.probabilities, top)),
-            }
-            for each in seen
-        ],
-        indent=2,
-    )
-
-
-def likeliest(probabilities: Mapping[str, float], top: int) -> list[tuple[str, float]]:
-    """The `top` classes, the likeliest first."""
-    return sorted(probabilities.items(), key=lambda pair: -pair[1])[:top]
+    objects: list[dict[str, object]] = []
+    for each in seen:
+        if each.probabilities is None:
+            objects.append({"image": str(each.path), "error": each.error})
+        else:
+            most_likely = dict(list(each.probabilities.items())[:top])
+            objects.append({"image": str(each.path), "class": next(iter(most_likely)), "probabilities": most_likely})
+    return json.dumps(objects, indent=2)

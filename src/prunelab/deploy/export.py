@@ -1,4 +1,4 @@
-"""`prunelab-export`: the pruned network of a job as a file to deploy, checked before it is there."""
+"""`prunelab-export`: the pruned network of a job as a file to deploy, checked before it appears."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from pathlib import Path
 
 from prunelab.compose import TRUST, compose_job, split_arguments
 from prunelab.errors import PrunelabError
+from prunelab.interruption import interruptible
 from prunelab.loading import say_loading
 
 FORMATS = ("onnx", "safetensors")
 
 
 def main() -> None:
-    """The console command."""
+    """The console command; status 1 and a message if no file could be written."""
     parser = argparse.ArgumentParser(
         prog="prunelab-export",
         description="Write the compacted network of a finished job to a file, and check what the file computes.",
@@ -28,8 +29,8 @@ def main() -> None:
     parser.add_argument(
         "--dense", action="store_true", help="no sparse form, even where it is smaller (format safetensors)"
     )
-    parser.add_argument("--output", type=Path, metavar="FILE", help="default: the job's name with the format's ending")
-    parser.add_argument("--force", action="store_true", help="replace FILE if it is there")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="default: the job's name and the format")
+    parser.add_argument("--force", action="store_true", help="replace FILE if it exists")
     parser.add_argument("--trust-code", action="store_true", help=TRUST)
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="where the store is, if not here")
     overrides, others = split_arguments(sys.argv[1:])
@@ -39,19 +40,18 @@ def main() -> None:
     if arguments.dense and arguments.format != "safetensors":
         parser.error("--dense is refused with --format onnx: an ONNX file is dense; it goes with safetensors")
     say_loading("prunelab-export")
-    try:
-        job = compose_job(overrides)
-        from prunelab.deploy.deployable import Wanted, export
-        from prunelab.tracking.existing import existing_store
+    with interruptible("prunelab-export"):
+        try:
+            job = compose_job(overrides)
+            from prunelab.deploy.deployable import Wanted, export
+            from prunelab.tracking.existing import existing_store
 
-        store = existing_store(job.tracking, job.experiment_name)
-        wanted = Wanted(
-            *(arguments.run, arguments.format, arguments.output, arguments.force, arguments.trust_code),
-            int8=arguments.int8,
-            dense=arguments.dense,
-        )
-        export(store, job.data.folder, wanted)
-    except (PrunelabError, OSError) as error:
-        sys.exit(f"prunelab-export: {error}")
-    except KeyboardInterrupt:
-        sys.exit(130)
+            store = existing_store(job.tracking, job.experiment_name)
+            wanted = Wanted(
+                *(arguments.run, arguments.format, arguments.output, arguments.force, arguments.trust_code),
+                int8=arguments.int8,
+                dense=arguments.dense,
+            )
+            export(store, job.data.folder, wanted)
+        except (PrunelabError, OSError) as error:
+            sys.exit(f"prunelab-export: {error}")

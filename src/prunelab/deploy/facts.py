@@ -1,4 +1,4 @@
-"""What is said of an exported network: in the metadata of its file, and in the model card beside it."""
+"""What is said of an exported network: in the metadata of its file, on its model card, and on the terminal."""
 
 from __future__ import annotations
 
@@ -10,17 +10,24 @@ from mlflow.entities import Run as MlflowRun
 
 from prunelab import __version__, names
 from prunelab.network.saved import Card
-from prunelab.runtime.interface import OPSET
+from prunelab.runtime.onnx import INPUT, OPSET, OUTPUT
 
 PARAMETERS = ("method", "percentage", "percentage_of", "recovery", "seed", "data", "model", "baseline_key")
+RECORDED_BYTES = {
+    "onnx, float32": names.ONNX_BYTES,
+    "onnx, int8": names.INT8_BYTES,
+    "safetensors, dense": names.FILE_DENSE_BYTES,
+    "safetensors, sparse": names.FILE_SPARSE_BYTES,
+}
+"""The metric that has a job's bytes of each form."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What was found of the file itself. `accuracy` on all `images` test images, or None, and why in `lacking`.
+    """What was measured on the file. `accuracy` on all `images` test images; None: not measured, `lacking` says why.
 
-    `difference`: how far its logits are from the network's, at most; of an int8 file None, and `agreement` the share of
-    test images on which it chooses the same class.
+    `difference` is the largest between its logits and the network's, relative to the largest logit; None for int8.
+    `agreement`, for int8 only, is the share of test images for which it chooses the same class as the float32 network.
     """
 
     accuracy: float | None
@@ -32,9 +39,14 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Where a network comes from, what it costs, and how good its file is. `form`: onnx, onnx int8, safetensors..."""
+    """Where a network comes from, what it costs, and how good its file is.
+
+    `form`: onnx, float32; onnx, int8; safetensors, dense; safetensors, sparse. `metrics` are the job's, `plain` is the
+    size of the file in bytes before these facts were put into its metadata.
+    """
 
     form: str
+    plain: int
     run_id: str
     name: str
     parameters: Mapping[str, str]
@@ -44,8 +56,13 @@ class Facts:
     measured: Measured
 
     @property
+    def onnx(self) -> bool:
+        """Whether the file is an ONNX model."""
+        return self.form.startswith("onnx")
+
+    @property
     def metadata(self) -> dict[str, str]:
-        """As the file carries them: texts, those with structure in JSON."""
+        """As the file carries them: texts, what has a structure in JSON."""
         found = self.measured
         return {
             "form": self.form,
@@ -53,7 +70,7 @@ class Facts:
             "test_images": str(found.images),
             "parameters": f"{self.metrics[names.PARAMETERS_REMAINING]:.0f}",
             "multiply_adds": f"{self.metrics[names.MULTIPLY_ADDS_REMAINING]:.0f}",
-            **({"opset": str(OPSET)} if self.form.startswith("onnx") else {}),
+            **({"opset": str(OPSET)} if self.onnx else {}),
             "provenance": json.dumps(self.provenance, sort_keys=True),
         }
 
@@ -69,12 +86,39 @@ class Facts:
             **self.parameters,
         }
 
+    def in_words(self, size: int) -> list[str]:
+        """Form and size (bytes of the finished file), agreement with the network, accuracy: lines for the terminal."""
+        found = self.measured
+        agreement = (
+            f"its logits are within {found.difference:.1e} of the network's (relative to the largest)"
+            if found.difference is not None
+            else f"on {found.agreement:.2%} of the test images it chooses as the float32 network does"
+        )
+        lines = [f"{self.form}, {size:,} bytes ({self._bytes_in_words(size)}); {agreement}"]
+        if found.accuracy is None:
+            return [*lines, f"its accuracy was not measured: {found.lacking}"]
+        before = self.metrics.get(names.INT8_ACCURACY if self.form == "onnx, int8" else names.TEST_ACCURACY)
+        recorded = "" if before is None else f"recorded: {before:.4f}; "
+        unpruned = self.metrics[names.BASELINE_ACCURACY]
+        accuracy = f"test accuracy {found.accuracy:.4f} on {found.images:,} images"
+        return [*lines, f"{accuracy} ({recorded}unpruned: {unpruned:.4f})"]
 
-def facts_of(run: MlflowRun, form: str, measured: Measured) -> Facts:
+    def _bytes_in_words(self, size: int) -> str:
+        """What the job recorded of this form, which is without the metadata of an export, and why that is less."""
+        added, recorded = size - self.plain, self.metrics.get(RECORDED_BYTES[self.form])
+        if recorded is None:
+            return f"of which metadata {added:,}"
+        if recorded == self.plain:
+            return f"recorded: {recorded:,.0f} bytes; the difference is metadata, {added:,} bytes"
+        return f"of which metadata {added:,}; recorded, without them: {recorded:,.0f} bytes"
+
+
+def facts_of(run: MlflowRun, form: str, plain: int, measured: Measured) -> Facts:
     """From what the store has of the job."""
     digests = [each.dataset.digest for each in run.inputs.dataset_inputs] if run.inputs else []
     return Facts(
         form=form,
+        plain=plain,
         run_id=run.info.run_id,
         name=run.info.run_name,
         parameters={name: run.data.params[name] for name in PARAMETERS if name in run.data.params},
@@ -86,73 +130,69 @@ def facts_of(run: MlflowRun, form: str, measured: Measured) -> Facts:
 
 
 def model_card(file: str, size: int, card: Card, facts: Facts, script: bool) -> str:
-    """The Markdown that lies beside a file, after Mitchell et al. 2019: what it takes, gives, and is worth."""
-    metrics, found = facts.metrics, facts.measured
-    channels, rows, columns = card.shape
-    scale = card.normalisation
+    """The Markdown that is written beside a file, after Mitchell et al. 2019: what it takes, gives, and is worth.
+
+    `size` in bytes; `script`: whether there is a script beside it.
+    """
+    metrics, found, job = facts.metrics, facts.measured, facts.parameters
+    accuracy = "not measured" if found.accuracy is None else f"{found.accuracy:.4f} on {found.images:,} test images"
+    parameters = f"{metrics[names.PARAMETERS_REMAINING]:,.0f} of {metrics[names.PARAMETERS_TOTAL]:,.0f}"
+    macs = f"{metrics[names.MULTIPLY_ADDS_REMAINING]:,.0f} of {metrics[names.MULTIPLY_ADDS_TOTAL]:,.0f}"
+    shape, scale = f"[n, {', '.join(map(str, card.shape))}]", card.normalisation
     normalised = (
         "no further normalisation"
         if scale is None
         else f"then (value - mean) / std for each channel, with mean {list(scale.mean)} and std {list(scale.std)}"
     )
-    accuracy = "not measured" if found.accuracy is None else f"{found.accuracy:.4f} on {found.images:,} test images"
-    weights = "safetensors" not in facts.form
-    lines = [
-        f"# {file}",
-        "",
-        f"A network for {facts.parameters.get('data', 'images')} ({facts.parameters.get('model', 'unknown')}), pruned "
-        f"by `{facts.parameters.get('method')}` at {facts.parameters.get('percentage')}% with recovery "
-        f"`{facts.parameters.get('recovery')}`.",
-        "",
-        "| | |",
-        "| --- | --- |",
-        f"| form | {facts.form}{f', opset {OPSET}, any batch size' if weights else ''} |",
-        f"| size | {size:,} bytes |",
-        f"| test accuracy of this file | {accuracy} |",
-        f"| unpruned network | {metrics[names.BASELINE_ACCURACY]:.4f} |",
-        f"| pruned network when it was recorded | {metrics[names.TEST_ACCURACY]:.4f} |",
-        f"| parameters | {metrics[names.PARAMETERS_REMAINING]:,.0f} of {metrics[names.PARAMETERS_TOTAL]:,.0f} |",
-        f"| MACs of one image | {metrics[names.MULTIPLY_ADDS_REMAINING]:,.0f} of "
-        f"{metrics[names.MULTIPLY_ADDS_TOTAL]:,.0f} |",
-        "",
-        "## Input and output",
-        "",
-        f"- Input{' `images`' if weights else ''}: float32 [n, {channels}, {rows}, {columns}] (n images; channels, "
-        f"rows, columns). Values scaled to [0, 1], {normalised}.",
-        f"- Output{' `logits`' if weights else ''}: float32 [n, {len(card.classes)}], one logit for each class; "
-        "softmax gives probabilities.",
-        f"- Classes, in order: {', '.join(card.classes)}.",
-        "",
-        "## Use",
-        "",
-        *_use(file, facts.form, script),
-        "",
-        "## Provenance",
-        "",
-        "| | |",
-        "| --- | --- |",
-        *(f"| {name} | {value} |" for name, value in facts.provenance.items()),
-        "",
-    ]
-    return "\n".join(lines)
+    pruned = f"`{job.get('method')}` at {job.get('percentage')}% with recovery `{job.get('recovery')}`"
+    provenance = "\n".join(f"| {name} | {value} |" for name, value in facts.provenance.items())
+    return f"""# {file}
+
+A network for {job.get("data", "images")} ({job.get("model", "unknown")}), pruned by {pruned}.
+
+| | |
+| --- | --- |
+| form | {facts.form}{f", opset {OPSET}, any batch size" if facts.onnx else ""} |
+| size | {size:,} bytes |
+| test accuracy of this file | {accuracy} |
+| unpruned network | {metrics[names.BASELINE_ACCURACY]:.4f} |
+| pruned network when it was recorded | {metrics[names.TEST_ACCURACY]:.4f} |
+| parameters | {parameters} |
+| MACs of one image | {macs} |
+
+## Input and output
+
+- Input{" `images`" if facts.onnx else ""}: float32 {shape} (n images; channels, rows, columns).
+  Values scaled to [0, 1], {normalised}.
+- Output{" `logits`" if facts.onnx else ""}: float32 [n, {len(card.classes)}], one logit for each class; softmax gives
+  probabilities.
+- Classes, in order: {", ".join(card.classes)}.
+
+## Use
+
+{_use(file, facts.onnx) if script else NO_SCRIPT}
+
+## Provenance
+
+| | |
+| --- | --- |
+{provenance}
+"""
 
 
-def _use(file: str, form: str, script: bool) -> list[str]:
-    if not script:
-        return [
-            "The weights are a state dict by name: build the network's class and load them (prunelab-predict does)."
-        ]
-    needs = "onnxruntime and numpy" if form.startswith("onnx") else "torch and safetensors"
-    data = "images.npy" if form.startswith("onnx") else "images.safetensors"
-    lines = [f"`python {file}.py picture.png {data}` needs {needs} (for pictures Pillow), and not prunelab."]
-    if form.startswith("onnx"):
-        lines += [
-            "",
-            "```python",
-            "import onnxruntime",
-            "",
-            f'session = onnxruntime.InferenceSession("{file}")',
-            '(logits,) = session.run(["logits"], {"images": images})',
-            "```",
-        ]
-    return lines
+NO_SCRIPT = "The weights are a state dict by name: build the network's class and load them (prunelab-predict does)."
+
+
+def _use(file: str, onnx: bool) -> str:
+    needs, data = ("onnxruntime and numpy", "npy") if onnx else ("torch and safetensors", "safetensors")
+    line = f"`python {file}.py picture.png images.{data}` needs {needs} (for pictures Pillow), and not prunelab."
+    if not onnx:
+        return line
+    return f"""{line}
+
+```python
+import onnxruntime
+
+session = onnxruntime.InferenceSession("{file}")
+(logits,) = session.run(["{OUTPUT}"], {{"{INPUT}": images}})
+```"""

@@ -1,4 +1,4 @@
-"""`prunelab-predict`: what the pruned network of a job, or an exported file, sees in images."""
+"""`prunelab-predict`: images classified by the pruned network of a job or by an exported file."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from prunelab.errors import PrunelabError
 from prunelab.loading import say_loading
 
 WIDE = 200
-"""Columns of the table beside the names of the images, where there is no terminal."""
+"""Columns of the table beside the names of the images, if it is not printed on a terminal."""
 
 
 def main() -> None:
-    """The console command; status 1 if an image could not be read, which is named, after all others were classified."""
+    """The console command; images that cannot be read are named at the end, and the status is then 1."""
     parser = argparse.ArgumentParser(
         prog="prunelab-predict",
         description="Classify images with the pruned network of a finished job, or with an exported file.",
@@ -27,7 +27,7 @@ def main() -> None:
         "images", nargs="+", metavar="IMAGE", help="a picture, a folder of pictures, or a pattern ('shoes/*.png')"
     )
     parser.add_argument(
-        "--top", type=int, default=3, metavar="K", help="so many classes, the likeliest first (default 3)"
+        "--top", type=int, default=3, metavar="K", help="this many classes, the most likely first (default 3)"
     )
     parser.add_argument(
         "--invert", action="store_true", help="the images are dark on light, the network's light on dark"

@@ -16,7 +16,7 @@ from prunelab.runtime.onnx import OnnxNetwork
 
 @dataclass(frozen=True, slots=True)
 class Int8:
-    """A quantized network: the ONNX file, and how well it does on all test and validation images."""
+    """A quantized network: the ONNX file, and its quality on all test and all validation images."""
 
     content: bytes
     test: Quality
@@ -24,12 +24,11 @@ class Int8:
 
 
 _dense: WeakKeyDictionary[nn.Module, dict[int, Int8]] = WeakKeyDictionary()
+"""By unpruned network and number of calibration images: jobs of one process that share these quantize it once."""
 
 
 def int8_of(networks: Networks, dataset: Dataset, images: Tensor) -> tuple[Int8, Int8]:
-    """The dense and the pruned network in int8; the first `IMAGES` of `images` (training images) calibrate both.
-
-    The dense one is quantized once for all jobs of a process that share it, and with it seed and images.
+    """The unpruned and the pruned network in int8, calibrated on the first `IMAGES` of `images` (training images).
 
     Raises:
         ExportError: if one cannot be quantized.
@@ -37,16 +36,11 @@ def int8_of(networks: Networks, dataset: Dataset, images: Tensor) -> tuple[Int8,
     images = images[:IMAGES]
     known = _dense.setdefault(networks.dense, {})
     if len(images) not in known:
-        known[len(images)] = measured(model_of(networks.dense, networks.shape), dataset, images)
-    return known[len(images)], measured(model_of(networks.compacted, networks.shape), dataset, images)
+        known[len(images)] = _measured(model_of(networks.dense, networks.shape), dataset, images)
+    return known[len(images)], _measured(model_of(networks.compacted, networks.shape), dataset, images)
 
 
-def measured(content: bytes, dataset: Dataset, images: Tensor) -> Int8:
-    """A float32 model, quantized on these images and evaluated.
-
-    Raises:
-        ExportError: if it cannot be quantized.
-    """
+def _measured(content: bytes, dataset: Dataset, images: Tensor) -> Int8:
     small = quantized(content, images.numpy())
     network = OnnxNetwork(small)
     return Int8(small, evaluate(network, dataset.test), evaluate(network, dataset.validation))

@@ -1,11 +1,11 @@
-"""How long a network takes, measured: the dense one and every form of the pruned one, in one process, by turns.
+"""How long networks take: the unpruned one and every form of the pruned one, timed in one process, in turns.
 
-All forms have a short turn in each round, so that a machine that is slow for a while is slow for all of them; a speedup
-is the median over rounds of dense / pruned, each within its round. What scatters is measured again, a few times.
+In each round every form has a short turn, so that a machine that is slow for a while is slow for all of them; a speedup
+is the median over rounds of dense / pruned, each within its round. Times that scatter are measured again, a few times.
 
 Times can be steady and wrong: on a busy machine one of two equal networks may take many times as long as the other, in
-every round. So the dense network is timed a second time as a separate instance, a placebo. Where the two disagree,
-nothing that was measured beside them is trusted; nor is it where other processes left too few cores.
+every round. So the unpruned network is timed a second time as a separate instance, a placebo. If the two disagree, no
+time measured beside them is trusted; nor is any if other processes left too few cores.
 """
 
 from __future__ import annotations
@@ -18,42 +18,27 @@ from dataclasses import dataclass
 from functools import partial
 from statistics import median, quantiles
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from prunelab.measure.load import Load, watching
-from prunelab.network.chain import Operator
+from prunelab.network.chain import OnArrays, Operator
 
 DENSE = "dense"
 TURNS = 5
-"""How many turns a form has in `measure.seconds`."""
+"""Turns of a form in `measure.seconds`."""
 STEADY = 0.2
 """The interquartile range of a time, or of a speedup, may be this share of its median."""
 AGREEING = 0.1
 """The slower of two instances of one network may take this share longer than the other."""
 SHORT = 0.5
-"""Cores that may be missing for this process's threads and what other processes do."""
+"""Cores that may be missing for this process's threads and for what other processes do."""
 ATTEMPTS = 3
+"""Measurements at most, as long as the times cannot be trusted."""
 SETTLED = 0.002
 """Seconds before a turn, in which threads of the turn before stop spinning for more work (`runtime.onnx.SPIN_US`)."""
 SLOW = 0.005
-"""Seconds; a call that takes longer needs no call before it to warm up the caches."""
-
-
-@dataclass(frozen=True, slots=True)
-class OnArrays:
-    """A function of float32 arrays [n, ...] as an operator; turning tensors into arrays is not timed."""
-
-    run: Callable[[NDArray[np.float32]], NDArray[np.float32]]
-
-    def __call__(self, images: Tensor) -> Tensor:
-        return torch.from_numpy(self.run(images.numpy()))
-
-    def on(self, images: Tensor) -> Callable[[], object]:
-        """A call on these images."""
-        return partial(self.run, images.numpy())
+"""Seconds: a call that takes longer needs no call before it to warm up the caches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +56,10 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Seconds that one batch took in each form, turn by turn; the n-th turns of all forms are of one round.
+    """Seconds of one batch in each form, turn by turn; the n-th turns of all forms belong to one round.
 
-    `placebo` are those of the second instance of the dense network; empty where there was none. `load`: how busy the
-    machine was meanwhile; None: not known, or on a GPU of no account.
+    `placebo` are those of the second instance of the unpruned network; empty if there was none. `load`: how busy the
+    machine was meanwhile; None on a GPU, where it does not matter.
     """
 
     batch_size: int
@@ -83,7 +68,7 @@ class Latency:
     load: Load | None = None
 
     def milliseconds(self, form: str) -> Spread:
-        """Of one batch."""
+        """The time of one batch."""
         return _spread([1000 * seconds for seconds in self.turns[form]])
 
     def speedup(self, form: str, over: str = DENSE) -> Spread:
@@ -91,7 +76,7 @@ class Latency:
         return _ratio(self.turns[over], self.turns[form])
 
     def fastest(self, among: Sequence[str]) -> str:
-        """The form that takes least."""
+        """The form that takes the least time."""
         return min(among, key=lambda form: self.milliseconds(form).median)
 
     def unsteadiness(self, forms: Sequence[str]) -> float:
@@ -102,7 +87,7 @@ class Latency:
 
     @property
     def disagreement(self) -> float:
-        """How much longer the slower of the two dense instances takes, as a share: the median over rounds."""
+        """The share by which the slower of the two unpruned instances takes longer: the median over rounds."""
         if not self.placebo:
             return 0.0
         ratio = _ratio(self.turns[DENSE], self.placebo).median
@@ -115,15 +100,15 @@ class Latency:
 
     @property
     def quiet(self) -> bool:
-        """Whether the machine was such that its times can be trusted."""
+        """Whether the machine was quiet enough for its times to be trusted."""
         return self.disagreement <= AGREEING and self.short <= SHORT
 
     def steady(self, forms: Sequence[str]) -> bool:
-        """Whether the times of these forms are to be trusted."""
+        """Whether the times of these forms can be trusted."""
         return self.quiet and self.unsteadiness(forms) <= STEADY
 
     def doubt(self, forms: Sequence[str]) -> float:
-        """How far these forms' times are from what is trusted, as a multiple of it: up to 1 they are steady."""
+        """The worst of scatter, disagreement and missing cores, as a multiple of what is allowed: steady up to 1."""
         return max(self.unsteadiness(forms) / STEADY, self.disagreement / AGREEING, self.short / SHORT)
 
 
@@ -137,12 +122,12 @@ def latency(
     attempts: int = ATTEMPTS,
     placebo: Operator | None = None,
 ) -> Latency:
-    """Time a batch of `images` ([n, ...], repeated as often as it takes); `forms` begins with the dense network.
+    """Time a batch of `images` ([n, ...], repeated to fill it); `forms` begins with the unpruned network.
 
     Each of `repeats` x `TURNS` rounds gives every form a turn of about `seconds` / `TURNS`, at least one call, and the
-    last one to `placebo`, another instance of the dense network. As long as a form is unsteady, the two instances
-    disagree, or cores are missing, all are measured again, up to `attempts` times; the attempt that is to be trusted
-    most is returned. Torch's threads are those that are set.
+    last one to `placebo`, another instance of the unpruned network. As long as a form is unsteady, the two instances
+    disagree, or cores are missing, all are measured again, up to `attempts` times; the most trustworthy attempt is
+    returned. Torch's number of threads stays as it is.
     """
     batch = images[torch.arange(batch_size, device=images.device) % len(images)]
     timed = _on_cuda if batch.is_cuda else _on_cpu

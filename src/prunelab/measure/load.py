@@ -10,14 +10,14 @@ import psutil
 import torch
 
 TICK = 0.01
-"""Seconds of one core that the system's account of processor time may be off, for each core."""
+"""Seconds, for each core, that the system's account of processor time may be off."""
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
     """`others`: cores that other processes kept busy; `own`: this process's threads; `cores`: those of the machine.
 
-    `average`: the system's load average of the last minute, which counts this process too, and what it did before.
+    `average`: the system's load average of the last minute, which includes this process and what it did before.
     """
 
     others: float
@@ -27,7 +27,7 @@ class Load:
 
     @property
     def short(self) -> float:
-        """How many cores there are too few for everybody to have one."""
+        """Cores that are missing for every thread and process to have one."""
         return max(0.0, self.own + self.others - self.cores)
 
     def __str__(self) -> str:
@@ -39,9 +39,9 @@ class Load:
 
 
 def watching() -> Callable[[], Load]:
-    """Begin to watch; what is returned tells the load from now until it is called.
+    """Start watching: the function that is returned gives the load from now until it is called.
 
-    `others` is a lower bound: in less than a tick it says nothing.
+    `others` is a lower bound: over less than a `TICK` for each core it is zero.
     """
     began, busy, own = time.monotonic(), _busy(), time.process_time()
 
@@ -55,7 +55,7 @@ def watching() -> Callable[[], Load]:
 
 
 def _busy() -> float:
-    """Seconds that all cores together have been at work since the machine started; those a hypervisor took count."""
+    """Seconds that all cores together have been busy since the machine started, time taken by a hypervisor included."""
     times = psutil.cpu_times()._asdict()
     idle = ("idle", "iowait", "guest", "guest_nice")  # a guest's time is in the user's too
     return float(sum(seconds for what, seconds in times.items() if what not in idle))

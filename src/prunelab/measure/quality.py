@@ -26,7 +26,7 @@ def evaluate(network: nn.Module, split: Split) -> Quality:
     """How well the network classifies the images of a split.
 
     Raises:
-        TrainingError: if the loss is not a finite number; that is a broken network and no result.
+        TrainingError: if the loss is not a finite number: the network is broken, and that is not a result.
     """
     network.eval()
     correct, loss = 0, 0.0

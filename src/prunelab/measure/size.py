@@ -15,11 +15,11 @@ from prunelab.pruning.prune import Pruned
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Whole-network counts.
+    """Counts of a whole network.
 
-    `weights`: of all layers. `neurons`: units. `parameters`: everything that is trained. `multiply_adds`: of one image;
+    `weights`: of all layers. `neurons`: units. `parameters`: everything that is trained. `multiply_adds`: of one image,
     one for each weight and position, and those of attention. `layers`: the method's own units in each of its layers;
-    `multiply_adds_per_layer`: of every layer, the output layer too.
+    `multiply_adds_per_layer`: of every layer, including the output layer.
     """
 
     weights: int
@@ -31,12 +31,12 @@ class Size:
 
 
 def dense_size(graph: Graph, granularity: Granularity) -> Size:
-    """Of a network from which nothing was removed."""
+    """The counts of a network from which nothing was removed."""
     return _size(graph, {}, graph.units, [prod(shape) for shape in granularity.shapes(graph)])
 
 
 def remaining_size(pruned: Pruned) -> Size:
-    """Of a pruned network: for neurons what a compacted network holds, for weights the weights that stay.
+    """The counts of a pruned network: for neurons what a compacted network holds, for weights the weights that stay.
 
     A neuron counts as remaining as long as a path of weights leads through it from an input to an output.
     """
@@ -58,5 +58,5 @@ def _size(graph: Graph, mask: Mask, neurons: int, layers: Sequence[int]) -> Size
 
 
 def ratio(dense: int, remaining: int) -> float:
-    """Dense / remaining, with at least one remaining counted so that nothing left gives a number."""
+    """Dense / remaining; if nothing remains, one is counted, so that there is a ratio."""
     return dense / max(remaining, 1)

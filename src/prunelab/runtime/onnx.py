@@ -1,38 +1,38 @@
-"""A network as an ONNX model, and ONNX Runtime to run it; both need the extra `onnx`."""
+"""Networks as ONNX models, and ONNX Runtime, which runs them. Both need the extra `onnx`; it is imported when used."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from prunelab.errors import ExportError
 from prunelab.graph.trace import first_line
-from prunelab.network.chain import plain_layers
+from prunelab.network.chain import Array, OnArrays, Operator, plain_layers
 from prunelab.quiet import quiet
-from prunelab.runtime.interface import INPUT, OPSET, OUTPUT
 
 PACKAGES = ("onnx", "onnxruntime", "onnxscript")
-
+INPUT, OUTPUT = "images", "logits"
+"""Names of a model's input and output."""
+OPSET = 20
+"""The version of ONNX's operators (ONNX 1.15, 2023), the first that has GELU."""
+IR_VERSION = 9
+"""The version of the file format that came with opset 20."""
 SPIN_US = 1000
 """How long threads spin for more work after a run: long enough for a call that follows at once, which without it takes
 half as long again for a batch of 1. By default it is some 40 ms, and another form's turn comes sooner than that."""
 
-Images = NDArray[np.float32]
-Run = Callable[[Images], Images]
-
 
 def lacking() -> str | None:
-    """What has to be installed before ONNX can be used, in words; None where all of it is there."""
+    """Which packages are missing, in words; None if ONNX can be used."""
     missing = [package for package in PACKAGES if find_spec(package) is None]
     if not missing:
         return None
-    return f"ONNX needs the extra onnx (pip install -e '.[onnx]'): there is no {', '.join(missing)}"
+    return f"ONNX needs the extra onnx (pip install -e '.[onnx]'): missing {', '.join(missing)}"
 
 
 def require() -> None:
@@ -54,12 +54,8 @@ def onnx_bytes(network: nn.Module, shape: tuple[int, int, int]) -> bytes:
     """
     require()
     layers = plain_layers(network)
-    if layers is not None and any(
-        isinstance(layer, nn.Linear) for layer in layers
-    ):  # torch's exporter takes a second or more, whatever the size of the network
-        from prunelab.runtime.onnx_chain import chain_model
-
-        return bytes(chain_model(layers, shape).SerializeToString())
+    if layers is not None and any(isinstance(layer, nn.Linear) for layer in layers):
+        return _chain(layers, shape)  # torch's exporter takes a second or more, however small the network is
     try:
         with quiet("torch.onnx"), quiet("onnxscript"):
             program = torch.onnx.export(
@@ -72,14 +68,70 @@ def onnx_bytes(network: nn.Module, shape: tuple[int, int, int]) -> bytes:
                 dynamo=True,
                 verbose=False,
             )
-    except Exception as error:  # the exporter has many of its own
-        raise ExportError(f"the network cannot be written as ONNX for batches of any size: {first_line(error)}") from (
-            error
-        )
+    except Exception as error:  # the exporter raises many types of its own
+        reason = first_line(error)
+        raise ExportError(f"the network cannot be written as ONNX for batches of any size: {reason}") from error
     assert program is not None
     model = program.model_proto
-    _plain(model)
+    _remove_notes(model)
     return bytes(model.SerializeToString())
+
+
+def _chain(layers: Sequence[nn.Module], shape: tuple[int, int, int]) -> bytes:
+    """The model of a Flatten and these layers (`prunelab.network.chain.plain_layers`), written operator by operator."""
+    from onnx import TensorProto, checker, helper, numpy_helper
+
+    nodes, weights = [], []
+    layers = [layer for layer in layers if not isinstance(layer, nn.Identity | nn.Dropout)]
+    source = INPUT
+    for number, layer in enumerate([nn.Flatten(), *layers]):
+        target = OUTPUT if number == len(layers) else f"step_{number}"
+        if isinstance(layer, nn.Linear):
+            parts = {"weight": layer.weight, **({} if layer.bias is None else {"bias": layer.bias})}
+            named = {f"{part}_{number}": value.detach().cpu().numpy() for part, value in parts.items()}
+            weights += [numpy_helper.from_array(np.ascontiguousarray(value), name) for name, value in named.items()]
+            nodes.append(helper.make_node("Gemm", [source, *named], [target], transB=1))
+        else:
+            operator, attributes = _elementwise(layer)
+            nodes.append(helper.make_node(operator, [source], [target], **attributes))
+        source = target
+    classes = next(layer.out_features for layer in reversed(layers) if isinstance(layer, nn.Linear))
+    graph = helper.make_graph(
+        nodes,
+        "network",
+        [helper.make_tensor_value_info(INPUT, TensorProto.FLOAT, ["n", *shape])],
+        [helper.make_tensor_value_info(OUTPUT, TensorProto.FLOAT, ["n", classes])],
+        weights,
+    )
+    model = helper.make_model(
+        graph, producer_name="prunelab", opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION
+    )
+    checker.check_model(model)
+    return bytes(model.SerializeToString())
+
+
+def _elementwise(layer: nn.Module) -> tuple[str, dict[str, Any]]:
+    """ONNX's operator for a Flatten or an activation, and its attributes."""
+    match layer:
+        case nn.Flatten():
+            return "Flatten", {"axis": 1}
+        case nn.LeakyReLU():
+            return "LeakyRelu", {"alpha": float(layer.negative_slope)}
+        case nn.GELU():
+            return "Gelu", {"approximate": layer.approximate}
+        case nn.ReLU():
+            return "Relu", {}
+        case nn.Tanh() | nn.Sigmoid():
+            return type(layer).__name__, {}
+    raise AssertionError(f"a chain has no {type(layer).__name__}")
+
+
+def _remove_notes(model: Any) -> None:
+    """Delete the exporter's notes: they hold paths of the machine that it ran on."""
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        part.doc_string = ""
+        del part.metadata_props[:]
 
 
 def described(content: bytes, metadata: Mapping[str, str]) -> bytes:
@@ -91,40 +143,32 @@ def described(content: bytes, metadata: Mapping[str, str]) -> bytes:
     return bytes(model.SerializeToString())
 
 
-def read_metadata(content: bytes) -> dict[str, str]:
-    """The texts that a model carries.
-
-    Raises:
-        ExportError: if it is no ONNX model, or the extra is not installed.
-    """
-    return dict(_opened(content, 1).get_modelmeta().custom_metadata_map)
-
-
-def onnx_runner(content: bytes, threads: int | None = None) -> Run:
-    """ONNX Runtime's session of a model on the CPU, as a function; `threads` None: torch's number of them.
-
-    Raises:
-        ExportError: if it is no model that ONNX Runtime runs, or the extra is not installed.
-    """
-    session = _opened(content, threads or torch.get_num_threads())
-
-    def run(images: Images) -> Images:
-        (logits,) = session.run([OUTPUT], {INPUT: images})
-        found: Images = logits
-        return found
-
-    return run
-
-
 class OnnxNetwork(nn.Module):
-    """A model in ONNX Runtime, called like any other network on the CPU: images [n, ...] -> logits [n, classes]."""
+    """A model in ONNX Runtime, called like any other network on the CPU: images [n, ...] -> logits [n, classes].
+
+    `metadata` are the texts that the model carries. `threads` as in `onnx_runner`.
+
+    Raises:
+        ExportError: if ONNX Runtime cannot run the model, or the extra is not installed.
+    """
 
     def __init__(self, content: bytes, threads: int | None = None) -> None:
         super().__init__()
-        self._run = onnx_runner(content, threads)
+        session = _session(content, threads)
+        self.metadata: dict[str, str] = dict(session.get_modelmeta().custom_metadata_map)
+        self._run = _operator(session)
 
     def forward(self, images: Tensor) -> Tensor:
-        return torch.from_numpy(self._run(images.contiguous().numpy()))
+        return self._run(images.contiguous())
+
+
+def onnx_runner(content: bytes, threads: int | None = None) -> Operator:
+    """A model in ONNX Runtime on the CPU, as it is timed; with a number of `threads`, or None: as many as torch has.
+
+    Raises:
+        ExportError: if ONNX Runtime cannot run the model, or the extra is not installed.
+    """
+    return _operator(_session(content, threads))
 
 
 def version() -> str:
@@ -134,24 +178,25 @@ def version() -> str:
     return f"onnxruntime {onnxruntime.__version__}"
 
 
-def _opened(content: bytes, threads: int) -> Any:
+def _operator(session: Any) -> Operator:
+    def run(images: Array) -> Array:
+        (logits,) = session.run([OUTPUT], {INPUT: images})
+        found: Array = logits
+        return found
+
+    return OnArrays(run)
+
+
+def _session(content: bytes, threads: int | None) -> Any:
     require()
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = threads or torch.get_num_threads()
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.spin_duration_us", str(SPIN_US))
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # ONNX Runtime's own kinds are not in its public interface
+    except Exception as error:  # ONNX Runtime's own types are not in its public interface
         raise ExportError(f"ONNX Runtime cannot run the model: {first_line(error)}") from error
-
-
-def _plain(model: Any) -> None:
-    """Without the exporter's notes, which hold the paths of the machine that it ran on."""
-    graph = model.graph
-    for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
-        part.doc_string = ""
-        del part.metadata_props[:]

@@ -1,4 +1,4 @@
-"""Which instructions for int8 the processor has: without them int8 is smaller, but seldom faster."""
+"""Which int8 instructions the processor has: without them an int8 network is smaller, but rarely faster."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 FAST_INT8 = ("avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm")
-"""Linux' names of instructions that sum int8 products into int32 in one step: x86, then ARM."""
+"""Linux's names of the instructions that add int8 products up in int32 in one step: x86, then ARM."""
 CPUINFO = Path("/proc/cpuinfo")
 
 
@@ -25,7 +25,7 @@ def int8_instructions() -> tuple[str, ...] | None:
 
 
 def about_int8() -> str:
-    """The same in words, to stand beside a time."""
+    """The same in words, to go beside a time."""
     found = int8_instructions()
     if found is None:
         return "whether the processor has int8 instructions is not known"

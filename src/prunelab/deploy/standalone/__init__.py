@@ -1,1 +1,1 @@
-"""What is laid beside an exported file: scripts that use it, and import nothing of prunelab."""
+"""What is written beside an exported file: scripts that use it and import nothing of prunelab, and the model card."""
