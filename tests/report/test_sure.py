@@ -12,10 +12,10 @@ from tests.report.sweeps import job, results
 
 from prunelab import names
 from prunelab.report.chance import holm, power
-from prunelab.report.describe import describe
-from prunelab.report.differences import differences
 from prunelab.report.findings import findings
+from prunelab.report.outcome import Outcome
 from prunelab.report.page import page
+from prunelab.report.page_tables import differences
 from prunelab.report.results import Results
 from prunelab.report.verdict import Verdict, verdicts
 
@@ -148,7 +148,7 @@ def test_what_is_not_told_apart_is_said_so_with_the_seeds_that_would() -> None:
         f"<td>{100 * rival.power:.0f}%</td>",
     ):
         assert words in html
-    assert verdict.evidence in describe(swept, None)
+    assert verdict.evidence in Outcome(swept).markdown()
 
 
 def test_what_is_told_apart_is_said_with_its_interval() -> None:
