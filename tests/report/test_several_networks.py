@@ -9,7 +9,7 @@ from prunelab import names
 from prunelab.report.charts import against_percentage
 from prunelab.report.draw_plotly import plotly
 from prunelab.report.figures import draw
-from prunelab.report.findings import findings, reference
+from prunelab.report.findings import findings
 from prunelab.report.outcome import Outcome
 from prunelab.report.page_tables import kept
 from prunelab.report.published import comparison
@@ -28,7 +28,7 @@ def test_each_network_is_compared_with_its_own_unpruned_network() -> None:
     swept = two_networks()
     for model, accuracy in (("vgg_small", 0.9), ("resnet8", 0.6)):
         series = f"neuron, {model}"
-        assert reference(swept, series)[names.TEST_ACCURACY] == pytest.approx(accuracy)
+        assert swept.references[series][names.TEST_ACCURACY] == pytest.approx(accuracy)
         held = swept.reaches[series].held
         assert held is not None
         assert held.percentage == 50

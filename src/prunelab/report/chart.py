@@ -33,7 +33,8 @@ class Line:
     """Points (x, y) in order; a NaN interrupts the line.
 
     `band`: lower and upper ends of the bars over seeds, one of each per point. `notes`: texts for each point's hover
-    label. `label`: replaces the name in the legend of a PNG.
+    label. `label`: replaces the name in the legend of a PNG. `series`: with which series the page hides it, if that is
+    not its name.
     """
 
     name: str
@@ -43,11 +44,12 @@ class Line:
     band: tuple[tuple[float, ...], tuple[float, ...]] | None = None
     notes: tuple[tuple[str, str], ...] = ()
     label: str = ""
+    series: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Lines, horizontal reference `levels` (unpruned networks, by label), and published values as open `marks`.
+    """Lines, and horizontal reference `levels` (unpruned networks, by label).
 
     `name` identifies the chart on the page, `alt` is its text for screen readers, `hover` is Plotly's template for a
     point, `legend` says that the page draws a legend inside it.
@@ -61,7 +63,6 @@ class Chart:
     lines: tuple[Line, ...]
     hover: str
     levels: Mapping[str, float] = field(default_factory=dict)
-    marks: tuple[Line, ...] = ()
     legend: bool = False
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from prunelab import names
 from prunelab.report.chart import Axis, Chart, HeatMap, Line
 from prunelab.report.layers import shortened
-from prunelab.report.looks import BASELINE_COLOUR, DASHES, MARKERS, Look, looks, shades
+from prunelab.report.looks import BASELINE_COLOUR, DASHES, MARKERS, NO_LINE, Look, looks, shades
 from prunelab.report.published import ACCURACY, LOSS, comparison
 from prunelab.report.results import BAR, Results, same_ratios
 from prunelab.report.series import removed
@@ -46,7 +46,7 @@ POINT = "<b>%{fullData.name}</b> %{customdata[0]}<br>%{y:.4f}%{customdata[1]}<br
 def against_percentage(results: Results) -> list[Chart]:
     """Test accuracy and test loss against the percentage removed, as in the published report's figure 8."""
     charts = []
-    x, published = Axis(removed(results.rows), ends=(-2, 102), step=20), comparison(results)
+    x = Axis(removed(results.rows), ends=(-2, 102), step=20)
     for metric, baseline, name, label, printed in MEASURES:
         title = f"Test {name} against what was removed"
         logarithmic = name == "loss" and _needs_logarithm(results.table[metric])
@@ -57,10 +57,9 @@ def against_percentage(results: Results) -> list[Chart]:
                 alt=f"{title}, a line for each of {len(results.drawn)} series.",
                 x=x,
                 y=Axis(label, "{:g}" if logarithmic else "", UNIT_RANGE if name == "accuracy" else None),
-                lines=_lines(results, results.table, names.PERCENTAGE, metric),
+                lines=(*_lines(results, results.table, names.PERCENTAGE, metric), *_printed(results, printed)),
                 hover=f"{POINT}%{{x:~g}}% removed",
                 levels=_levels(results, baseline),
-                marks=() if published is None else _marks(results, published, printed),
             )
         )
     return charts
@@ -219,12 +218,22 @@ def _lines(results: Results, table: pd.DataFrame, x: str, y: str) -> tuple[Line,
     return tuple(lines)
 
 
-def _marks(results: Results, published: pd.DataFrame, column: str) -> tuple[Line, ...]:
-    look = looks(results.drawn)
+def _printed(results: Results, column: str) -> tuple[Line, ...]:
+    """What the published report prints, as open markers; nothing if the sweep does not repeat it."""
+    published, look = comparison(results), looks(results.drawn)
+    if published is None:
+        return ()
     return tuple(
-        Line(str(name), _finite(part[names.PERCENTAGE]), _finite(part[column]), look[str(name)])
-        for name, part in published.dropna(subset=[column]).groupby("series", sort=False)
-        if name in results.drawn
+        Line(
+            name=f"{series}, as published",
+            x=_finite(part[names.PERCENTAGE]),
+            y=_finite(part[column]),
+            look={**look[str(series)], "linestyle": NO_LINE, "markersize": 8.5, "markerfacecolor": "none"},
+            notes=(("", ""),) * len(part),
+            series=str(series),
+        )
+        for series, part in published.dropna(subset=[column]).groupby("series", sort=False)
+        if series in results.drawn
     )
 
 

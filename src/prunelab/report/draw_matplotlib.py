@@ -13,7 +13,7 @@ from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, MaxNLocat
 from prunelab.report.chart import Axis, Chart, HeatMap
 from prunelab.report.charts import LONGEST_NAME
 from prunelab.report.layers import shortened
-from prunelab.report.looks import BASELINE_COLOUR, NO_LINE
+from prunelab.report.looks import BASELINE_COLOUR
 
 SIZE = (7.2, 4.4)
 """Inches of a figure of one chart."""
@@ -90,9 +90,6 @@ def _draw(axes: Axes, chart: Chart) -> None:
             lower, upper = line.band
             around = [*line.x, *line.x[::-1]], [*upper, *lower[::-1]]
             axes.fill(*around, color=line.look["color"], alpha=0.18, linewidth=0)
-    for mark in chart.marks:
-        look = {**mark.look, "linestyle": NO_LINE, "markersize": 8, "markerfacecolor": "none"}
-        axes.plot(mark.x, mark.y, label=f"{mark.name}, as published", **look)
     for number, (label, level) in enumerate(chart.levels.items()):
         dashes = (0, (4, 2 + 2 * number))
         axes.axhline(level, color=BASELINE_COLOUR, linestyle=dashes, linewidth=1.2, label=f"{label} ({level:.4f})")

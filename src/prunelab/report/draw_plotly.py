@@ -43,17 +43,17 @@ def plotly(chart: Chart | HeatMap) -> dict[str, Any]:
     x = [value for line in chart.lines for value in line.x]
     y = [*chart.levels.values(), *(value for line in chart.lines for value in line.y)]
     layout = {"xaxis": _axis(chart.x, x), "yaxis": _axis(chart.y, y), "showlegend": chart.legend}
-    return {"data": [*bands, *lines, *map(_mark, chart.marks)], "layout": layout | _levels(chart.levels, y)}
+    return {"data": [*bands, *lines], "layout": layout | _levels(chart.levels, y)}
 
 
 def _line(line: Line, hover: str) -> Trace:
     look = line.look
-    marker, colour = look.get("marker"), look["color"]
+    marker, colour, hollow = look.get("marker"), look["color"], look.get("markerfacecolor") == "none"
     return {
         "type": "scatter",
         "mode": "+".join(["lines"] * (look["linestyle"] != NO_LINE) + ["markers"] * (marker is not None)),
         "name": escape(line.name),
-        "meta": line.name,
+        "meta": line.series or line.name,
         "legendgroup": line.name,
         "x": _numbers(line.x),
         "y": _numbers(line.y),
@@ -64,7 +64,12 @@ def _line(line: Line, hover: str) -> Trace:
             "dash": DASH_NAMES.get(look["linestyle"], "solid"),
             "shape": "hv" if look.get("drawstyle") == STEPS else "linear",
         },
-        "marker": {"color": colour, "size": look["markersize"] + 2.5, "symbol": SYMBOLS.get(str(marker), "circle")},
+        "marker": {
+            "color": colour,
+            "size": look["markersize"] + 2.5,
+            "symbol": SYMBOLS.get(str(marker), "circle") + "-open" * hollow,
+            "line": {"width": 1.5 * hollow},
+        },
         "hovertemplate": f"{hover}<extra></extra>",
     }
 
@@ -81,18 +86,6 @@ def _band(line: Line, lines: int) -> Trace:
         "opacity": 0.14 if lines <= FEW else 0.08,
         "line": {"width": 0, "color": line.look["color"]},
         "hoverinfo": "skip",
-    }
-
-
-def _mark(line: Line) -> Trace:
-    """Published values, as open markers."""
-    symbol = f"{SYMBOLS[line.look['marker']]}-open"
-    return {
-        **{"type": "scatter", "mode": "markers", "name": f"{escape(line.name)}, as published", "meta": line.name},
-        "x": _numbers(line.x),
-        "y": _numbers(line.y),
-        "marker": {"color": line.look["color"], "size": 11, "symbol": symbol, "line": {"width": 1.5}},
-        "hovertemplate": "<b>%{fullData.name}</b><br>%{y:.4f}<br>%{x:~g}% removed<extra></extra>",
     }
 
 

@@ -33,28 +33,13 @@ def findings(results: Results) -> list[str]:
     return [*sentences, *([_single_network(results)] if results.seeds == 1 else []), *filter(None, remarks)]
 
 
-def reference(results: Results, series: str) -> dict[str, float]:
-    """Mean validation and test accuracy of the unpruned network that a series is fairly compared with.
-
-    That is its own percentage 0, which for a recovery that trains is the baseline with the same extra training, or the
-    baseline if the series has none.
-    """
-    part = results.parts[series]
-    alike = part[part[names.PERCENTAGE] == 0]
-    metrics = (names.BASELINE_VAL_ACCURACY, names.BASELINE_ACCURACY)
-    if not alike.empty:
-        part, metrics = alike, (names.VAL_ACCURACY, names.TEST_ACCURACY)
-    found = zip((names.VAL_ACCURACY, names.TEST_ACCURACY), metrics, strict=True)
-    return {name: float(part.iloc[0][metric]) for name, metric in found}
-
-
 def treatment(results: Results, series: str) -> str:
     """What was done to the reference, to follow `the unpruned network`; empty if it is the baseline itself.
 
     Older stores do not record whether a recovery trains; estimating BatchNorm's statistics again is no training.
     """
     rows = results.labelled_parts[series]
-    if abs(reference(results, series)[names.TEST_ACCURACY] - float(rows[names.BASELINE_ACCURACY].mean())) < 1e-9:
+    if abs(results.references[series][names.TEST_ACCURACY] - float(rows[names.BASELINE_ACCURACY].mean())) < 1e-9:
         return ""
     return " given the same extra training" if _trains(rows) else " treated alike"
 
@@ -116,7 +101,7 @@ def _reach(results: Results, series: str) -> str:
 def _reference_in_words(results: Results, series: str) -> str:
     treated = treatment(results, series)
     if treated:
-        return f"the unpruned network{treated} (test accuracy {reference(results, series)[names.TEST_ACCURACY]:.4f})"
+        return f"the unpruned network{treated} (test accuracy {results.references[series][names.TEST_ACCURACY]:.4f})"
     part = results.labelled_parts[series]
     untreated = _trains(part) and not (part[names.PERCENTAGE] == 0).any()
     return "the baseline" + (", which was not trained on: percentage 0 is missing," if untreated else "")

@@ -6,7 +6,7 @@ from typing import Any
 
 from prunelab import names
 from prunelab.report.chance import POWER
-from prunelab.report.findings import POINTS, points, reference
+from prunelab.report.findings import POINTS, points
 from prunelab.report.reach import TOLERANCE
 from prunelab.report.results import Results
 from prunelab.report.rivals import Rival, Standing
@@ -25,7 +25,7 @@ def kept(results: Results) -> dict[str, Any]:
     percentages = sorted(results.table[names.PERCENTAGE].unique())
     lines = []
     for series, part in results.parts.items():
-        held, whole = results.reaches[series].held, reference(results, series)[names.TEST_ACCURACY]
+        held, whole = results.reaches[series].held, results.references[series][names.TEST_ACCURACY]
         cells: dict[float, dict[str, Any]] = {
             row[names.PERCENTAGE]: {
                 "text": f"{row[names.TEST_ACCURACY]:.3f}",

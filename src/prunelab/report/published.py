@@ -15,10 +15,6 @@ from prunelab import names
 from prunelab.report.results import Results
 from prunelab.report.series import PERCENTAGE_OF
 
-PERCENTAGES = {
-    "weight": [0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 99],
-    "neuron": [0, 20, 30, 40, 50, 60, 70, 80, 90, 99],
-}
 ACCURACY = "published accuracy"
 LOSS = "published loss"
 
@@ -26,17 +22,8 @@ LOSS = "published loss"
 def published() -> pd.DataFrame:
     """Columns `series`, `percentage`, `published accuracy`, `published loss`; NaN where none is printed."""
     with (files("prunelab.report") / "published.csv").open() as file:
-        printed = pd.read_csv(file)
-    pairs = zip(printed["method"], printed["row"], strict=True)
-    percentages = [float(PERCENTAGES[method][row]) for method, row in pairs]
-    return pd.DataFrame(
-        {
-            "series": printed["method"],
-            names.PERCENTAGE: percentages,
-            ACCURACY: printed["test_accuracy"],
-            LOSS: printed["test_loss"],
-        }
-    )
+        printed = pd.read_csv(file, dtype={names.PERCENTAGE: float})
+    return printed.rename(columns={"method": "series", "test_accuracy": ACCURACY, "test_loss": LOSS})
 
 
 def comparison(results: Results) -> pd.DataFrame | None:

@@ -101,6 +101,19 @@ class Results:
         return unpruned(self.rows)
 
     @cached_property
+    def references(self) -> dict[str, dict[str, float]]:
+        """Mean validation and test accuracy of the unpruned network that each series is fairly compared with.
+
+        That is its own percentage 0, which for a recovery that trains is the baseline with the same extra training, or
+        the baseline if the series has none.
+        """
+        first = self.table.groupby("series", sort=False).head(1)
+        tried = first[names.PERCENTAGE] == 0
+        pairs = {names.VAL_ACCURACY: names.BASELINE_VAL_ACCURACY, names.TEST_ACCURACY: names.BASELINE_ACCURACY}
+        found = pd.DataFrame({own: first[own].where(tried, first[baseline]) for own, baseline in pairs.items()})
+        return dict(zip(first["series"].astype(str), found.to_dict("records"), strict=True))
+
+    @cached_property
     def reaches(self) -> dict[str, Reach]:
         """How far each series can be pruned within the tolerance."""
         return reaches(self.labelled)
@@ -122,12 +135,11 @@ class Results:
         Raises:
             KeyError: if the series was not tried at this percentage.
         """
-        return self.table.iloc[self._positions[series, percentage]]
+        return self._by_series_and_percentage.loc[(series, percentage)]
 
     @cached_property
-    def _positions(self) -> dict[tuple[str, float], int]:
-        keys = zip(self.table["series"], self.table[names.PERCENTAGE], strict=True)
-        return {(str(series), float(percentage)): position for position, (series, percentage) in enumerate(keys)}
+    def _by_series_and_percentage(self) -> pd.DataFrame:
+        return self.table.set_index(["series", names.PERCENTAGE], drop=False)
 
     @cached_property
     def layers(self) -> dict[str, tuple[str, ...]]:

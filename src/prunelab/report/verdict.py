@@ -10,7 +10,7 @@ import pandas as pd
 from prunelab import names
 from prunelab.report.bars import LEVEL
 from prunelab.report.chance import POWER, Estimate
-from prunelab.report.findings import POINTS, bounded, enough, interval, reference, treatment
+from prunelab.report.findings import POINTS, bounded, enough, interval, treatment
 from prunelab.report.reach import Drop
 from prunelab.report.results import BAR, Results
 from prunelab.report.rivals import Rival, Standing
@@ -64,7 +64,7 @@ def _verdict(results: Results, standing: Standing) -> tuple[str, str]:
     return (
         f"{best} removes {drop.percentage:g}% of the {family.unit}",
         f"for at most {POINTS} of validation accuracy{on}{sure}. Test accuracy there is {_with_bar(row)}, against "
-        f"{reference(results, best)[names.TEST_ACCURACY]:.4f} of the unpruned network{treatment(results, best)}, with "
+        f"{results.references[best][names.TEST_ACCURACY]:.4f} of the unpruned network{treatment(results, best)}, with "
         f"{row[names.COMPRESSION_RATIO]:.1f}x fewer parameters{_rivals(standing.rivals, drop)}.{single}",
     )
 
