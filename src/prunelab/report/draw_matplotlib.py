@@ -21,7 +21,7 @@ SPARSE = 200
 """Logarithmic axes that span a larger factor have ticks at powers of ten alone."""
 TITLE = 40
 """Characters in a line of a title above one of several charts."""
-FEW = 6
+FEW = 3
 """Up to this many lines have their legend inside the axes; the legend of more would cover them."""
 ROW, READABLE, TALLEST = 0.155, 0.12, 30.0
 """Inches of a heat map's row, of the lowest row in which a name can be read, and of all heat maps together."""

@@ -111,7 +111,8 @@ class Results:
         tried = first[names.PERCENTAGE] == 0
         pairs = {names.VAL_ACCURACY: names.BASELINE_VAL_ACCURACY, names.TEST_ACCURACY: names.BASELINE_ACCURACY}
         found = pd.DataFrame({own: first[own].where(tried, first[baseline]) for own, baseline in pairs.items()})
-        return dict(zip(first["series"].astype(str), found.to_dict("records"), strict=True))
+        rows = ({own: float(row[own]) for own in pairs} for row in found.to_dict("records"))
+        return dict(zip(first["series"].astype(str), rows, strict=True))
 
     @cached_property
     def reaches(self) -> dict[str, Reach]:
@@ -135,11 +136,12 @@ class Results:
         Raises:
             KeyError: if the series was not tried at this percentage.
         """
-        return self._by_series_and_percentage.loc[(series, percentage)]
+        return self.table.iloc[self._positions[series, percentage]]
 
     @cached_property
-    def _by_series_and_percentage(self) -> pd.DataFrame:
-        return self.table.set_index(["series", names.PERCENTAGE], drop=False)
+    def _positions(self) -> dict[tuple[str, float], int]:
+        keys = zip(self.table["series"].astype(str), self.table[names.PERCENTAGE].astype(float), strict=True)
+        return {key: position for position, key in enumerate(keys)}
 
     @cached_property
     def layers(self) -> dict[str, tuple[str, ...]]:

@@ -23,7 +23,7 @@ function inColours(plot) {
 function wrapped(text, letters) {
   const lines = [""];
   for (const word of text.split(" ")) {
-    if (lines.at(-1) && lines.at(-1).length + word.length > letters) lines.push("");
+    if (lines.at(-1) && lines.at(-1).length + 1 + word.length > letters) lines.push("");
     lines.push(`${lines.pop()} ${word}`.trim());
   }
   return lines.join("<br>");
