@@ -24,7 +24,7 @@ from prunelab.job import check, run
 from prunelab.names import Kind
 from prunelab.network.trusted import refuse_foreign_job
 from prunelab.refusals import refusals
-from prunelab.report.agreement import FAILURES, Row, as_rich, compare, compare_curves, summary
+from prunelab.report.agreement import FAILURES, Row, as_rich, compare_curves, compare_metrics, summary
 from prunelab.report.console import terminal
 from prunelab.tracking.find import find_run
 from prunelab.tracking.recorded import Recorded, circumstances, copy_run, recorded
@@ -75,16 +75,16 @@ def reproduce(store: Store, here: Job, wanted: str, how: How) -> bool:
             again = recorded(place, place.client.get_run(baseline(job, dataset, place).run_id))
             parts["Training of the unpruned network"] = [
                 *compare_curves(training.curves, again.curves, how.tolerance),
-                *compare(training.metrics, again.metrics, how.tolerance),
+                *compare_metrics(training.metrics, again.metrics, how.tolerance),
             ]
         if then.kind == Kind.JOB:
             again = recorded(place, place.client.get_run(run(job, []).run_id))
-            parts[f"Job {then.name}"] = compare(then.metrics, again.metrics, how.tolerance)
+            parts[f"Job {then.name}"] = compare_metrics(then.metrics, again.metrics, how.tolerance)
     rows = [row for part in parts.values() for row in part]
     for title, part in parts.items():
         console.print(as_rich(title, part))
     console.print(summary(rows), highlight=False)
-    return not any(row.verdict in FAILURES for row in rows)
+    return not any(row.agreement in FAILURES for row in rows)
 
 
 def rebuilt(then: Recorded, here: Job) -> tuple[Job, list[str]]:

@@ -53,6 +53,26 @@ def ordinary() -> Results:
     )
 
 
+def everything_measured() -> Results:
+    """Two series at four percentages with three seeds and a value in every column."""
+    jobs = []
+    for method, recovery in (("weight", "none"), ("neuron_activation", "least_squares_finetune")):
+        for percentage in (0, 20, 60, 80):
+            for seed in range(3):
+                small = 1.001 - percentage / 100
+                times = {
+                    names.speedup(1): 1 / small,
+                    names.speedup(1024): 2 / small,
+                    names.latency(1, "compacted"): small,
+                }
+                size = {names.FILE_BYTES: 9e6 * small, names.ONNX_BYTES: 9.5e6 * small, names.INT8_BYTES: 2.4e6 * small}
+                int8 = {names.INT8_ACCURACY: 0.88, names.INT8_VAL_ACCURACY: 0.87, names.WEIGHTS_REMAINING: 2386000}
+                form = {f"{names.FASTEST}batch_{batch}": "compacted" for batch in (1, 1024)}
+                empty = {names.layer(names.REMAINING, 2): 0 if percentage == 80 else 10}
+                jobs.append(job(method, percentage, seed, recovery=recovery, **times, **size, **int8, **form, **empty))
+    return results(*jobs)
+
+
 def provenance() -> Provenance:
     return Provenance(
         sweep_id="0123abcd",

@@ -20,9 +20,10 @@ from tests.report.opened import Opened, looking
 from tests.report.sweeps import FEW_NAMES, HOSTILE, LONG_NAMES, deep, job, layered, results
 
 from prunelab import names
+from prunelab.report.charts import MOST_LINES
+from prunelab.report.figures import draw
 from prunelab.report.findings import findings
-from prunelab.report.gallery import draw
-from prunelab.report.layers import MOST_LINES, few, layer_names, shortened
+from prunelab.report.layers import few, layer_names, shortened
 from prunelab.report.page import page
 from prunelab.report.tables import as_markdown, sheet
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page
 from tests.report.opened import Opened, looking
-from tests.report.sweeps import HOSTILE, ordinary, pictures, provenance
+from tests.report.sweeps import HOSTILE, everything_measured, ordinary, pictures, provenance
 
 from prunelab.report.page import page
 
@@ -155,6 +155,26 @@ def test_a_telephone_scrolls_tables_not_the_page(browser: Browser, file: Path) -
         assert opened.page.evaluate(
             "(box => box.scrollWidth > box.clientWidth)(document.querySelector('#results .scroll'))"
         )
+
+
+def test_on_a_laptop_a_table_with_every_column_fits_and_each_table_sorts_by_itself(
+    browser: Browser, tmp_path: Path
+) -> None:
+    swept, file = everything_measured(), tmp_path / "report.html"
+    file.write_text(page(swept), encoding="utf-8")
+    with looking(browser, file, "laptop", viewport={"width": 1440, "height": 900}) as opened:
+        headings = opened.page.locator("#results thead th")
+        assert headings.count() == 18
+        widths = opened.page.locator("#results .scroll").evaluate("box => [box.scrollWidth, box.clientWidth]")
+        assert widths[0] <= widths[1]
+        files = opened.page.locator("#files tbody tr > :nth-child(4)")
+        before = opened.page.locator("#results tbody").inner_text()
+        opened.page.locator("#files thead th", has_text="validation").get_by_role("button").click()
+        assert files.all_text_contents() == sorted(files.all_text_contents(), key=float)
+        assert opened.page.locator("#results tbody").inner_text() == before
+        opened.page.get_by_role("searchbox").fill("neuron 60%")
+        assert opened.page.locator("#results tbody tr:visible").count() == 1
+        assert files.count() == 3 * len(swept.table)
 
 
 def test_on_paper_plots_are_dark_on_white_and_fit(browser: Browser, file: Path) -> None:

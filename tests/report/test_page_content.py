@@ -15,11 +15,12 @@ from tests.report.sweeps import HOSTILE, job, many, ordinary, pictures, provenan
 from prunelab import names
 from prunelab.report.bars import Bars
 from prunelab.report.charts import against_percentage, shared_axes
-from prunelab.report.describe import LONGEST, cut, describe
-from prunelab.report.gallery import draw
+from prunelab.report.draw_plotly import plotly
+from prunelab.report.figures import draw
+from prunelab.report.looks import DISTINCT
+from prunelab.report.outcome import LONGEST, Outcome, cut
 from prunelab.report.page import page
-from prunelab.report.pictures import kept_per_block
-from prunelab.report.plots import MOST, plot
+from prunelab.report.pictures import block_means
 from prunelab.report.provenance import merged
 from prunelab.report.results import Results
 from prunelab.report.verdict import verdicts
@@ -113,26 +114,26 @@ def test_no_sweep_is_too_odd_for_a_page(swept: Results) -> None:
 
 def test_measured_columns_have_plots_of_their_own_where_they_exist() -> None:
     measured = {"speedup/batch_1": 0.5, "speedup/batch_1024": 3.0, "file/bytes": 12345.0}
-    names_of = [plot.title for plot in _shared(results(job("weight", 50, **measured)))]
-    assert names_of == [
+    titles = [chart.title for chart in shared_axes(results(job("weight", 50, **measured)))]
+    assert titles == [
         *("With fewer parameters", "With fewer multiply-adds", "Measured speed, one image at a time"),
         *("Measured speed, 1,024 images at a time", "Size of the file"),
     ]
     same = job("weight", 50, **{names.COMPRESSION_RATIO: 2.0, names.THEORETICAL_SPEEDUP: 2.0})
-    assert [plot.title for plot in _shared(results(same))] == ["With fewer parameters and multiply-adds"]
+    assert [chart.title for chart in shared_axes(results(same))] == ["With fewer parameters and multiply-adds"]
 
 
 def test_shared_axes_run_forwards_and_dead_networks_do_not_stretch_them() -> None:
     empty = {names.layer(names.REMAINING, 2): 0, names.TEST_ACCURACY: 0.1, names.COMPRESSION_RATIO: 1e6}
     alive, dead = job("neuron", 50, **{"file/bytes": 500.0}), job("neuron", 90, **{"file/bytes": 1.0}, **empty)
     swept = results(job("neuron", 0, **{"file/bytes": 900.0}), alive, dead)
-    charts = _shared(swept)
-    for drawn in map(plot, charts):
-        low, high = drawn.layout["xaxis"]["range"]
+    charts = shared_axes(swept)
+    for drawn in map(plotly, charts):
+        low, high = drawn["layout"]["xaxis"]["range"]
         assert low < high
-        assert all(len(trace["x"]) == 2 for trace in drawn.data)
+        assert all(len(trace["x"]) == 2 for trace in drawn["data"])
     assert "1 network with an empty layer" in page(swept)
-    every = _shared(results(dead))
+    every = shared_axes(results(dead))
     assert len(every[0].lines[0].x) == 1, "where all are dead there is nothing else to draw"
 
 
@@ -144,11 +145,11 @@ def test_bands_are_the_interval_or_one_deviation_to_either_side_and_captions_say
         (Bars.DEVIATION, sd, "standard deviation over seeds"),
     ):
         shown = replace(swept, bars=bars)
-        accuracy = plot(against_percentage(shown, shown.table, ["weight"])[0])
-        band, line = accuracy.data
+        accuracy = plotly(against_percentage(shown)[0])
+        band, line = accuracy["data"]
         assert line["y"] == [pytest.approx(mean)]
         assert band["y"] == [pytest.approx(mean + half, abs=1e-5), pytest.approx(mean - half, abs=1e-5)]
-        assert accuracy.layout["shapes"][0]["y0"] == 0.9
+        assert accuracy["layout"]["shapes"][0]["y0"] == 0.9
         html = without_plotly(page(shown))
         assert f"Means over seeds; bands: {words}" in html.replace("&#39;", "'")
         assert f"bands: {words}" in draw(shown)["accuracy"].get_supxlabel()
@@ -156,10 +157,10 @@ def test_bands_are_the_interval_or_one_deviation_to_either_side_and_captions_say
 
 def test_bands_end_where_accuracies_do() -> None:
     swept = results(job("weight", 20, 0), job("weight", 20, 50))
-    accuracy, loss = map(plot, against_percentage(swept, swept.table, ["weight"]))
-    assert max(accuracy.data[0]["y"]) == 1
-    assert min(loss.data[0]["y"]) == 0
-    assert max(loss.data[0]["y"]) > 1
+    accuracy, loss = map(plotly, against_percentage(swept))
+    assert max(accuracy["data"][0]["y"]) == 1
+    assert min(loss["data"][0]["y"]) == 0
+    assert max(loss["data"][0]["y"]) > 1
 
 
 def test_of_one_seed_there_are_no_bands_and_all_places_say_that_it_is_one_network() -> None:
@@ -168,7 +169,7 @@ def test_of_one_seed_there_are_no_bands_and_all_places_say_that_it_is_one_networ
     assert "Means over seeds" not in html
     assert "One network each, so without bands" in html
     assert "It is a single network." in html
-    assert "Every value is from a single trained network (seed 0)" in describe(swept, None)
+    assert "Every value is from a single trained network (seed 0)" in Outcome(swept).markdown()
     assert draw(swept)["accuracy"].get_supxlabel() == ""
 
 
@@ -179,11 +180,11 @@ def test_a_thousand_jobs_make_a_page_that_is_not_much_longer() -> None:
 
 
 def test_more_series_than_can_be_told_apart_are_in_the_tables_only() -> None:
-    html = page(many(MOST + 5, 2, 1))
+    html = page(many(DISTINCT + 5, 2, 1))
     lines = [trace for trace in figures(html)["accuracy"]["data"] if trace["mode"] == "lines+markers"]
-    assert len(lines) == MOST
+    assert len(lines) == DISTINCT
     assert "5 more series are in the tables" in html
-    assert html.count('<th scope="row">method_') == 3 * (MOST + 5)
+    assert html.count('<th scope="row">method_') == 3 * (DISTINCT + 5)
 
 
 def test_the_reports_rows_stand_beside_ours_on_its_own_data_only() -> None:
@@ -195,12 +196,12 @@ def test_the_reports_rows_stand_beside_ours_on_its_own_data_only() -> None:
 
 def test_a_long_description_ends_at_a_line_and_points_to_the_page() -> None:
     swept = many(30, 20, 1)
-    text = cut(describe(swept, None))
+    text = cut(Outcome(swept).markdown())
     assert len(text) <= LONGEST
     *_, last, empty, pointer = text.split("\n")
     assert last[0] + last[-1] in ("-.", "||"), "a whole line"
     assert (empty, pointer) == ("", "(There is more in `report.html`.)")
-    short = cut(describe(swept := many(1, 2, 1), None))
+    short = cut(Outcome(many(1, 2, 1)).markdown())
     assert "There is more" not in short
     assert "| method_0 | 50 |" in short
 
@@ -209,21 +210,16 @@ def test_a_matrix_is_drawn_as_the_share_that_stays() -> None:
     kept = np.zeros((1000, 1000), dtype=bool)
     kept[:8, :8] = True
     kept[8:16, 0] = True
-    shares = kept_per_block(kept)
+    shares = block_means(kept.astype(np.float32))
     assert shares.shape == (125, 125)
     assert shares[0, 0] == 1
     assert shares[1, 0] == pytest.approx(1 / 8)
     assert shares.sum() == pytest.approx(9 / 8)
     ragged = np.ones((300, 130), dtype=bool)
-    assert (kept_per_block(ragged) == 1).all()
+    assert (block_means(ragged.astype(np.float32)) == 1).all()
     small = np.eye(3, dtype=bool)
-    assert (kept_per_block(small) == small).all()
+    assert (block_means(small.astype(np.float32)) == small).all()
 
 
 def test_overrides_of_jobs_are_merged_into_those_of_the_sweep() -> None:
     assert merged([["a=1", "b=x"], ["a=2", "b=x"]]) == ("a=1,2", "b=x")
-
-
-def _shared(swept: Results) -> list[Any]:
-    table = swept.table
-    return shared_axes(swept, table, list(dict.fromkeys(table["series"])))

@@ -18,9 +18,9 @@ from tests.report.sweeps import HOSTILE, convolutional_pictures, ordinary, pictu
 
 from prunelab import names
 from prunelab.network.packed import KeptChannels, Packed
-from prunelab.report.gallery import draw
+from prunelab.report.figures import draw
 from prunelab.report.page import page
-from prunelab.report.pictures import Picture, matrix, picture
+from prunelab.report.pictures import Picture, matrix_png, picture
 from prunelab.report.tiles import GAP, GONE, TILE, tiles
 from prunelab.sweep.redraw import main as redraw
 
@@ -62,7 +62,7 @@ def test_a_convolutional_network_has_its_filters_and_a_later_convolution_in_the_
     assert (seen.layer, seen.convolution, seen.inputs) == ("point", True, None)
     np.testing.assert_allclose(seen.weights, [[6, 0, 6]] * 4)
     assert seen.kept == pytest.approx(2 / 3)
-    drawn = pixels_of(matrix(seen))
+    drawn = pixels_of(matrix_png(seen))
     assert drawn[0, :, 3].tolist() == [255, 0, 255]
 
 

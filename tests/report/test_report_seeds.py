@@ -13,8 +13,7 @@ from tests.conftest import SMALL, Outcome, Project, in_process, new_project, not
 from tests.report.sweeps import job, results
 
 from prunelab import names
-from prunelab.report import report_seeds
-from prunelab.report.outcome import outcome_of
+from prunelab.report import outcome, report_seeds
 from prunelab.report.page import page
 from prunelab.report.report_seeds import OVER_SEEDS, recorded
 
@@ -31,11 +30,11 @@ def seeds(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> tuple[
     """A project with a sweep over three seeds, and the file made from it."""
     project = new_project(tmp_path_factory.mktemp("seeds"), empty_store)
     with nothing_drawn():
-        outcome = project.prunelab(*SWEEP, "seed=range(0,3)", "measure=off")
-    assert outcome.status == 0, outcome.output
+        done = project.prunelab(*SWEEP, "seed=range(0,3)", "measure=off")
+    assert done.status == 0, done.output
     file = project.folder / "seeds.csv"
-    outcome = made(project, *SAME, "--output", str(file))
-    assert outcome.status == 0, outcome.output
+    done = made(project, *SAME, "--output", str(file))
+    assert done.status == 0, done.output
     return project, file
 
 
@@ -74,9 +73,9 @@ def test_it_stands_beside_the_same_jobs_of_one_seed_and_not_beside_others(
     at = jobs[(jobs["method"] == "neuron") & (jobs[names.PERCENTAGE] == 50)][names.TEST_ACCURACY]
     text = f"{at.mean():.4f} ({at.min():.4f} to {at.max():.4f})"
     project = new_project(tmp_path, empty_store)
-    outcome = project.prunelab(*SWEEP)
-    assert text in outcome.output
-    assert "over 3 seeds, which come with prunelab" in outcome.output
+    done = project.prunelab(*SWEEP)
+    assert text in done.output
+    assert "over 3 seeds, which come with prunelab" in done.output
     (sweep,) = project.runs("sweep")
     for artifact in ("report.html", "results.tex"):
         html = project.artifact(sweep, artifact).read_text()
@@ -85,9 +84,9 @@ def test_it_stands_beside_the_same_jobs_of_one_seed_and_not_beside_others(
     request.getfixturevalue("unillustrated")
     for change in ("training.epochs=3", "recovery=least_squares", "percentage_of=parameters", "method.min_keep=1"):
         other = [word for word in SWEEP if word.partition("=")[0] != change.partition("=")[0]]
-        outcome = project.prunelab(*other, change)
-        assert outcome.status == 0, outcome.output
-        assert "which come with prunelab" not in outcome.output, change
+        done = project.prunelab(*other, change)
+        assert done.status == 0, done.output
+        assert "which come with prunelab" not in done.output, change
 
 
 def test_of_several_seeds_and_without_the_file_there_is_nothing_beside(
@@ -105,21 +104,21 @@ def test_of_several_seeds_and_without_the_file_there_is_nothing_beside(
     monkeypatch.setattr(report_seeds, "place", lambda: tmp_path / "none.csv")
     again = results(*one.rows.to_dict("records"))
     assert not set(OVER_SEEDS.values()) & set(again.table.columns)
-    assert "accuracy over seeds" not in page(again) + outcome_of(again).markdown()
+    assert "accuracy over seeds" not in page(again) + outcome.Outcome(again).markdown()
 
 
 def test_a_sweep_that_is_not_the_reports_is_refused(seeds: tuple[Project, Path], tmp_path: Path) -> None:
     project, file = seeds
     before = file.read_bytes()
-    outcome = made(project, "data=digits", "model=mlp_small", "training.epochs=5", "--output", str(file))
-    assert outcome.status == 1
-    assert "12 of 12 jobs are not those of experiment=report" in outcome.output
+    done = made(project, "data=digits", "model=mlp_small", "training.epochs=5", "--output", str(file))
+    assert done.status == 1
+    assert "12 of 12 jobs are not those of experiment=report" in done.output
     assert file.read_bytes() == before
     (hidden,) = [run for run in project.runs("job") if run.data.params["percentage"] == "50"][:1]
     project.client.update_run(hidden.info.run_id, status="FAILED")
-    outcome = made(project, *SAME, "--output", str(file))
+    done = made(project, *SAME, "--output", str(file))
     project.client.update_run(hidden.info.run_id, status="FINISHED")
-    assert "1 of 12 jobs are missing" in outcome.output
+    assert "1 of 12 jobs are missing" in done.output
     assert file.read_bytes() == before
 
 

@@ -7,12 +7,11 @@ from tests.report.sweeps import job, layered, results, two_networks
 
 from prunelab import names
 from prunelab.report.charts import against_percentage
-from prunelab.report.describe import describe
-from prunelab.report.findings import findings, reference
-from prunelab.report.gallery import draw
-from prunelab.report.kept import kept
-from prunelab.report.outcome import outcome_of
-from prunelab.report.plots import plot
+from prunelab.report.draw_plotly import plotly
+from prunelab.report.figures import draw
+from prunelab.report.findings import findings
+from prunelab.report.outcome import Outcome
+from prunelab.report.page_tables import kept
 from prunelab.report.published import comparison
 from prunelab.report.results import Results, together
 from prunelab.report.series import removed, unpruned
@@ -29,7 +28,7 @@ def test_each_network_is_compared_with_its_own_unpruned_network() -> None:
     swept = two_networks()
     for model, accuracy in (("vgg_small", 0.9), ("resnet8", 0.6)):
         series = f"neuron, {model}"
-        assert reference(swept, series)[names.TEST_ACCURACY] == pytest.approx(accuracy)
+        assert swept.references[series][names.TEST_ACCURACY] == pytest.approx(accuracy)
         held = swept.reaches[series].held
         assert held is not None
         assert held.percentage == 50
@@ -48,8 +47,8 @@ def test_every_unpruned_network_has_its_line_and_its_sentence() -> None:
     levels = {what: dense[names.BASELINE_ACCURACY] for what, dense in unpruned(swept.rows).items()}
     assert levels == {"unpruned, vgg_small": pytest.approx(0.9), "unpruned, resnet8": pytest.approx(0.6)}
     assert findings(swept)[1] == "The unpruned network, resnet8: test accuracy 0.6000, loss 0.4000."
-    accuracy = plot(against_percentage(swept, swept.table, labels(swept))[0])
-    assert [shape["y0"] for shape in accuracy.layout["shapes"]] == [pytest.approx(0.6), pytest.approx(0.9)]
+    accuracy = plotly(against_percentage(swept)[0])
+    assert [shape["y0"] for shape in accuracy["layout"]["shapes"]] == [pytest.approx(0.6), pytest.approx(0.9)]
     legend = draw(swept)["accuracy"].axes[0].get_legend()
     assert legend is not None
     assert {"unpruned, vgg_small (0.9000)", "unpruned, resnet8 (0.6000)"} <= {t.get_text() for t in legend.get_texts()}
@@ -58,18 +57,18 @@ def test_every_unpruned_network_has_its_line_and_its_sentence() -> None:
 def test_values_of_unpruned_networks_that_are_nearly_as_good_do_not_cover_each_other() -> None:
     near = [job("weight", 50, model=m, **{names.BASELINE_ACCURACY: a}) for m, a in (("a", 0.9), ("b", 0.901))]
     swept = results(*near, job("weight", 90, model="a"))
-    accuracy = plot(against_percentage(swept, swept.table, labels(swept))[0])
-    lower, upper = accuracy.layout["annotations"]
+    accuracy = plotly(against_percentage(swept)[0])
+    lower, upper = accuracy["layout"]["annotations"]
     assert (lower["y"], lower["yanchor"], upper["yanchor"]) == (0.9, "top", "bottom")
 
 
 def test_tables_and_titles_show_the_network() -> None:
     swept = two_networks()
-    text = describe(swept, None)
+    text = Outcome(swept).markdown()
     assert "| neuron, vgg_small | 20 | 0.8950 |" in text
     assert "| neuron, resnet8 | 20 | 0.5950 |" in text
     assert "vgg_small, resnet8 on digits" in text
-    assert "mlp on digits" in describe(results(job("weight", 20)), None)
+    assert "mlp on digits" in Outcome(results(job("weight", 20))).markdown()
 
 
 def test_a_label_tells_what_the_percentage_counts_where_the_sweep_varies_it() -> None:
@@ -108,8 +107,8 @@ def test_older_stores_that_do_not_say_what_the_percentage_counts_mean_units() ->
 def test_the_axis_says_what_the_percentages_count(jobs: list[dict[str, object]], label: str) -> None:
     swept = results(*jobs)
     assert removed(swept.rows) == label
-    accuracy = plot(against_percentage(swept, swept.table, labels(swept))[0])
-    assert accuracy.layout["xaxis"]["title"]["text"] == label
+    accuracy = plotly(against_percentage(swept)[0])
+    assert accuracy["layout"]["xaxis"]["title"]["text"] == label
     assert draw(swept)["accuracy"].axes[0].get_xlabel() == label
 
 
@@ -153,7 +152,7 @@ def test_another_network_does_not_stand_beside_the_published_one() -> None:
 
 
 def test_multiply_adds_are_never_called_speed() -> None:
-    told = outcome_of(two_networks())
+    told = Outcome(two_networks())
     text = told.markdown()
     assert "fewer multiply-adds" in text
     assert "speedup" not in text

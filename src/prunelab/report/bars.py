@@ -1,11 +1,11 @@
-"""What stands after ± and is drawn as a band over seeds."""
+"""What follows ± and is drawn as a band over seeds."""
 
 from __future__ import annotations
 
 from enum import Enum
 
 LEVEL = 0.95
-"""At which what is said of seeds holds."""
+"""The confidence level of every statement about several seeds."""
 
 
 class Bars(str, Enum):

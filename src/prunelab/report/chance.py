@@ -1,7 +1,7 @@
-"""How far chance explains a mean over seeds: confidence intervals, differences in pairs, power.
+"""How far chance explains a mean over seeds: confidence intervals, paired differences, power.
 
-Seeds are a sample of the networks that a training can give; the test and validation images are the same for all. All
-intervals are Student's (1908): mean ± t x deviation / sqrt(n), t from n - 1 degrees of freedom.
+Seeds are a sample of the networks that a training can give; the test and validation images are the same for all.
+Intervals are Student's (1908): mean ± t x deviation / sqrt(n), t from n - 1 degrees of freedom.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from scipy.special import nctdtr, stdtr, stdtrit
 from prunelab.report.bars import LEVEL
 
 POWER = 0.8
-"""With which a number of seeds finds a difference that is there (Cohen 1988)."""
+"""The power at which a number of seeds counts as enough (Cohen 1988)."""
 MOST_SEEDS = 1000
 MOST_IMAGES = 1_000_000
 ROUNDING = 1 / math.sqrt(6)
-"""Standard deviation of the difference of two rounded numbers, in their last digit."""
+"""Standard deviation of the difference of two rounded numbers, in units of their last digit."""
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A mean of `n` values, its confidence interval at `level`, and their standard deviation (n - 1).
+    """A mean of `n` values, its confidence interval at `level`, and the sample standard deviation (n - 1).
 
-    Of one value the interval has no ends.
+    The interval of a single value is infinite.
     """
 
     mean: float
@@ -49,10 +49,10 @@ class Estimate:
 
 
 def estimate(values: Sequence[float], level: float = LEVEL, resolution: float = 0.0) -> Estimate:
-    """The mean of one value per seed; of differences in pairs, when these are what is given.
+    """The mean of one value per seed, or of one paired difference per seed.
 
-    `resolution`: the step between two accuracies. A deviation below that of rounding is taken to be that of rounding:
-    a few seeds can agree to the image by chance.
+    `resolution`: the step between two accuracies. A deviation below that of rounding is replaced by it: a few seeds can
+    agree to the image by chance.
     """
     given = np.asarray(values, dtype=np.float64)
     mean, n = float(given.mean()), len(given)
@@ -69,38 +69,40 @@ def at_most(values: Sequence[float], level: float = LEVEL, resolution: float = 0
 
 
 def half_width(deviation: Any, n: Any, level: float = LEVEL) -> Any:
-    """t x deviation / sqrt(n), elementwise; 0 for one value, of which no interval is known."""
+    """t x deviation / sqrt(n), elementwise; 0 where n is 1 and no interval is known."""
     n = np.asarray(n, dtype=np.float64)
     several = np.maximum(n, 2)
     return np.where(n > 1, stdtrit(several - 1, (1 + level) / 2) * deviation / np.sqrt(several), 0.0)
 
 
 def p_values(means: Floats, deviations: Floats, n: Any) -> Floats:
-    """Two-sided, of means that are 0 if there is nothing but chance; 1 where there are not two values."""
+    """Two-sided p-values of the hypothesis that the means are 0; 1 where n is below 2."""
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.abs(means) / (deviations / np.sqrt(n))
     p = 2 * stdtr(np.maximum(n - 1, 1), -np.nan_to_num(t, nan=0.0, posinf=np.inf))
     return np.where(np.asarray(n) > 1, p, 1.0)
 
 
-def holm(p: Floats, level: float = LEVEL) -> Floats:
-    """The level of each comparison's own interval, so that those that exclude zero are all right at `level`.
+def holm(p: Floats, total: int | None = None, level: float = LEVEL) -> Floats:
+    """The level of each comparison's own interval, such that all intervals that exclude zero hold at `level` together.
 
     Holm (1979): the smallest of C p-values is held against alpha / C, the next against alpha / (C - 1), up to the first
     that fails; it and all larger ones are not told apart. An interval excludes zero exactly if its comparison passed.
+    `total`: C, if the p-values are those of some of the comparisons alone. Each then stands at most as far down as
+    among all of them, so what passes here passes there.
     """
     alpha, count = 1 - level, len(p)
     order = np.argsort(p, kind="stable")
-    limits = alpha / np.arange(count, 0, -1)
+    limits = alpha / ((total or count) - np.arange(count))
     passed = int(np.cumprod(p[order] <= limits).sum())
-    limits[passed:] = limits[min(passed, count - 1)]
+    limits[passed:] = limits[min(passed, count - 1)] if count else alpha
     levels = np.empty(count)
     levels[order] = 1 - limits
     return levels
 
 
 def power(difference: float, deviation: float, n: int, level: float = LEVEL) -> float:
-    """How often `n` pairs tell a true mean difference from zero, by the noncentral t distribution."""
+    """How often `n` pairs distinguish a true mean difference from zero, by the noncentral t distribution."""
     if n < 2 or difference == 0:
         return 0.0
     if deviation == 0:
@@ -112,7 +114,7 @@ def power(difference: float, deviation: float, n: int, level: float = LEVEL) -> 
 
 
 def seeds_needed(difference: float, deviation: float, level: float = LEVEL) -> int | None:
-    """The fewest pairs that tell this difference from zero with `POWER`; None if not even `MOST_SEEDS` do."""
+    """The fewest pairs that detect this difference with `POWER`; None if `MOST_SEEDS` do not."""
     low, high = 1, MOST_SEEDS  # power grows with n
     if power(difference, deviation, high, level) < POWER:
         return None
@@ -123,7 +125,7 @@ def seeds_needed(difference: float, deviation: float, level: float = LEVEL) -> i
 
 
 def resolution(accuracies: Iterable[float]) -> float:
-    """1 / N for the smallest N of images of which all these can be shares; 0 if they are no such shares."""
+    """1 / N for the smallest number of images N of which all accuracies are shares; 0 if there is none."""
     images = 1
     for accuracy in set(accuracies):
         if not math.isfinite(accuracy):

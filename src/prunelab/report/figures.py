@@ -1,4 +1,4 @@
-"""Charts drawn with matplotlib, for PNG files; nothing here writes a file."""
+"""The PNG figures of a sweep, by the names of their files."""
 
 from __future__ import annotations
 
@@ -6,87 +6,75 @@ from collections.abc import Sequence
 from textwrap import fill
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure, SubFigure
-from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.figure import Figure
 
-from prunelab.report.charts import Chart
-from prunelab.report.looks import BASELINE_COLOUR
+from prunelab import names
+from prunelab.report.charts import against_percentage, chart_name, learning_curves, promised, shared_axes, survivors
+from prunelab.report.draw_matplotlib import grid, panels, side_by_side
+from prunelab.report.pictures import Picture
+from prunelab.report.results import Results
+from prunelab.report.speed import batch_sizes
+from prunelab.report.tiles import tiles
 
-SIZE = (7.2, 4.4)
-"""Inches of a figure of one chart."""
-ROOMY = 200
-"""Axes that span a larger factor have ticks at powers of ten alone."""
-TITLE = 40
-"""Characters of a line of the title of one of several charts."""
-FEW = 6
-"""So many lines have their legend inside the axes; more would be covered by it."""
+FILES = {
+    **{"accuracy": "accuracy", "loss": "loss", names.COMPRESSION_RATIO: "parameters"},
+    **{names.THEORETICAL_SPEEDUP: "multiply_adds", chart_name(names.FILE_BYTES): "file"},
+}
+"""The file of each chart that is a figure by itself."""
+TITLE = 30
+"""Characters in a line of the title of a picture."""
 
 
-def drawn(charts: Sequence[Chart], caption: str = "", title: str = "") -> Figure:
-    """The charts side by side; one legend serves them all."""
-    width, height = SIZE
-    figure = Figure(figsize=(width if len(charts) == 1 else 0.75 * width * len(charts), height), layout="constrained")
-    panels = list(figure.subplots(1, len(charts), squeeze=False).flat)
-    for axes, chart in zip(panels, charts, strict=True):
-        draw(axes, chart)
-    if len(charts[-1].lines) <= FEW:
-        panels[-1].legend(frameon=False)
-    else:
-        panels[-1].legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    if caption:
-        figure.supxlabel(caption, fontsize="small", color=BASELINE_COLOUR)
-    if title:
-        figure.suptitle(title)
+def draw(results: Results, pictures: Sequence[Picture] = ()) -> dict[str, Figure]:
+    """Every figure for which there is data."""
+    caption = f"bands: {results.bars.words}" if results.seeds > 1 else ""
+    charts = {chart.name: chart for chart in (*against_percentage(results), *shared_axes(results))}
+    figures = {FILES[name]: side_by_side([chart], caption) for name, chart in charts.items() if name in FILES}
+    measured = [size for size in batch_sizes(results.table.columns) if chart_name(names.speedup(size)) in charts]
+    if measured:
+        ends = list(dict.fromkeys([measured[0], measured[-1]]))
+        figures["speedup"] = side_by_side([charts[chart_name(names.speedup(size))] for size in ends], caption)
+        figures["promised_speedup"] = side_by_side(promised(results, ends))
+    if layers := survivors(results):
+        figures["survivors"] = grid(layers)
+    if of_pixels := [picture for picture in pictures if picture.inputs is not None]:
+        figures["pixels"] = _pixels(of_pixels)
+    if of_filters := [picture for picture in pictures if picture.filters is not None]:
+        figures["filters"] = _filters(of_filters)
+    if training := learning_curves(results.curves):
+        several = "" if len(results.curves) == 1 else f" ({len(results.curves)} trainings)"
+        figures["learning_curves"] = side_by_side(training, title=f"Training of the unpruned network{several}")
+    return figures
+
+
+def _pixels(pictures: Sequence[Picture]) -> Figure:
+    """How much of every input pixel each network still uses, on one scale."""
+    figure, axes = _album([(each, f"{each.unused_pixels} pixels unused") for each in pictures])
+    maps = [each.inputs for each in pictures if each.inputs is not None]
+    most = max(float(inputs.max(initial=0)) for inputs in maps) or 1.0
+    for panel, inputs in zip(axes, maps, strict=True):
+        image = panel.imshow(inputs, cmap="viridis", vmin=0, vmax=most)
+    figure.colorbar(image, ax=axes, label="sum of the remaining |weights| of a pixel", shrink=0.8)
     return figure
 
 
-def grid(figure: Figure | SubFigure, charts: Sequence[Chart], rows: int, columns: int) -> None:
-    """The charts in rows and columns, each with a legend of its own."""
-    panels = figure.subplots(rows, columns, squeeze=False).flat
-    for axes in panels[len(charts) :]:
-        axes.set_visible(False)
-    for axes, chart in zip(panels, charts, strict=False):
-        draw(axes, chart)
-        axes.set_title(fill(chart.title, TITLE), fontsize=10)
-        axes.legend(frameon=False, fontsize=8)
+def _filters(pictures: Sequence[Picture]) -> Figure:
+    """The kernels of each network's first convolution; removed ones are hatched."""
+    every = [(each, each.filters) for each in pictures if each.filters is not None]
+    titles = [(each, f"{own.left} of {len(own.weights)} filters left in {own.layer}") for each, own in every]
+    figure, axes = _album(titles)
+    for panel, (_, own) in zip(axes, every, strict=True):
+        panel.imshow(tiles(own.weights))
+    return figure
 
 
-def draw(axes: Axes, chart: Chart) -> None:
-    """A chart without its legend; the level of each unpruned network is dashed, each in another way."""
-    for line in chart.lines:
-        axes.plot(line.x, line.y, label=line.label or line.name, **line.look)
-        if line.band is not None:
-            lower, upper = line.band
-            around = [*line.x, *line.x[::-1]], [*upper, *lower[::-1]]
-            axes.fill(*around, color=line.look["color"], alpha=0.18, linewidth=0)
-    for number, (what, level) in enumerate(chart.levels.items()):
-        dashes = (0, (4, 2 + 2 * number))
-        label = f"{what} ({level:.4f})"
-        axes.axhline(level, color=BASELINE_COLOUR, linestyle=dashes, linewidth=1.2, label=label)
-    axes.set(title=chart.title, xlabel=chart.x.label, ylabel=chart.y.label)
-    for each, letter in ((chart.x, "x"), (chart.y, "y")):
-        if each.tick:
-            _logarithmic(axes, letter, each.tick)
-        elif each.step is not None:
-            if each.ends is not None:
-                axes.set(**{f"{letter}lim": each.ends})
-            axis = axes.xaxis if letter == "x" else axes.yaxis
-            axis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    plain(axes)
-
-
-def plain(axes: Axes) -> None:
-    """With a faint grid and no frame."""
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(alpha=0.25, linewidth=0.6)
-
-
-def _logarithmic(axes: Axes, letter: str, tick: str) -> None:
-    """A tick at each power of ten, and between them where there is room: 1.5×, or of bytes 20 kB."""
-    axes.set(**{f"{letter}scale": "log"})
-    axis = axes.xaxis if letter == "x" else axes.yaxis
-    low, high = axis.get_view_interval()
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < ROOMY else (1,)))
-    bytes_ = EngFormatter("B")
-    axis.set_major_formatter(bytes_ if tick.endswith("B") else FuncFormatter(lambda value, _: tick.format(value)))
-    axis.set_minor_formatter(NullFormatter())
+def _album(titles: Sequence[tuple[Picture, str]]) -> tuple[Figure, list[Axes]]:
+    """Square panels without axes, four in a row, titled with series, percentage and what else is to be said."""
+    columns = min(len(titles), 4)
+    rows = -(-len(titles) // columns)
+    figure = Figure(figsize=(1.2 + 2.5 * columns, 0.5 + 2.6 * rows), layout="constrained")
+    axes = panels(figure, len(titles), rows, columns)
+    for panel, (picture, words) in zip(axes, titles, strict=True):
+        panel.set_axis_off()
+        panel.set_title(f"{fill(f'{picture.series}, {picture.percentage:g}%', TITLE)}\n{words}", fontsize=9)
+    return figure, axes

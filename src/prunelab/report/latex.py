@@ -1,4 +1,4 @@
-r"""The rows of a sweep as a LaTeX table, for `\input` into a paper; it takes the package booktabs."""
+r"""The rows of a sweep as a LaTeX table, to be `\input` into a paper; it needs the package booktabs."""
 
 from __future__ import annotations
 
@@ -8,15 +8,12 @@ from itertools import groupby
 from prunelab import names
 from prunelab.report.results import Results
 from prunelab.report.speed import UNSTEADY, batch_sizes
-from prunelab.report.tables import SPREAD, sheet
+from prunelab.report.tables import WITH_BARS, sheet
 
-SHOWN = (
-    *("series", names.PERCENTAGE, names.TEST_ACCURACY, names.TEST_LOSS, names.VAL_ACCURACY, names.ACCURACY_DROP),
-    *(names.COMPRESSION_RATIO, names.THEORETICAL_SPEEDUP, "n"),
-)
-"""The columns of the table beside those of speed, those of them that the sweep has."""
+COLUMNS = ("series", names.PERCENTAGE, *WITH_BARS, names.COMPRESSION_RATIO, names.THEORETICAL_SPEEDUP, "n")
+"""The columns of the table beside those of measured speed, as far as the sweep has them."""
 PAGE = 45
-"""So many lines fit on a page; a longer table takes the package longtable."""
+"""Rows that fit on a page; a longer table needs the package longtable."""
 SPECIAL = {
     **{letter: f"\\{letter}" for letter in "&%$#_{}"},
     **{"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"},
@@ -26,13 +23,11 @@ SPECIAL = {
 
 
 def as_latex(results: Results) -> str:
-    """The means over seeds, each with its bar and number of seeds; comments say what is what."""
-    table = results.table
-    speeds = [names.speedup(size) for size in batch_sizes(table.columns)]
-    made = sheet(table, (*SHOWN, *speeds), SPREAD, always=("n",))
+    """The means over seeds with their bars and numbers of seeds; comments say what they are."""
+    speeds = [names.speedup(size) for size in batch_sizes(results.table.columns)]
+    made = sheet(results.table, (*COLUMNS, *speeds), WITH_BARS, always=("n",))
     long = len(made.lines) > PAGE
     environment = "longtable" if long else "tabular"
-    heading = _line(escaped(heading.text) for heading in made.headings)
     blocks = [
         "\n".join(_line([escaped(first), *map(_number, rest)]) for first, *rest in block)
         for _, block in groupby(made.texts, key=lambda line: line[0])
@@ -43,7 +38,7 @@ def as_latex(results: Results) -> str:
             f"% Written by prunelab. Takes \\usepackage{{booktabs}}{' and longtable' if long else ''}.",
             f"\\begin{{{environment}}}{{l{'r' * (len(made.headings) - 1)}}}",
             r"\toprule",
-            heading,
+            _line(escaped(heading.text) for heading in made.headings),
             r"\midrule",
             *([r"\endhead"] if long else []),
             "\n\\midrule\n".join(blocks),
@@ -55,7 +50,7 @@ def as_latex(results: Results) -> str:
 
 
 def escaped(text: str) -> str:
-    """A text as LaTeX prints it, letter for letter, on one line."""
+    """A text that LaTeX prints letter for letter, on one line."""
     line = " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())
     return "".join(SPECIAL.get(letter, letter) for letter in line)
 
@@ -65,7 +60,7 @@ def _line(cells: Iterable[str]) -> str:
 
 
 def _number(text: str) -> str:
-    """A number in mathematical mode, for its sign."""
+    """A number in math mode, for its minus sign."""
     if text in ("", UNSTEADY):
         return escaped(text)
     for plain, symbol in (("±", r"\pm"), ("x", r" \times"), (",", "{,}"), ("inf", r"\infty")):

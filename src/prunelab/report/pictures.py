@@ -16,7 +16,7 @@ from prunelab.network.packed import KeptChannels, Packed
 from prunelab.report.tiles import FAINTEST, INK, signed, tiles
 
 BLOCKS = 128
-"""A matrix is drawn with at most so many blocks a side."""
+"""The most blocks a side in the picture of a whole matrix."""
 DETAIL = 40
 """Rows and columns of the part that is drawn weight by weight."""
 
@@ -25,14 +25,14 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """The filters of the first convolution, [out, in, rows, columns] in the dense network's positions."""
+    """The filters of the first convolution, [out, in, rows, columns] at the dense network's positions."""
 
     layer: str
     weights: Floats
 
     @property
     def left(self) -> int:
-        """How many have a weight."""
+        """The number of filters with a weight other than zero."""
         return int(self.weights.any(axis=(1, 2, 3)).sum())
 
 
@@ -40,10 +40,9 @@ class Filters:
 class Picture:
     """One layer of a pruned network.
 
-    `weights` are [out, in] in the dense network's positions, zero where removed; of a convolution they are the norms of
-    the kernels that join two channels. `inputs` are [rows, columns] of the image, where the first layer is linear: how
-    much of each pixel is still used, the sum of that layer's remaining absolute weights. `filters`: where the first
-    layer is a convolution.
+    `weights` [out, in] at the dense network's positions, zero where removed; for a convolution the L2 norms of its
+    `kernels` [out, in, ...]. `inputs` [rows, columns] of the image, if the first layer is linear: how much of each
+    pixel is still used, as the sum of that layer's remaining absolute weights. `filters`, if it is a convolution.
     """
 
     series: str
@@ -56,22 +55,21 @@ class Picture:
 
     @property
     def convolution(self) -> bool:
-        """Whether the layer is one; `kernels` are then its weights."""
         return self.kernels is not None
 
     @property
     def kept(self) -> float:
-        """Share of the layer's weights that stay."""
+        """The share of the layer's weights that remains, in [0, 1]."""
         return float(((self.weights if self.kernels is None else self.kernels) != 0).mean())
 
     @property
     def empty_rows(self) -> int:
-        """Neurons or channels of the layer that no weight enters."""
+        """The number of the layer's units without an incoming weight."""
         return int((self.weights == 0).all(axis=1).sum())
 
     @property
     def empty_columns(self) -> int:
-        """Neurons or channels before the layer from which no weight of it comes."""
+        """The number of units before the layer without an outgoing weight."""
         return int((self.weights == 0).all(axis=0).sum())
 
     @property
@@ -82,42 +80,41 @@ class Picture:
 def picture(
     series: str, percentage: float, network: Packed, kept: Sequence[KeptChannels], pruned: Collection[str] = ()
 ) -> Picture | None:
-    """Of a compacted network, in the dense network's positions; None where its tensors are not as expected.
+    """A compacted network at the dense network's positions; None if its tensors do not have the expected shapes.
 
-    The layer is the second hidden one, or the only one; in a network that begins with a convolution, the next
-    convolution between channels, the next linear layer where there is none. Of several, one of those in `pruned`.
+    Shown is the second hidden layer, or the only one; if the network begins with a convolution, its next convolution
+    between channels, or its next linear layer if there is none. A layer in `pruned` is preferred.
     """
     layers = [
         (each.name, dense)
         for name, each in zip(network.weights, kept, strict=False)
-        if (dense := _in_place(network.arrays.get(name), each)) is not None
+        if (dense := _dense(network.arrays.get(name), each)) is not None
     ]
     if not layers or len(layers) != len(network.weights):
         return None
     (first_name, first), later = layers[0], layers[1:-1]
-    if first.ndim == 2:
+    linear = first.ndim == 2
+    if linear:
         choices = later or layers[:1]
-        inputs = _pixels(first, json.loads(network.metadata["shape"]))
     else:
         between = [each for each in later if each[1].ndim > 2 and each[1].shape[1] > 1]
         choices = between or [each for each in later if each[1].ndim == 2] or layers[:1]
-        inputs = None
     name, shown = min(choices, key=lambda choice: choice[0] not in pruned)
     return Picture(
         series,
         percentage,
         name,
         shown if shown.ndim == 2 else np.sqrt((shown**2).sum(axis=tuple(range(2, shown.ndim)))),
-        inputs=inputs,
-        filters=None if first.ndim == 2 else Filters(first_name, _with_rows(first)),
+        inputs=_pixels(first, json.loads(network.metadata["shape"])) if linear else None,
+        filters=None if linear else Filters(first_name, first.reshape(*first.shape[:2], -1, first.shape[-1])),
         kernels=shown if shown.ndim > 2 else None,
     )
 
 
-def _in_place(weights: NDArray[np.float32] | None, kept: KeptChannels) -> Floats | None:
-    """A compacted layer's weights [out, in, ...] in the dense network's positions; None where they do not fit.
+def _dense(weights: Floats | None, kept: KeptChannels) -> Floats | None:
+    """A compacted layer's weights [out, in, ...] at the dense network's positions; None if they do not fit.
 
-    Those of a transposed convolution are [in, out, ...].
+    Those of a transposed convolution are stored as [in, out, ...].
     """
     left = int(kept.outputs.sum()), int(kept.inputs.sum())
     if weights is None or weights.ndim < 2:
@@ -132,50 +129,40 @@ def _in_place(weights: NDArray[np.float32] | None, kept: KeptChannels) -> Floats
 
 
 def _pixels(weights: Floats, shape: Sequence[int]) -> Floats | None:
-    """How much each pixel of an image (channels, rows, columns) is used; None where the layer takes something else."""
+    """[rows, columns] of an image of `shape` (channels, rows, columns); None if the layer's inputs are no pixels."""
     if weights.shape[1] != np.prod(shape):
         return None
     used: Floats = np.abs(weights).sum(axis=0).reshape(shape).sum(axis=0)
     return used
 
 
-def _with_rows(weights: Floats) -> Floats:
-    """The kernels of a convolution of one, two or three dimensions as [out, in, rows, columns]."""
-    return weights.reshape(*weights.shape[:2], -1, weights.shape[-1])
-
-
-def matrix(picture: Picture) -> str:
-    """The whole matrix: each block as opaque as the share of its weights that stay; kernels as large as their norm."""
+def matrix_png(picture: Picture) -> str:
+    """The whole matrix, each block as opaque as the share of its weights that remains; kernels as their norms."""
     if not picture.convolution:
-        return _png(INK, kept_per_block(picture.weights != 0))
-    size = per_block(picture.weights)
+        return _png(INK, block_means((picture.weights != 0).astype(np.float32)))
+    size = block_means(picture.weights)
     size = size / (size.max(initial=0) or 1.0)
     return _png(INK, np.where(size == 0, 0, FAINTEST + (1 - FAINTEST) * size).astype(np.float32))
 
 
-def detail(picture: Picture) -> str:
+def detail_png(picture: Picture) -> str:
     """Rows and columns from the middle, weight by weight: blue above zero, orange below, clear where removed."""
     middle = tuple(slice(max(0, (length - DETAIL) // 2), (length + DETAIL) // 2) for length in picture.weights.shape)
     return _data_uri(signed(picture.weights[middle]))
 
 
-def filters(picture: Picture) -> str:
-    """The first filters as tiles, those removed hatched; empty where there are none."""
+def filters_png(picture: Picture) -> str:
+    """The first filters as tiles, removed ones hatched; empty if there are none."""
     return "" if picture.filters is None else _data_uri(tiles(picture.filters.weights))
 
 
-def pixels(picture: Picture, most: float) -> str:
-    """The image's pixels, each as opaque as it is used, beside one that is used `most`; empty where there are none."""
+def pixels_png(picture: Picture, most: float) -> str:
+    """The input pixels, each as opaque as its use relative to `most`; empty if there are none."""
     return "" if picture.inputs is None else _png(INK, picture.inputs / (most or 1.0))
 
 
-def kept_per_block(kept: NDArray[np.bool_]) -> Floats:
-    """Shares of what is kept in a grid of at most BLOCKS x BLOCKS equal blocks; blocks at the edges may be smaller."""
-    return per_block(kept.astype(np.float32))
-
-
-def per_block(values: Floats) -> Floats:
-    """Means over such a grid."""
+def block_means(values: Floats) -> Floats:
+    """Means over a grid of at most BLOCKS x BLOCKS equal blocks; blocks at the edges may be smaller."""
     side = max(1, -(-max(values.shape) // BLOCKS))
     rows, columns = (np.arange(0, length, side) for length in values.shape)
     sums = np.add.reduceat(np.add.reduceat(values, rows, axis=0), columns, axis=1)

@@ -1,4 +1,4 @@
-"""What was run, as far as it decides or explains a result."""
+"""What was run, as far as it determines or explains a result."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class DataSource:
-    """A data set: its name, the hash of its content, where it was read from."""
+    """A data set: its name, the SHA-256 of its content, where it was read from."""
 
     name: str
     digest: str
@@ -17,10 +17,10 @@ class DataSource:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Of a whole sweep. What was not recorded is empty.
+    """Of a whole sweep; what was not recorded is empty.
 
-    `overrides` are what it varied and set, one text per key (`percentage=0,50`); `config`, `versions` and `machine` are
-    those of its first job; `commits` and `data` are all that its jobs had.
+    `overrides`: what it varied and set, one text per key (`percentage=0,50`). `config`, `versions` and `machine` are
+    those of its first job, `commits` and `data` those of all jobs.
     """
 
     sweep_id: str

@@ -1,7 +1,8 @@
-"""How far each series can go: the drops of validation accuracy over seeds, and up to where they stay within a point."""
+"""How far each series can be pruned: the drops of validation accuracy over seeds, and which stay within a point."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,10 +30,10 @@ class Family:
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """What a series loses at a percentage: reference minus pruned, validation accuracy, a difference for each seed.
+    """The validation accuracy that a series loses at a percentage: reference minus pruned, one difference per seed.
 
-    `bound`: what the mean drop is at most, one-sided, at the level of the `Reach` it is part of; `mean` has the
-    two-sided interval at the same level. One seed has no bound.
+    `bound`: one-sided upper bound of the mean drop, at the level of the `Reach` it belongs to; `mean` has the two-sided
+    interval at the same level. A single seed has an infinite bound.
     """
 
     percentage: float
@@ -41,12 +42,12 @@ class Drop:
 
     @property
     def within(self) -> bool:
-        """Whether it is at most the tolerance: of several seeds the bound, of one seed what it lost."""
+        """Whether it is at most the tolerance: of several seeds the bound, of one seed its drop."""
         return (self.mean.mean if self.mean.n == 1 else self.bound) <= TOLERANCE
 
     @property
     def open(self) -> bool:
-        """Whether the seeds leave open on which side of the tolerance the mean is."""
+        """Whether the mean may be on either side of the tolerance."""
         return not self.within and (self.mean.n == 1 or self.mean.low <= TOLERANCE)
 
 
@@ -63,14 +64,14 @@ class Reach:
 
     @property
     def seeds(self) -> int:
-        """How many networks it was tried on."""
+        """The largest number of networks that it was tried on."""
         return max((drop.mean.n for drop in self.drops), default=0)
 
     @property
     def held(self) -> Drop | None:
-        """The largest percentage up to which all are within; None if the first is not.
+        """The largest percentage up to which all drops are within the tolerance; None if the first is not.
 
-        Where there are several seeds, a percentage with one alone is not held.
+        In a series with several seeds, a percentage with a single one does not count.
         """
         last = None
         for drop in self.drops:
@@ -81,28 +82,28 @@ class Reach:
 
     @property
     def next(self) -> Drop | None:
-        """The first percentage beyond."""
+        """The first percentage beyond that."""
         beyond = 0 if self.held is None else self.drops.index(self.held) + 1
         return self.drops[beyond] if beyond < len(self.drops) else None
 
 
 def families(labelled: pd.DataFrame) -> list[Family]:
-    """The series of labelled rows that compete, in the order in which they appear.
+    """The families of labelled rows, in order of first appearance.
 
-    Where percentages count parameters or multiply-adds, all series compare.
+    Where percentages count parameters or multiply-adds, all series compete.
     """
     granularity = labelled["granularity"] if "granularity" in labelled else pd.Series("", labelled.index)
     units = labelled[PERCENTAGE_OF].map(COUNTED).fillna(granularity.map(UNITS)).fillna("units")
     grouped = labelled.groupby([*varied(labelled, ("data", "model")), units.rename("of")], sort=False)["series"]
-    kinds = grouped.unique()
-    return [
-        Family(str(unit), tuple(map(str, place)), tuple(map(str, series)))
-        for (*place, unit), series in zip(_tuples(kinds.index), kinds, strict=True)
-    ]
+    found = []
+    for key, series in grouped.unique().items():
+        *place, unit = key if isinstance(key, tuple) else (key,)
+        found.append(Family(str(unit), tuple(map(str, place)), tuple(map(str, series))))
+    return found
 
 
 def by_seed(labelled: pd.DataFrame) -> dict[str, BySeed]:
-    """The validation accuracies of every series; jobs that repeat one are averaged."""
+    """The validation accuracies of every series; jobs with the same percentage and seed are averaged."""
     means = labelled.groupby(["series", names.PERCENTAGE, "seed"], sort=False)[names.VAL_ACCURACY].mean().dropna()
     found: dict[str, BySeed] = {str(series): {} for series in labelled["series"].unique()}
     keyed: Any = means.items()
@@ -112,7 +113,7 @@ def by_seed(labelled: pd.DataFrame) -> dict[str, BySeed]:
 
 
 def reaches(labelled: pd.DataFrame) -> dict[str, Reach]:
-    """For each series; those of a family hold together at `LEVEL` (Bonferroni over its series)."""
+    """How far each series goes; the bounds of a family hold together at `LEVEL` (Bonferroni over its series)."""
     baselines: dict[str, dict[str, float]] = {}
     means = labelled.groupby(["series", "seed"], sort=False)[names.BASELINE_VAL_ACCURACY].mean()
     keyed: Any = means.items()
@@ -128,7 +129,7 @@ def reaches(labelled: pd.DataFrame) -> dict[str, Reach]:
     return found
 
 
-def validation_step(family: Family, accuracies: dict[str, BySeed]) -> float:
+def validation_step(family: Family, accuracies: Mapping[str, BySeed]) -> float:
     """The step between two validation accuracies of a family: one image."""
     return resolution(
         value for name in family.series for of_seed in accuracies[name].values() for value in of_seed.values()
@@ -136,6 +137,7 @@ def validation_step(family: Family, accuracies: dict[str, BySeed]) -> float:
 
 
 def _reach(accuracies: BySeed, baseline: dict[str, float], level: float, step: float) -> Reach:
+    """Drops below the series' own percentage 0 if it was run, else below the baseline."""
     reference = accuracies.get(0.0, baseline)
     drops = []
     for percentage in sorted(filter(None, accuracies)):
@@ -144,8 +146,3 @@ def _reach(accuracies: BySeed, baseline: dict[str, float], level: float, step: f
         if lost:
             drops.append(Drop(percentage, estimate(lost, level, step), at_most(lost, level, step)))
     return Reach(tuple(drops), level)
-
-
-def _tuples(index: pd.Index) -> list[tuple[str, ...]]:
-    """The keys of a grouping by one column or by several, alike."""
-    return [key if isinstance(key, tuple) else (key,) for key in index]

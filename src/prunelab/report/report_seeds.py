@@ -1,6 +1,6 @@
-"""The university report's jobs over several seeds, which come with prunelab, beside a run of one seed.
+"""The published report's jobs over several seeds, which come with prunelab, beside a run of one seed.
 
-Its methods hang on single layers, and training amplifies rounding: one network on one machine may be far from the next.
+Its methods hang on single layers, and training amplifies rounding, so that one network says little about the next.
 `python -m benchmarks.report_seeds` makes the file from a recorded sweep.
 """
 
@@ -33,40 +33,37 @@ def as_csv(rows: pd.DataFrame, head: str) -> str:
 
 
 def recorded() -> tuple[str, pd.DataFrame] | None:
-    """How the file was made, and its jobs; None where there is no file."""
+    """How the file was made, and its jobs; None if there is no file."""
     if not place().is_file():
         return None
     text = place().read_text(encoding="utf-8")
-    return text.splitlines()[0].removeprefix("# "), pd.read_csv(
-        io.StringIO(text), comment="#", float_precision="round_trip"
-    )
+    exact = dict.fromkeys(OVER_SEEDS, float)  # pandas' own parser is off by a last digit
+    return text.splitlines()[0].removeprefix("# "), pd.read_csv(io.StringIO(text), comment="#", converters=exact)
 
 
 def beside_seeds(table: pd.DataFrame, labelled: pd.DataFrame) -> pd.DataFrame:
-    """A table with the columns of `OVER_SEEDS`, texts, where rows of one seed are of the very configuration recorded.
+    """The table with the columns of `OVER_SEEDS` (texts), for rows of one seed whose configuration is in the file.
 
-    That is known by the hash of all that decides what a job computes. Other rows have nothing there; without such rows,
-    or without the file, the table is as it was.
+    Configurations are compared by the hash of all that determines a job's result. Other rows have nothing there;
+    without such rows, or without the file, the table is unchanged.
     """
     known = recorded()
     if known is None or names.CONFIG_HASH not in labelled:
         return table
-    every = known[1]
+    every, key = known[1], ["method", names.PERCENTAGE]
     ours = labelled[["series", names.PERCENTAGE, names.CONFIG_HASH]].merge(
         every[[names.CONFIG_HASH, "method"]], on=names.CONFIG_HASH
     )
-    if ours.empty:
-        return table
-    grouped = every.groupby(["method", names.PERCENTAGE])
+    grouped = every.groupby(key)
     texts = pd.DataFrame({column: grouped[metric].agg(_mean_and_range) for metric, column in OVER_SEEDS.items()})
-    found = ours.merge(texts.reset_index(), on=["method", names.PERCENTAGE])
+    found = ours.merge(texts.reset_index(), on=key)[["series", names.PERCENTAGE, *OVER_SEEDS.values()]]
     one = table.loc[table["n"] == 1, ["series", names.PERCENTAGE]]
-    found = one.merge(found[["series", names.PERCENTAGE, *OVER_SEEDS.values()]], on=["series", names.PERCENTAGE])
+    found = one.merge(found, on=["series", names.PERCENTAGE])
     return table if found.empty else table.merge(found, on=["series", names.PERCENTAGE], how="left")
 
 
 def said_of_seeds(table: pd.DataFrame) -> str:
-    """What these columns are, in a sentence; nothing where a table has none."""
+    """A sentence that explains these columns; empty if the table has none."""
     known = recorded()
     if known is None or not set(OVER_SEEDS.values()) <= set(table.columns):
         return ""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import warnings
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import fmean
 
 import numpy as np
 
 from prunelab.report.bars import LEVEL
-from prunelab.report.chance import ROUNDING, Estimate, Floats, estimate, holm, p_values, power, seeds_needed
+from prunelab.report.chance import Estimate, estimate, holm, p_values, power, seeds_needed
 from prunelab.report.reach import TOLERANCE, BySeed, Drop, Family, Reach, validation_step
 
 
@@ -17,9 +18,9 @@ from prunelab.report.reach import TOLERANCE, BySeed, Drop, Family, Reach, valida
 class Rival:
     """Another series, at the percentage that the best one reaches.
 
-    `lead`: by how much the best keeps more validation accuracy, a difference for each seed, since both prune the same
-    networks. Its interval has the level that Holm's procedure gives it, so that all that are `apart` hold together.
-    None where no seed was tried with both.
+    `lead`: by how much the best one keeps more validation accuracy, a difference for each seed, since both prune the
+    same networks; None if they share no seed. Its interval is at the level from Holm's procedure, so that all rivals
+    that are `apart` hold together.
     """
 
     series: str
@@ -32,22 +33,19 @@ class Rival:
 
     @property
     def power(self) -> float:
-        """How often so many seeds tell a true difference of a point from none, at the deviation seen."""
+        """How often this number of seeds detects a true difference of a point, given the deviation seen."""
         return 0.0 if self.lead is None else power(TOLERANCE, self.lead.deviation, self.lead.n, self.lead.level)
 
     @property
     def needed(self) -> int | None:
-        """How many seeds tell the difference that was seen from none, at the deviation seen; None if too many."""
+        """The number of seeds that detects the difference seen, given the deviation seen; None if too many."""
         lead = self.lead
         return None if lead is None or lead.n < 2 else seeds_needed(lead.mean, lead.deviation, lead.level)
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What a family of series comes to: the best, its drop where it still holds, and its rivals there.
-
-    `best` and `drop` are None if none goes anywhere.
-    """
+    """The best series of a family, its drop at the percentage it reaches, and its rivals there; None if none does."""
 
     family: Family
     best: str | None
@@ -55,10 +53,10 @@ class Standing:
     rivals: tuple[Rival, ...] = ()
 
 
-def standing(family: Family, accuracies: dict[str, BySeed], reaches: dict[str, Reach]) -> Standing:
-    """The best is the series that goes furthest; of several that go as far, the one that keeps most there.
+def standing(family: Family, accuracies: Mapping[str, BySeed], reaches: Mapping[str, Reach]) -> Standing:
+    """The best is the series that goes furthest; among equals, the one with most validation accuracy there.
 
-    Where some have several seeds, one with a single seed is not the best: how far it goes is not known.
+    If some have several seeds, a series with a single one cannot be the best: how far it goes is not known.
     """
     several = any(reaches[name].seeds > 1 for name in family.series)
     far = {
@@ -69,45 +67,47 @@ def standing(family: Family, accuracies: dict[str, BySeed], reaches: dict[str, R
     if not far:
         return Standing(family, None, None)
     best = max(far, key=lambda name: (far[name].percentage, fmean(accuracies[name][far[name].percentage].values())))
-    at = far[best].percentage
-    step = validation_step(family, accuracies)
-    levels = _levels(family, accuracies, best, at, step)
-    rivals = []
-    for name in family.series:
-        if name != best:
-            one, other = accuracies[best][at], accuracies[name].get(at, {})
-            lead = [one[seed] - other[seed] for seed in one if seed in other]
-            rivals.append(Rival(name, estimate(lead, levels[name], step) if lead else None))
+    at, step = far[best].percentage, validation_step(family, accuracies)
+    leads = {
+        (name, percentage): lead
+        for name in family.series
+        if name != best
+        for percentage, one in accuracies[best].items()
+        if percentage > 0 and (lead := _differences(one, accuracies[name].get(percentage, {})))
+    }
+    levels = _levels(leads, comparisons(family, accuracies), step)
+    rivals = (
+        Rival(name, estimate(leads[name, at], levels[name, at], step) if (name, at) in leads else None)
+        for name in family.series
+        if name != best
+    )
     return Standing(family, best, far[best], tuple(rivals))
 
 
-def _levels(family: Family, accuracies: dict[str, BySeed], best: str, at: float, step: float) -> dict[str, float]:
-    """The level of each other series' comparison with the best one at a percentage.
-
-    The best one and the percentage are chosen by the same accuracies that are compared. So Holm's procedure covers
-    every pair of series at every percentage: any of these comparisons might have been the one that is looked at.
-    """
-    series = family.series
-    percentages = sorted({percentage for name in series for percentage in accuracies[name] if percentage > 0})
-    seeds = sorted({seed for name in series for of_seed in accuracies[name].values() for seed in of_seed})
-    values = np.array(
-        [[[accuracies[name].get(p, {}).get(seed, np.nan) for p in percentages] for seed in seeds] for name in series]
+def comparisons(family: Family, accuracies: Mapping[str, BySeed]) -> int:
+    """The number of pairs of series at all percentages above 0, of those tried on at least two seeds."""
+    tried = Counter(
+        percentage
+        for name in family.series
+        for percentage, of_seed in accuracies[name].items()
+        if percentage > 0 and len(of_seed) > 1
     )
-    one, other = np.triu_indices(len(series), 1)
-    levels = _holm(values[one] - values[other], step)[:, percentages.index(at)]
-    pairs = [{series[a], series[b]} for a, b in zip(one, other, strict=True)]
-    return {name: float(levels[pairs.index({best, name})]) for name in series if name != best}
+    return sum(count * (count - 1) // 2 for count in tried.values())
 
 
-def _holm(differences: Floats, step: float) -> Floats:
-    """Levels [pairs, percentages] of differences [pairs, seeds, percentages]; NaN where a seed was not tried."""
-    n = np.isfinite(differences).sum(axis=1)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # of pairs without two seeds, which are not compared
-        means, deviations = np.nanmean(differences, axis=1), np.nanstd(differences, axis=1, ddof=1)
-    tested = n > 1
-    levels = np.full(n.shape, LEVEL)
-    if tested.any():
-        deviations = np.maximum(deviations[tested], ROUNDING * step)
-        levels[tested] = holm(p_values(means[tested], deviations, n[tested]))
-    return levels
+def _levels(leads: Mapping[tuple[str, float], list[float]], total: int, step: float) -> dict[tuple[str, float], float]:
+    """The level of each comparison of the best series, by the other series and the percentage.
+
+    The best series and its percentage are chosen by the same accuracies that are compared, so that any of the `total`
+    pairs at any percentage might have been the one to look at, and Holm's procedure counts them all. It steps down over
+    the comparisons of the best series alone: among all pairs none of these would come earlier, so that the levels are
+    at least those of the full procedure, and the work grows with the number of jobs and not with that of pairs.
+    """
+    compared = [key for key, lead in leads.items() if len(lead) > 1]
+    found = [estimate(leads[key], LEVEL, step) for key in compared]
+    means, deviations, n = (np.array([getattr(each, name) for each in found]) for name in ("mean", "deviation", "n"))
+    return dict.fromkeys(leads, LEVEL) | dict(zip(compared, holm(p_values(means, deviations, n), total), strict=True))
+
+
+def _differences(one: Mapping[str, float], other: Mapping[str, float]) -> list[float]:
+    return [one[seed] - other[seed] for seed in one if seed in other]

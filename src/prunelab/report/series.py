@@ -1,4 +1,4 @@
-"""What a line in a figure is called, what its percentage counts, and which unpruned network belongs to it."""
+"""Labels: what a series is called, what its percentages count, and which unpruned networks there are."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import pandas as pd
 from prunelab import names
 
 TRAINING = ("data", "model", "epochs", "batch_size", "learning_rate", "precision")
-"""Parameters that decide the unpruned network."""
+"""Parameters that determine the unpruned network."""
 OF_METHOD = ("granularity", "score", "scope")
-"""Parameters that go with the method's name, and are said only where one method was tried with several."""
+"""Parameters that a method's name implies; labels have them only if a method was tried with several values."""
 PERCENTAGE_OF = "percentage_of"
 SELF_EVIDENT = ("data", "model", names.SWEEP_COLUMN)
-"""Columns whose values need no word before them."""
+"""Columns whose values stand in a label without the column's name."""
 IN_A_LABEL = ("percentage", "seed", "method", "recovery", "data", "model")
-"""Overrides that a label holds already, or that make no series."""
+"""Overrides that labels already contain, or that make no series."""
 COUNTED = {"parameters": "parameters", "multiply_adds": "multiply-adds"}
 UNITS = {"weight": "weights", "neuron": "neurons", "n_m": "weights", "block": "blocks of weights"}
 """What `percentage_of=units` counts, by granularity."""
@@ -24,23 +24,23 @@ ACCURACIES = [names.BASELINE_ACCURACY, names.BASELINE_LOSS]
 
 
 def with_series(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows with a column `series`: the method, the recovery, and whatever else the sweep varies.
+    """The rows with a column `series`: method, recovery, and whatever else the sweep varies.
 
-    Of several sweeps, those series that more than one of them has are told apart by the sweep.
+    If several sweeps have the same series, its label ends with the name of the sweep.
     """
     rows = rows.assign(**{PERCENTAGE_OF: percentage_of(rows)})
     others = varied(rows, (*TRAINING, PERCENTAGE_OF))
 
-    def label(row: pd.Series) -> str:
-        recovery = "" if row["recovery"] == "none" else f" + {row['recovery']}"
-        return str(row["method"]) + recovery + "".join(_word(column, row[column]) for column in others)
+    def label(method: object, recovery: object, *values: object) -> str:
+        words = "".join(_word(column, value) for column, value in zip(others, values, strict=True))
+        return f"{method}{'' if recovery == 'none' else f' + {recovery}'}{words}"
 
-    labelled = rows.assign(series=rows.apply(label, axis=1))
+    labelled = rows.assign(series=list(map(label, *(rows[column] for column in ("method", "recovery", *others)))))
     for column in OF_METHOD:
         if column in labelled:
             several = labelled.groupby("series")[column].transform("nunique") > 1
             labelled.loc[several, "series"] += ", " + labelled.loc[several, column].astype(str)
-    labelled = _told_by_overrides(labelled)
+    labelled = _with_overrides(labelled)
     if names.SWEEP_COLUMN in rows:
         clashes = labelled.groupby("series")[names.SWEEP_COLUMN].transform("nunique") > 1
         labelled.loc[clashes, "series"] += ", " + labelled.loc[clashes, names.SWEEP_COLUMN]
@@ -48,29 +48,24 @@ def with_series(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def varied(rows: pd.DataFrame, columns: Iterable[str] = TRAINING) -> list[str]:
-    """Those of the columns that do not have one value throughout."""
+    """Those of the columns with more than one value."""
     return [column for column in columns if column in rows and rows[column].nunique() > 1]
 
 
 def percentage_of(rows: pd.DataFrame) -> pd.Series:
-    """What each row's percentage counts; older stores do not say, there it is the method's units."""
+    """What each row's percentage counts; older stores do not record it and mean the method's units."""
     units = pd.Series("units", rows.index)
     return rows[PERCENTAGE_OF].fillna("units") if PERCENTAGE_OF in rows else units
 
 
-def counted(rows: pd.DataFrame) -> list[str]:
-    """What the percentages of these rows count: `weights`, `neurons`, `parameters`, `multiply-adds`."""
-    granularity = rows["granularity"] if "granularity" in rows else pd.Series("", rows.index)
-    pairs = zip(percentage_of(rows), granularity, strict=True)
-    return list(dict.fromkeys(COUNTED.get(of) or UNITS.get(kind, "the method's units") for of, kind in pairs))
-
-
 def removed(rows: pd.DataFrame) -> str:
     """The label of an axis of percentages: `removed (% of weights or neurons)`."""
-    what = [each.removeprefix("the ") for each in counted(rows)]
-    if what == ["method's units"]:
+    granularity = rows["granularity"] if "granularity" in rows else pd.Series("", rows.index)
+    pairs = dict.fromkeys(zip(percentage_of(rows), granularity, strict=True))
+    counted = list(dict.fromkeys(COUNTED.get(of) or UNITS.get(kind, "method's units") for of, kind in pairs))
+    if counted == ["method's units"]:
         return "removed (% of the method's units)"
-    return f"removed (% of {' or '.join(filter(None, (', '.join(what[:-1]), what[-1])))})"
+    return f"removed (% of {' or '.join(filter(None, (', '.join(counted[:-1]), counted[-1])))})"
 
 
 def place(rows: pd.DataFrame) -> str:
@@ -80,7 +75,7 @@ def place(rows: pd.DataFrame) -> str:
 
 
 def unpruned(rows: pd.DataFrame) -> dict[str, dict[str, float]]:
-    """Mean accuracy and loss of the unpruned network; of each where there are several, by what tells them apart."""
+    """Mean test accuracy and loss of each unpruned network, labelled by what distinguishes it from the others."""
     overrides = _overrides(rows)
     every = pd.concat([rows, overrides[[key for key in overrides if key not in rows]]], axis=1)
     every = every.assign(**{column: every[column].round(12) for column in ACCURACIES})
@@ -88,7 +83,7 @@ def unpruned(rows: pd.DataFrame) -> dict[str, dict[str, float]]:
     columns = varied(every, columns)
     for column in reversed(columns):
         rest = [other for other in columns if other != column]
-        if not _differ(every, column, rest):
+        if not _distinguishes(every, column, rest):
             columns = rest
     if not columns:
         return {"unpruned": {metric: float(rows[metric].mean()) for metric in ACCURACIES}}
@@ -99,10 +94,10 @@ def unpruned(rows: pd.DataFrame) -> dict[str, dict[str, float]]:
     return found
 
 
-def _differ(rows: pd.DataFrame, column: str, rest: list[str]) -> bool:
-    """Whether unpruned networks that are alike in the rest, with the same seed, differ with this column.
+def _distinguishes(rows: pd.DataFrame, column: str, rest: list[str]) -> bool:
+    """Whether unpruned networks that agree in the rest and in the seed differ between values of the column.
 
-    Those of several sweeps differ also if their seeds do.
+    Sweeps may have different seeds, so for the column of sweeps means over seeds are compared.
     """
     if column == names.SWEEP_COLUMN:
         means = rows.groupby([*rest, column], dropna=False)[ACCURACIES].mean().round(12).reset_index()
@@ -110,20 +105,19 @@ def _differ(rows: pd.DataFrame, column: str, rest: list[str]) -> bool:
     return bool(rows.groupby([*rest, "seed"], dropna=False)[ACCURACIES].nunique().gt(1).to_numpy().any())
 
 
-def _told_by_overrides(labelled: pd.DataFrame) -> pd.DataFrame:
-    """Series with several jobs of one percentage and seed, told apart by the overrides in which these differ."""
+def _with_overrides(labelled: pd.DataFrame) -> pd.DataFrame:
+    """Series with several jobs of one percentage and seed are split by the overrides in which these differ."""
     same = [c for c in (names.SWEEP_COLUMN, "series", names.PERCENTAGE, "seed") if c in labelled]
-    doubled = labelled.loc[labelled.duplicated(same, keep=False), "series"].unique()
-    for series in doubled:
-        rows = labelled[labelled["series"] == series]
-        overrides = _overrides(rows)
+    doubled = set(labelled.loc[labelled.duplicated(same, keep=False), "series"])
+    for index in [part.index for series, part in labelled.groupby("series", sort=False) if series in doubled]:
+        overrides = _overrides(labelled.loc[index])
         for key in varied(overrides, map(str, overrides)):
-            labelled.loc[rows.index, "series"] += overrides[key].map(lambda value, key=key: _word(key, value))
+            labelled.loc[index, "series"] += overrides[key].map(lambda value, key=key: _word(key, value))
     return labelled
 
 
 def _overrides(rows: pd.DataFrame) -> pd.DataFrame:
-    """The overrides of each row that labels do not hold, a column for each key; empty where a row has none."""
+    """The overrides of each row that labels do not contain, a column for each key; empty where a row has none."""
     if names.OVERRIDES not in rows:
         return pd.DataFrame(index=rows.index)
     texts = rows[names.OVERRIDES].fillna("")
@@ -133,7 +127,7 @@ def _overrides(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _word(column: str, value: object) -> str:
-    """How a value stands in a label."""
+    """A value as labels write it."""
     if column in SELF_EVIDENT:
         return f", {value}"
     if column == PERCENTAGE_OF:

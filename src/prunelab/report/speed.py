@@ -1,4 +1,4 @@
-"""Measured speed in tables and sentences: for which batch sizes, in which runtime, and which numbers not to trust."""
+"""Measured speed: the batch sizes it was measured at, the runtime, and unsteady times left out."""
 
 from __future__ import annotations
 
@@ -10,23 +10,18 @@ import pandas as pd
 from prunelab import names
 
 UNSTEADY = "unsteady"
-"""What stands in a cell in place of a number."""
+"""Stands in a cell in place of a number."""
 _OF_BATCH = re.compile(rf"(?:{names.INT8})?(?:{names.SPEEDUP}|{names.LATENCY}).*batch_(\d+)(?:_ms)?$")
 
 
 def batch_sizes(columns: Iterable[object]) -> list[int]:
-    """Those whose speedup is among the columns of rows, the smallest first."""
+    """The batch sizes whose speedup is among the columns, ascending."""
     found = (re.fullmatch(rf"{names.SPEEDUP}batch_(\d+)", str(column)) for column in columns)
     return sorted(int(match[1]) for match in found if match)
 
 
-def columns(size: int) -> dict[str, tuple[str, str]]:
-    """The columns of a table about one batch size: headings, and how values are written."""
-    return {names.speedup(size): (f"faster, batch {size}", "{:.2f}x")}
-
-
 def only_steady(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows without the times that scattered too much; `was_unsteady` tells where they were."""
+    """The rows without unsteady times; columns `unsteady <metric>` (`mark`) are true where one was left out."""
     if names.SPEED_UNSTEADY not in rows:
         return rows
     rows = rows.copy()
@@ -44,12 +39,12 @@ def only_steady(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def mark(column: str) -> str:
-    """The column that tells whether a measured value was left out because it was unsteady."""
+    """The column that is true where a value of this one was left out as unsteady."""
     return f"{UNSTEADY} {column}"
 
 
 def measured_with(rows: pd.DataFrame) -> str:
-    """What the measured times are of: `onnxruntime 1.32.0, 2 threads`; empty where there are none."""
+    """The runtime of the measured times: `onnxruntime 1.32.0, 2 threads`; empty if none were measured."""
     if names.SPEED_RUNTIME not in rows:
         return ""
     parts = [part for text in rows[names.SPEED_RUNTIME].dropna() for part in str(text).split("; ")]

@@ -1,4 +1,4 @@
-"""Filters of a convolution as small tiles, those removed hatched: RGBA arrays."""
+"""Weights and filters as RGBA arrays; filters of a convolution as small tiles, removed ones hatched."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 Bytes = NDArray[np.uint8]
-INK = (40, 135, 208)
-OPPOSITE = (224, 107, 20)
-"""Blue and orange of a middle lightness: both are seen on white and on near-black."""
+INK, OPPOSITE = (40, 135, 208), (224, 107, 20)
+"""Blue and orange of medium lightness: both are visible on white and on near-black."""
 FAINTEST = 0.3
+"""Opacity of the smallest weight."""
 HATCH = (128, 128, 128, 150)
 GONE = (128, 128, 128, 30)
-"""Of a weight that was removed, in a filter that was not."""
+"""A removed weight of a filter that remains."""
 TILE = 24
-"""Pixels a side that a tile has at least, so that a hatch is seen."""
+"""The least pixels a side of a tile; on fewer the hatching cannot be seen."""
 GAP = 3
 STRIPE = 6
-"""Pixels from one stripe of the hatch to the next."""
+"""Pixels between the stripes of the hatching."""
 
 
 def signed(weights: NDArray[np.float32]) -> Bytes:
-    """Weights [rows, columns] as RGBA: blue above zero, orange below, fainter the smaller, clear where removed."""
+    """Weights [rows, columns] as RGBA: blue above zero, orange below, fainter if smaller, clear where removed."""
     size = np.abs(weights) / (np.abs(weights).max(initial=0) or 1.0)
     alpha = np.where(weights == 0, 0.0, FAINTEST + (1 - FAINTEST) * size)
     colours = np.where((weights > 0)[..., None], np.array(INK), np.array(OPPOSITE))
@@ -29,9 +29,10 @@ def signed(weights: NDArray[np.float32]) -> Bytes:
 
 
 def tiles(kernels: NDArray[np.float32]) -> Bytes:
-    """A tile for each filter [out, in, rows, columns], in rows of equally many; hatched where no weight is left.
+    """A tile for each filter [out, in, rows, columns] in a square grid; hatched if all of its weights are zero.
 
-    Of three input channels, as colours around grey. Of any other number, their mean, blue above zero and orange below.
+    Three input channels are drawn as colours around grey; any other number as their mean, blue above zero and orange
+    below.
     """
     count, channels, height, width = kernels.shape
     columns = max(1, int(np.ceil(np.sqrt(count))))
@@ -66,7 +67,7 @@ def _coloured(kernels: NDArray[np.float32]) -> Bytes:
 
 
 def _hatched(height: int, width: int) -> Bytes:
-    """A frame with slanting stripes."""
+    """A frame with diagonal stripes."""
     rows, columns = np.indices((height, width))
     stripes = (rows + columns) % STRIPE == 0
     stripes[[0, -1], :] = stripes[:, [0, -1]] = True

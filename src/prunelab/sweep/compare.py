@@ -14,7 +14,7 @@ from prunelab import names
 from prunelab.errors import ConfigError, StoreError
 from prunelab.report.bars import Bars
 from prunelab.report.console import PLAIN, terminal
-from prunelab.report.outcome import outcome_of
+from prunelab.report.outcome import Outcome
 from prunelab.report.results import together
 from prunelab.sweep.difference import changed
 from prunelab.tracking.read import read_pictures, read_provenance, read_results, recorded_sweep
@@ -37,11 +37,11 @@ def compare(store: Store, sweeps: Sequence[MlflowRun], folder: Path, bars: Bars 
     every = [read_results(store, each, bars) for each in recorded]
     results, changes = every[0], _changes(store, sweeps)
     if len(every) == 1:
-        outcome = outcome_of(results, read_provenance(store, recorded[0]), read_pictures(store, results))
+        outcome = Outcome(results, read_provenance(store, recorded[0]), read_pictures(store, results))
         labels = [results.name]
     else:
         results = replace(together(every), bars=bars)
-        outcome = outcome_of(results)
+        outcome = Outcome(results)
         labels = list(dict.fromkeys(results.rows[names.SWEEP_COLUMN]))
     parts = [f"# {results.name}", *([_as_markdown(labels, changes)] if len(every) > 1 else []), outcome.markdown()]
     ids = {label: sweep.info.run_id for label, sweep in zip(labels, sweeps, strict=True)}

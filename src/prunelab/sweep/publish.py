@@ -13,9 +13,8 @@ from prunelab import names
 from prunelab.names import Kind
 from prunelab.report.bars import Bars
 from prunelab.report.console import PLAIN, terminal
-from prunelab.report.describe import cut
 from prunelab.report.looks import looks
-from prunelab.report.outcome import outcome_of
+from prunelab.report.outcome import Outcome, cut
 from prunelab.tracking import views
 from prunelab.tracking.moved import folder_of
 from prunelab.tracking.read import RecordedSweep, read_pictures, read_provenance, read_results
@@ -38,7 +37,7 @@ def publish(
     if verdicts:
         run.tags({names.VERDICTS: json.dumps(list(verdicts))})
         results = replace(results, verdicts=tuple(verdicts))
-    outcome = outcome_of(results, read_provenance(store, sweep), read_pictures(store, results))
+    outcome = Outcome(results, read_provenance(store, sweep), read_pictures(store, results))
     run.files(outcome.files())
     run.description(cut(outcome.markdown()))
     _write_curves(store, run, results.table)

@@ -23,7 +23,7 @@ function inColours(plot) {
 function wrapped(text, letters) {
   const lines = [""];
   for (const word of text.split(" ")) {
-    if (lines.at(-1) && lines.at(-1).length + word.length > letters) lines.push("");
+    if (lines.at(-1) && lines.at(-1).length + 1 + word.length > letters) lines.push("");
     lines.push(`${lines.pop()} ${word}`.trim());
   }
   return lines.join("<br>");
@@ -90,14 +90,10 @@ all?.addEventListener("click", () => {
   pressed();
 });
 
-// The table: sorted by a heading, numbers as numbers, empty cells last.
-const table = document.querySelector(".sortable");
-const body = table.tBodies[0];
-const rows = [...body.rows];
-
-function sort(heading) {
+// Sortable tables: numbers as numbers, empty cells last.
+function sort(body, rows, heading) {
   const up = heading.getAttribute("aria-sort") !== "ascending";
-  for (const other of table.querySelectorAll("[aria-sort]")) other.removeAttribute("aria-sort");
+  for (const other of heading.parentNode.querySelectorAll("[aria-sort]")) other.removeAttribute("aria-sort");
   heading.setAttribute("aria-sort", up ? "ascending" : "descending");
   const numeric = heading.classList.contains("number");
   const value = ({ cells }) => {
@@ -113,13 +109,19 @@ function sort(heading) {
   body.append(...keyed.map(([, row]) => row));
 }
 
-table.tHead.addEventListener("click", (event) => {
-  const button = event.target.closest("button");
-  if (button) sort(button.closest("th"));
-});
+for (const table of document.querySelectorAll(".sortable")) {
+  const body = table.tBodies[0];
+  const rows = [...body.rows];
+  table.tHead.addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (button) sort(body, rows, button.closest("th"));
+  });
+}
 
+// The filter of the table of all results: words of a series' name, or a percentage.
 const filter = document.getElementById("filter");
 const count = document.querySelector(".filter output");
+const rows = [...document.querySelector("#results .sortable").tBodies[0].rows];
 const known = rows.map(({ cells }) => [cells[0].textContent.toLowerCase(), cells[1].textContent]);
 filter.addEventListener("input", () => {
   const words = filter.value.toLowerCase().split(/\s+/).filter(Boolean);
