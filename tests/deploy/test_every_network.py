@@ -18,7 +18,7 @@ from prunelab.deploy.predict import main as predict
 from prunelab.deploy.script import function_source
 from prunelab.errors import ExportError
 from prunelab.graph.exact import difference, is_exact
-from prunelab.graph.lively import lively, normalise
+from prunelab.graph.randomise import normalise, randomised
 from prunelab.measure.files import saved
 from prunelab.network.build import build
 from prunelab.network.saved import Card, read_network
@@ -38,7 +38,7 @@ def images(count: int, seed: int) -> Tensor:
 def subject(name: str, percentage: int) -> tuple[nn.Module, Card]:
     """A network of the configuration, untrained, without this share of its neurons."""
     model: Model = compose_job([f"model={name}"]).model
-    network = lively(build(model, SHAPE, len(CLASSES), seed=0).eval())
+    network = randomised(build(model, SHAPE, len(CLASSES), seed=0).eval())
     normalise(network, images(9, seed=0))
     weights = tuple(layer.weight for layer in prunelab.analyse(network, images(2, seed=0)).layers)
     if percentage:

@@ -13,7 +13,7 @@ from torch import nn
 from prunelab.choices import RuntimeName
 from prunelab.config import Measure
 from prunelab.errors import ConfigError, ExportError
-from prunelab.measure.latency import DENSE, OnArrays
+from prunelab.measure.latency import DENSE
 from prunelab.network.chain import Operator, chain, csr_chain
 from prunelab.pruning.prune import Pruned
 from prunelab.runtime import compiled, onnx
