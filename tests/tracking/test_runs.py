@@ -8,7 +8,8 @@ from tests.conftest import Project
 
 from prunelab.compose import compose_job
 from prunelab.names import Kind
-from prunelab.tracking.store import Store, open_store
+from prunelab.tracking.opening import open_store
+from prunelab.tracking.store import Store
 
 
 @pytest.fixture
@@ -21,7 +22,7 @@ def store(project: Project, monkeypatch: pytest.MonkeyPatch) -> Store:
 def test_an_interrupted_run_is_killed_and_the_interrupt_goes_on(store: Store) -> None:
     with pytest.raises(KeyboardInterrupt), store.run(Kind.JOB, "job") as run:
         raise KeyboardInterrupt
-    assert store.client.get_run(run.id).info.status == "KILLED"
+    assert store.get(run.id).status == "KILLED"
 
 
 def test_an_interrupt_goes_on_even_if_the_store_fails_at_that_moment(

@@ -8,6 +8,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -20,6 +21,7 @@ from tests.conftest import Project, in_process, new_project, sweep_of_six
 from tests.tracking.ui import Ui, running, servers
 
 from prunelab.tracking import views
+from prunelab.tracking.run import run_of
 from prunelab.tracking.ui import main
 
 CHARTS = (
@@ -101,14 +103,14 @@ def test_the_comparison_draws_every_methods_curve_of_the_published_sweep(ui: Ui,
     page.screenshot(path=OUTPUT / "ui-comparison.png")
 
 
-def test_more_than_ten_methods_are_all_drawn(ui: Ui, project: Project, page: Page) -> None:
+def test_more_than_ten_methods_are_all_drawn(ui: Ui, project: Project, sweep: Run, page: Page) -> None:
     client = project.client
     experiment = client.create_experiment("many")
     for number in range(12):
         tags = {"kind": "curve", "sweep_id": "many"}
         run = client.create_run(experiment, run_name=f"method_{number}", tags=tags).info.run_id
         client.log_batch(run, [Metric("curve/test_accuracy", number, 0, step) for step in (0, 50)])
-    saved = views.tags(views.PublishedSweep("many", "many", 0), experiment)
+    saved = views.tags(replace(run_of(sweep), id="many", name="many", experiment_id=experiment))
     for name, value in saved.items():
         client.set_experiment_tag(experiment, name, value)
     page.goto(views.comparison_address(f"http://127.0.0.1:{ui.port}", experiment, saved))

@@ -17,14 +17,15 @@ from prunelab.report.describe import cut
 from prunelab.report.looks import looks
 from prunelab.report.outcome import outcome_of
 from prunelab.tracking import views
-from prunelab.tracking.moved import folder_of
-from prunelab.tracking.read import RecordedSweep, read_pictures, read_provenance, read_results
+from prunelab.tracking.addresses import folder_of
 from prunelab.tracking.recorder import Recorder
+from prunelab.tracking.results import read_pictures, read_provenance, read_results
+from prunelab.tracking.run import SweepRuns
 from prunelab.tracking.store import Store
 
 
 def publish(
-    store: Store, run: Recorder, sweep: RecordedSweep, verdicts: Sequence[str] = (), bars: Bars = Bars.INTERVAL
+    store: Store, run: Recorder, sweep: SweepRuns, verdicts: Sequence[str] = (), bars: Bars = Bars.INTERVAL
 ) -> None:
     """Page, tables, findings and figures of what finished: on the sweep's run, in the curve runs, on the terminal.
 
@@ -42,8 +43,7 @@ def publish(
     run.files(outcome.files())
     run.description(cut(outcome.markdown()))
     _write_curves(store, run, results.table)
-    published = views.PublishedSweep(run.id, results.name, sweep.run.info.start_time)
-    store.tag_experiment(views.tags(published, store.experiment_id))
+    store.tag_experiment(views.tags(sweep.run))
     console = terminal()
     outcome.say(console)
     ui = views.command(store.tracking.uri, store.experiment_name)
@@ -52,7 +52,7 @@ def publish(
 
 def _page(store: Store, run_id: str) -> str:
     """Where the page is: its file, or on a server the run that has it."""
-    folder = folder_of(store.client.get_run(run_id).info.artifact_uri)
+    folder = folder_of(store.get(run_id).address)
     if folder is None:
         return f"{names.REPORT_FILE} among the artifacts of run {run_id} on {store.address}"
     file = folder / names.REPORT_FILE
@@ -62,7 +62,7 @@ def _page(store: Store, run_id: str) -> str:
 def _write_curves(store: Store, run: Recorder, table: pd.DataFrame) -> None:
     """One top-level run per series with step = percentage; those of an earlier report of the sweep are replaced."""
     for old in store.find(Kind.CURVE, **{names.SWEEP_ID: run.id}):
-        store.client.delete_run(old.info.run_id)
+        store.delete(old.id)
     colours = _colours(table["series"].unique())
     for series, part in table.groupby("series", sort=False):
         tags = {names.SWEEP_ID: run.id, **colours.get(str(series), {})}

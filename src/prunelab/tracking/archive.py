@@ -22,7 +22,8 @@ from prunelab import names
 from prunelab.errors import StoreError
 from prunelab.names import Kind
 from prunelab.refusals import refusals
-from prunelab.tracking.moved import refuse_path
+from prunelab.tracking.addresses import refuse_path
+from prunelab.tracking.run import DataSet
 
 MANIFEST = "manifest.json"
 LARGEST_MANIFEST = 2**29
@@ -59,6 +60,11 @@ Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 RunId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 
 
+def member(run_id: str, path: str) -> str:
+    """The name of an artifact in the archive."""
+    return f"{run_id}/{path}"
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, ser_json_inf_nan="constants")
 
@@ -70,17 +76,7 @@ class File(_Part):
     sha256: Digest
 
 
-class Input(_Part):
-    """A data set that a run used, in MLflow's words."""
-
-    name: str
-    digest: str
-    source_type: str
-    source: str
-    tags: dict[str, str]
-
-
-class Run(_Part):
+class ArchivedRun(_Part):
     """A run with all that the store has of it. Times in ms; `metrics` as (name, value, time, step), all of them."""
 
     id: RunId
@@ -92,12 +88,8 @@ class Run(_Part):
     tags: dict[str, str]
     params: dict[str, str]
     metrics: list[tuple[str, float, int, int]]
-    inputs: list[Input]
+    inputs: list[DataSet]
     files: dict[Annotated[str, AfterValidator(_path)], File]
-
-    def member(self, path: str) -> str:
-        """What an artifact is called in the archive."""
-        return f"{self.id}/{path}"
 
 
 class Manifest(_Part):
@@ -105,10 +97,10 @@ class Manifest(_Part):
 
     format: Literal[1] = 1
     experiment: Annotated[str, AfterValidator(_folder)]
-    runs: list[Run]
+    runs: list[ArchivedRun]
 
     @property
-    def sweep(self) -> Run:
+    def sweep(self) -> ArchivedRun:
         """The sweep's own run."""
         return self.runs[-1]
 
@@ -125,7 +117,7 @@ class Archive:
         self._file = file
         self.manifest = manifest
 
-    def copy(self, run: Run, path: str, target: Path) -> None:
+    def copy(self, run: ArchivedRun, path: str, target: Path) -> None:
         """Write an artifact to `target`, whose folder is made.
 
         Raises:
@@ -133,7 +125,7 @@ class Archive:
         """
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.open("xb") as out:
-            for chunk in _checked(self._file, run.member(path), run.files[path]):
+            for chunk in _checked(self._file, member(run.id, path), run.files[path]):
                 out.write(chunk)
 
 
@@ -160,7 +152,7 @@ def _whole(file: zipfile.ZipFile) -> Archive:
     _refuse_strange_members(file)
     manifest = _manifest(file)
     _refuse_strange_relations(manifest)
-    files = {run.member(name): facts for run in manifest.runs for name, facts in run.files.items()}
+    files = {member(run.id, name): facts for run in manifest.runs for name, facts in run.files.items()}
     there = set(file.namelist()) - {MANIFEST}
     if there != set(files):
         raise StoreError(f"{min(there ^ set(files))!r} is in the archive or its manifest, but not in both")
@@ -208,7 +200,7 @@ def _refuse_strange_relations(manifest: Manifest) -> None:
             raise StoreError(f"{run.kind.value} {run.name}: {problem}")
 
 
-def _problem(run: Run, sweep: Run, baselines: set[str]) -> str | None:
+def _problem(run: ArchivedRun, sweep: ArchivedRun, baselines: set[str]) -> str | None:
     """What is wrong with how a run refers to others."""
     if run.tags.get(names.KIND) != run.kind.value:
         return f"its tag {names.KIND} is another"

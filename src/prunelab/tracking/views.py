@@ -11,13 +11,16 @@ import shlex
 import shutil
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from prunelab import names
 from prunelab.names import Kind
 from prunelab.tracking.addresses import redacted, sqlite_file
+
+if TYPE_CHECKING:
+    from prunelab.tracking.run import Run
 
 PREFIX = "mlflow.sharedViewState."
 DEFAULT_EXPERIMENT = "fashion-mnist-pruning"
@@ -34,20 +37,11 @@ COLUMNS = (
 """The table of runs: what was asked for, then what came of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class PublishedSweep:
-    """The sweep that the comparison shows; `started` in milliseconds, as MLflow counts."""
-
-    id: str
-    name: str
-    started: int
-
-
-def tags(sweep: PublishedSweep, experiment_id: str) -> dict[str, str]:
-    """The experiment's tags: both views, and the text that stands above them."""
+def tags(sweep: Run) -> dict[str, str]:
+    """The tags of a sweep's experiment: both views, the comparison being of this sweep, and the text above them."""
     comparison = _view(f"Comparison: {sweep.name}", sweep.started, _comparison(sweep))
     runs = _view("Sweeps and their jobs", sweep.started, _runs())
-    return {PREFIX + COMPARISON: comparison, PREFIX + RUNS: runs, names.NOTE: _note(experiment_id)}
+    return {PREFIX + COMPARISON: comparison, PREFIX + RUNS: runs, names.NOTE: _note(sweep.experiment_id)}
 
 
 def comparison_address(server: str, experiment_id: str, known: Mapping[str, str]) -> str:
@@ -113,7 +107,7 @@ def _view(name: str, created: int, state: Mapping[str, object]) -> str:
     return json.dumps({"name": name, "createdAt": created, "updatedAt": created, "state": json.dumps(state)})
 
 
-def _comparison(sweep: PublishedSweep) -> dict[str, object]:
+def _comparison(sweep: Run) -> dict[str, object]:
     section = {
         "uuid": "curves",
         "name": "Step = percentage removed",

@@ -1,4 +1,4 @@
-"""One recorded run: its configuration, what it measured, and the circumstances in which it did."""
+"""One run with what it takes to repeat it: its configuration, what it measured, and the circumstances."""
 
 from __future__ import annotations
 
@@ -8,35 +8,32 @@ from dataclasses import dataclass
 from typing import Any
 
 import yaml
-from mlflow.entities import Run as MlflowRun
 
 from prunelab import names
 from prunelab.errors import StoreError
+from prunelab.names import Kind
 from prunelab.tracking.environment import git_state, machine, versions
-from prunelab.tracking.read import CURVE_METRICS
 from prunelab.tracking.recorder import DIGEST
+from prunelab.tracking.results import CURVE_METRICS
+from prunelab.tracking.run import Run
 from prunelab.tracking.store import Store
 
 THREADS = "torch_threads"
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
-    """What the store has of a run.
+class Reproducible:
+    """A run and how it came about.
 
-    `curves` has each metric's value per epoch, of a training alone; `circumstances` what may make it come out
-    otherwise, in words; `baseline` the run id of the training that a job started from.
+    `metrics`: its results; of a training, `curves` has the value of each metric per epoch. `circumstances`: what may
+    give other results, in words: commit, data, versions, machine.
     """
 
-    run_id: str
-    name: str
-    kind: str
+    run: Run
     config: dict[str, Any]
     metrics: dict[str, float]
     curves: dict[str, dict[int, float]]
     circumstances: dict[str, str]
-    baseline: str | None
-    baseline_key: str | None
 
     @property
     def threads(self) -> int | None:
@@ -45,13 +42,13 @@ class Recorded:
         return int(recorded) if recorded.isdigit() else None
 
 
-def recorded(store: Store, run: MlflowRun) -> Recorded:
-    """The run with the artifacts that say how it came about.
+def reproducible(store: Store, run_id: str) -> Reproducible:
+    """The run with this id, with the artifacts that say how it came about.
 
     Raises:
-        StoreError: if it lacks one of them.
+        StoreError: if there is no such run, or it lacks one of them.
     """
-    run_id, tags = run.info.run_id, run.data.tags
+    run = store.get(run_id)
     try:
         config = yaml.safe_load(store.read(run_id, names.CONFIG_FILE))
         environment = json.loads(store.read(run_id, names.ENVIRONMENT_FILE))
@@ -62,19 +59,14 @@ def recorded(store: Store, run: MlflowRun) -> Recorded:
         ) from error
     if not isinstance(config, dict):
         raise StoreError(f"run {run_id} has a damaged {names.CONFIG_FILE}")
-    digests = [each.dataset.digest for each in run.inputs.dataset_inputs] if run.inputs else []
-    commit, dirty = tags.get(names.GIT_COMMIT, "unknown"), tags.get(names.GIT_DIRTY, "unknown")
-    training = tags.get(names.KIND) == names.Kind.BASELINE
-    return Recorded(
-        run_id=run_id,
-        name=run.info.run_name,
-        kind=tags.get(names.KIND, ""),
+    commit, dirty = run.tags.get(names.GIT_COMMIT, "unknown"), run.tags.get(names.GIT_DIRTY, "unknown")
+    training = run.kind == Kind.BASELINE
+    return Reproducible(
+        run=run,
         config=config,
-        metrics={name: value for name, value in run.data.metrics.items() if not training or name not in CURVE_METRICS},
+        metrics={name: value for name, value in run.metrics.items() if not training or name not in CURVE_METRICS},
         curves={metric: store.history(run_id, metric) for metric in CURVE_METRICS} if training else {},
-        circumstances=_circumstances(commit, dirty, digests[0] if digests else "unknown", known),
-        baseline=tags.get(names.BASELINE_RUN),
-        baseline_key=tags.get(names.BASELINE_KEY),
+        circumstances=_circumstances(commit, dirty, run.digest, known),
     )
 
 
@@ -84,14 +76,14 @@ def circumstances(digest: str) -> dict[str, str]:
     return _circumstances(commit, dirty, digest[:DIGEST], {**versions(), **machine()})
 
 
-def copy_run(run: MlflowRun, source: Store, target: Store, *paths: str) -> None:
-    """A finished run in another store: its numbers, its tags, and the artifacts at these paths."""
-    own = {name: value for name, value in run.data.tags.items() if not name.startswith("mlflow.")}
-    with target.run(names.Kind(own[names.KIND]), run.info.run_name, tags=own) as copy:
-        copy.metrics(run.data.metrics)
-        copy.files({path: source.read(run.info.run_id, path) for path in paths})
-
-
 def _circumstances(commit: object, dirty: object, digest: str, rest: Mapping[str, object]) -> dict[str, str]:
     facts = {"commit": commit, "uncommitted changes": dirty, "data (SHA-256)": digest, **rest}
     return {name: str(value) for name, value in facts.items()}
+
+
+def copy_run(run: Run, source: Store, target: Store, *paths: str) -> None:
+    """A finished run in another store: its numbers, its tags, and the artifacts at these paths."""
+    own = {name: value for name, value in run.tags.items() if not name.startswith("mlflow.")}
+    with target.run(Kind(run.kind), run.name, tags=own) as copy:
+        copy.metrics(run.metrics)
+        copy.files({path: source.read(run.id, path) for path in paths})
