@@ -62,6 +62,8 @@ JOBS_FAILED = "jobs/failed"
 JOBS_NOT_RUN = "jobs/not_run"
 CURVE_ACCURACY = "curve/test_accuracy"
 CURVE_LOSS = "curve/test_loss"
+UNPRUNED_ACCURACY = "curve/unpruned_accuracy"  # of the first curve from each baseline: the same at every step
+UNPRUNED_LOSS = "curve/unpruned_loss"
 IQR = "iqr/"  # + the name of a time or speedup: its interquartile range
 MEASURED = (LATENCY, SPEEDUP, IQR, INT8, ONNX_BYTES)
 """What the names of metrics begin with that say what this machine makes of a network: times are never the same twice,

@@ -121,9 +121,7 @@ class Opened:
             StoreError: if something cannot be deleted; the same command goes on from there.
         """
         outside = [run for run in going.runs if self._held.artifacts.is_outside(run.address)]
-        deletion.delete(self._held, going.runs)
-        deletion.delete_folders(going.folders)
-        deletion.repoint(self._held, going.runs)
+        deletion.delete(self._held, going.runs, going.folders)
         database = self._held.database
         words = f"deleted {len(going.runs)} runs"
         if database is None:

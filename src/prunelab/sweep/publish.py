@@ -23,6 +23,8 @@ from prunelab.tracking.results import read_pictures, read_provenance, read_resul
 from prunelab.tracking.run import SweepRuns
 from prunelab.tracking.store import Store
 
+UNPRUNED = (names.UNPRUNED_ACCURACY, names.UNPRUNED_LOSS)
+
 
 def publish(
     store: Store, run: Recorder, sweep: SweepRuns, verdicts: Sequence[str] = (), bars: Bars = Bars.INTERVAL
@@ -60,18 +62,23 @@ def _page(store: Store, run_id: str) -> str:
 
 
 def _write_curves(store: Store, run: Recorder, table: pd.DataFrame) -> None:
-    """One top-level run per series with step = percentage; those of an earlier report of the sweep are replaced."""
+    """One top-level run per series with step = percentage; those of an earlier report of the sweep are replaced.
+
+    The first of those that started from the same baseline also has the line of the unpruned network.
+    """
     for old in store.find(Kind.CURVE, **{names.SWEEP_ID: run.id}):
         store.delete(old.id)
     colours = _colours(table["series"].unique())
+    unpruned: set[tuple[float, float]] = set()
     for series, part in table.groupby("series", sort=False):
         tags = {names.SWEEP_ID: run.id, **colours.get(str(series), {})}
+        baseline = part[names.BASELINE_ACCURACY].iloc[0], part[names.BASELINE_LOSS].iloc[0]
+        line = {} if baseline in unpruned else dict(zip(UNPRUNED, baseline, strict=True))
+        unpruned.add(baseline)
         with store.run(Kind.CURVE, str(series), tags=tags) as curve:
             for _, row in part.iterrows():
-                curve.metrics(
-                    {names.CURVE_ACCURACY: row[names.TEST_ACCURACY], names.CURVE_LOSS: row[names.TEST_LOSS]},
-                    step=round(row[names.PERCENTAGE]),
-                )
+                point = {names.CURVE_ACCURACY: row[names.TEST_ACCURACY], names.CURVE_LOSS: row[names.TEST_LOSS]}
+                curve.metrics({**point, **line}, step=round(row[names.PERCENTAGE]))
 
 
 def _colours(series: Iterable[str]) -> dict[str, dict[str, str]]:

@@ -31,7 +31,7 @@ LARGEST_MANIFEST = 2**29
 CHUNK = 2**20
 ENCRYPTED = 1
 MODE_SHIFT = 16
-"""Where a zip entry's attributes have the mode of a Unix file."""
+"""A zip entry's attributes have the mode of a Unix file in their upper bits."""
 
 
 def _printable(text: str) -> str:
@@ -111,7 +111,7 @@ class Manifest(_Part):
 
 
 class Archive:
-    """An archive that was found to be whole."""
+    """An archive that has passed all checks."""
 
     def __init__(self, file: zipfile.ZipFile, manifest: Manifest) -> None:
         self._file = file
@@ -131,13 +131,13 @@ class Archive:
 
 @contextmanager
 def opened(path: Path) -> Iterator[Archive]:
-    """The archive at `path`, all of it read and compared with its digests.
+    """The archive at `path`, after all of it was read and compared with its digests.
 
     Raises:
-        StoreError: if it is no archive of a sweep, damaged, or made to do harm.
+        StoreError: if it is not an archive of a sweep, is damaged, or was made to do harm.
     """
     if path.exists() and not path.is_file():
-        raise StoreError(f"{path} is no file: it cannot be read as an archive of a sweep")
+        raise StoreError(f"{path} is not a file: it cannot be read as an archive of a sweep")
     with ExitStack() as stack:
         try:
             archive = _whole(stack.enter_context(zipfile.ZipFile(path)))
@@ -149,9 +149,9 @@ def opened(path: Path) -> Iterator[Archive]:
 
 
 def _whole(file: zipfile.ZipFile) -> Archive:
-    _refuse_strange_members(file)
+    _refuse_unusual_members(file)
     manifest = _manifest(file)
-    _refuse_strange_relations(manifest)
+    _refuse_foreign_relations(manifest)
     files = {member(run.id, name): facts for run in manifest.runs for name, facts in run.files.items()}
     there = set(file.namelist()) - {MANIFEST}
     if there != set(files):
@@ -162,14 +162,14 @@ def _whole(file: zipfile.ZipFile) -> Archive:
     return Archive(file, manifest)
 
 
-def _refuse_strange_members(file: zipfile.ZipFile) -> None:
+def _refuse_unusual_members(file: zipfile.ZipFile) -> None:
     twice = [name for name, count in Counter(file.namelist()).items() if count > 1]
     if twice:
         raise StoreError(f"{twice[0]!r} is in it twice")
     for member in file.infolist():
         mode = member.external_attr >> MODE_SHIFT
         if member.flag_bits & ENCRYPTED or member.is_dir() or (stat.S_IFMT(mode) and not stat.S_ISREG(mode)):
-            raise StoreError(f"{member.filename!r} is no plain file; links, folders and encrypted files are not taken")
+            raise StoreError(f"{member.filename!r} is not a plain file; links, folders and encrypted files are refused")
 
 
 def _manifest(file: zipfile.ZipFile) -> Manifest:
@@ -186,10 +186,10 @@ def _manifest(file: zipfile.ZipFile) -> Manifest:
         raise StoreError(first[:300].encode("unicode_escape").decode()) from None
 
 
-def _refuse_strange_relations(manifest: Manifest) -> None:
+def _refuse_foreign_relations(manifest: Manifest) -> None:
     """Refuse runs that are not one sweep with its parts, or would attach themselves to runs of the store."""
     if not manifest.runs or manifest.sweep.kind is not Kind.SWEEP:
-        raise StoreError("its last run is not that of a sweep")
+        raise StoreError("its last run is not a sweep")
     ids = {run.id for run in manifest.runs}
     if len(ids) < len(manifest.runs):
         raise StoreError("two of its runs have the same id")
@@ -203,7 +203,7 @@ def _refuse_strange_relations(manifest: Manifest) -> None:
 def _problem(run: ArchivedRun, sweep: ArchivedRun, baselines: set[str]) -> str | None:
     """What is wrong with how a run refers to others."""
     if run.tags.get(names.KIND) != run.kind.value:
-        return f"its tag {names.KIND} is another"
+        return f"its tag {names.KIND} says something else"
     if run.tags.get(names.PARENT) != (sweep.id if run.kind is Kind.JOB else None):
         return "it is not a part of the archived sweep"
     if run.kind is Kind.CURVE and run.tags.get(names.SWEEP_ID) != sweep.id:
@@ -225,7 +225,11 @@ def _problem(run: ArchivedRun, sweep: ArchivedRun, baselines: set[str]) -> str |
 
 
 def _checked(file: zipfile.ZipFile, member: str, facts: File) -> Iterator[bytes]:
-    """A member's content in pieces, refused where it is not what the manifest says."""
+    """A member's content in chunks.
+
+    Raises:
+        StoreError: if it is not what the manifest says.
+    """
     digest, size = hashlib.sha256(), 0
     with file.open(member) as stream:
         while chunk := stream.read(CHUNK):

@@ -38,10 +38,10 @@ def read_artifact(client: MlflowClient, run_id: str, address: str, path: str) ->
 
 
 class Artifacts:
-    """Those of some experiments (names by their ids) of a local store, in folders; or of a server, asked for.
+    """The artifacts of some experiments (names by id): folders of a local store, or requests to a server.
 
-    `root`: the folder below which a local store's artifacts are. What is recorded elsewhere is looked at and never
-    deleted, because it may be another store's.
+    `root`: the folder below which a local store's artifacts are. What is recorded elsewhere is read but never deleted,
+    because it may be another store's.
     """
 
     def __init__(self, client: MlflowClient, experiments: Mapping[str, str], root: Path | None) -> None:

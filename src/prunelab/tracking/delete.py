@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -45,8 +45,10 @@ def leftovers(held: Inventory) -> list[Run]:
     return [*held.unneeded_baselines(going), *going, *held.deleted]
 
 
-def delete(held: Inventory, runs: Iterable[Run]) -> None:
-    """Delete these runs; a server's rows cannot be deleted by a client, they stay marked.
+def delete(held: Inventory, runs: Sequence[Run], folders: Iterable[Path] = ()) -> None:
+    """Delete these runs, and folders that no run owns; a server's rows cannot be deleted by a client, they stay marked.
+
+    The UI's views of a sweep among them then show the newest that is left.
 
     Raises:
         StoreError: if one cannot be deleted.
@@ -66,35 +68,25 @@ def delete(held: Inventory, runs: Iterable[Run]) -> None:
                 database._hard_delete_run(run.id)
         except MlflowException as error:
             raise StoreError(f"run {run.id} ({run.name}) cannot be deleted: {error}") from error
-
-
-def repoint(held: Inventory, gone: Iterable[Run]) -> None:
-    """Have the UI's comparison show the newest sweep that is left, where the one it showed is among `gone`."""
-    ids = {run.id for run in gone}
-    view = views.PREFIX + views.COMPARISON
-    for experiment in held.experiments:
-        shown, experiment_id = experiment.tags.get(view, ""), experiment.experiment_id
-        if not any(run_id in shown for run_id in ids):
-            continue
-        left = [each.run for each in held.sweeps if each.run.experiment_id == experiment_id]
-        newest = next((sweep for sweep in left if sweep.id not in ids and sweep.metrics.get(names.JOBS_FINISHED)), None)
-        if newest is None:
-            held.client.delete_experiment_tag(experiment_id, view)
-        else:
-            held.client.set_experiment_tag(experiment_id, view, views.tags(newest)[view])
-
-
-def delete_folders(folders: Iterable[Path]) -> None:
-    """Delete folders that no run owns.
-
-    Raises:
-        StoreError: if one cannot be deleted.
-    """
     for folder in folders:
         try:
             shutil.rmtree(folder)
         except OSError as error:
             raise StoreError(f"{folder} cannot be deleted: {error}") from error
+    _repoint(held, {run.id for run in runs})
+
+
+def _repoint(held: Inventory, gone: set[str]) -> None:
+    for experiment in held.experiments:
+        experiment_id = experiment.experiment_id
+        shown = [view for view in views.OF_SWEEP if any(run_id in experiment.tags.get(view, "") for run_id in gone)]
+        left = [each.run for each in held.sweeps if each.run.experiment_id == experiment_id and each.run.id not in gone]
+        newest = next((sweep for sweep in left if sweep.metrics.get(names.JOBS_FINISHED)), None)
+        for view in shown:
+            if newest is None:
+                held.client.delete_experiment_tag(experiment_id, view)
+            else:
+                held.client.set_experiment_tag(experiment_id, view, views.tags(newest)[view])
 
 
 def shrink(database: Path) -> None:

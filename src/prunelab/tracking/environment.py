@@ -52,8 +52,8 @@ def versions() -> dict[str, str]:
 
 
 def machine() -> dict[str, str | int]:
-    """The kind of machine, without its name: processor, cores, memory, operating system, torch's threads."""
-    import torch  # seconds, of which a command that only reads the store is spared
+    """The kind of machine, without its name: processor, cores, memory (GiB), system, GPU, torch's threads."""
+    import torch  # takes seconds, which commands that only read the store do not need
 
     return {
         "processor": _processor(),

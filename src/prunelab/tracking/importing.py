@@ -168,6 +168,6 @@ def _delete(store: Store, wanted: Callable[[Run], bool]) -> None:
 
     def action() -> None:
         held = Inventory(store.tracking, [store.client.get_experiment(store.experiment_id)])
-        deletion.delete(held, filter(wanted, held.active))
+        deletion.delete(held, [run for run in held.active if wanted(run)])
 
     again(action, store.tracking.uri)
