@@ -22,10 +22,10 @@ from prunelab.compose import compose_job, split_arguments
 from prunelab.errors import ConfigError, PrunelabError
 from prunelab.identity import config_hash
 from prunelab.report.report_seeds import FILE, as_csv
+from prunelab.sweep.results import read_provenance, read_results
 from prunelab.tracking.environment import machine, versions
 from prunelab.tracking.find import find_sweep
 from prunelab.tracking.opening import existing_store
-from prunelab.tracking.results import read_provenance, read_results
 from prunelab.tracking.run import SweepRuns
 from prunelab.tracking.store import Store
 

@@ -20,6 +20,8 @@ VAL_ACCURACY = "val/accuracy"
 VAL_LOSS = "val/loss"
 TRAIN_ACCURACY = "train/accuracy"
 TRAIN_LOSS = "train/loss"
+OF_EPOCHS = (TRAIN_ACCURACY, TRAIN_LOSS, VAL_ACCURACY, VAL_LOSS)
+"""Metrics that a training has for each epoch."""
 BASELINE_ACCURACY = "baseline/test_accuracy"
 BASELINE_LOSS = "baseline/test_loss"
 BEST_EPOCH = "best_epoch"

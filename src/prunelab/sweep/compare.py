@@ -16,7 +16,7 @@ from prunelab.report.console import PLAIN, terminal
 from prunelab.report.outcome import outcome_of
 from prunelab.report.results import together
 from prunelab.sweep.difference import changed
-from prunelab.tracking.results import read_pictures, read_provenance, read_results
+from prunelab.sweep.results import read_pictures, read_provenance, read_results
 from prunelab.tracking.run import Run
 from prunelab.tracking.store import Store
 

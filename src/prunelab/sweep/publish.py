@@ -16,10 +16,10 @@ from prunelab.report.console import PLAIN, terminal
 from prunelab.report.describe import cut
 from prunelab.report.looks import looks
 from prunelab.report.outcome import outcome_of
+from prunelab.sweep.results import read_pictures, read_provenance, read_results
 from prunelab.tracking import views
 from prunelab.tracking.addresses import folder_of
 from prunelab.tracking.recorder import Recorder
-from prunelab.tracking.results import read_pictures, read_provenance, read_results
 from prunelab.tracking.run import SweepRuns
 from prunelab.tracking.store import Store
 

@@ -14,7 +14,6 @@ from prunelab.errors import StoreError
 from prunelab.names import Kind
 from prunelab.tracking.environment import git_state, machine, versions
 from prunelab.tracking.recorder import DIGEST
-from prunelab.tracking.results import CURVE_METRICS
 from prunelab.tracking.run import Run
 from prunelab.tracking.store import Store
 
@@ -64,8 +63,8 @@ def reproducible(store: Store, run_id: str) -> Reproducible:
     return Reproducible(
         run=run,
         config=config,
-        metrics={name: value for name, value in run.metrics.items() if not training or name not in CURVE_METRICS},
-        curves={metric: store.history(run_id, metric) for metric in CURVE_METRICS} if training else {},
+        metrics={name: value for name, value in run.metrics.items() if not training or name not in names.OF_EPOCHS},
+        curves={metric: store.history(run_id, metric) for metric in names.OF_EPOCHS} if training else {},
         circumstances=_circumstances(commit, dirty, run.digest, known),
     )
 

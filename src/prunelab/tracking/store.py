@@ -222,8 +222,15 @@ class Store:
         return read_artifact(self.client, run_id, self.get(run_id).address, path)
 
     def history(self, run_id: str, metric: str) -> dict[int, float]:
-        """A metric's value at each step."""
-        return {m.step: m.value for m in self.client.get_metric_history(run_id, metric)}
+        """A metric's value at each step.
+
+        Raises:
+            StoreError: if the store cannot say.
+        """
+        try:
+            return {m.step: m.value for m in self.client.get_metric_history(run_id, metric)}
+        except MlflowException as error:
+            raise StoreError(f"run {run_id} has no readable {metric}: {error}") from error
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:

@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 import pandas as pd
-from mlflow.exceptions import MlflowException
 
 from prunelab import names
 from prunelab.errors import StoreError
@@ -37,8 +36,6 @@ NEEDED_METRICS = (
 )
 NEEDED_PARAMETERS = ("method", "granularity", "recovery", "seed", "data", "model")
 LISTS = (names.LAYERS, names.ALL_LAYERS)
-CURVE_METRICS = (names.TRAIN_ACCURACY, names.TRAIN_LOSS, names.VAL_ACCURACY, names.VAL_LOSS)
-"""Metrics that a training has for each epoch."""
 
 
 def read_results(store: Store, sweep: SweepRuns, bars: Bars = Bars.INTERVAL) -> Results:
@@ -147,9 +144,9 @@ def _planned(plan: Mapping[str, Any]) -> list[list[str]]:
 
 def _curves(store: Store, run_id: str) -> dict[str, dict[int, float]]:
     try:
-        return {metric: store.history(run_id, metric) for metric in CURVE_METRICS}
-    except MlflowException:
-        return {metric: {} for metric in CURVE_METRICS}
+        return {metric: store.history(run_id, metric) for metric in names.OF_EPOCHS}
+    except StoreError:
+        return {metric: {} for metric in names.OF_EPOCHS}
 
 
 def _refuse_incomplete(job: Run) -> None:
