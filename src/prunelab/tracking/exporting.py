@@ -26,7 +26,7 @@ MODEL_TAGS = "mlflow.log-model."
 
 
 def export(held: Inventory, wanted: str, target: Path) -> str:
-    """Write the sweep `wanted` to the new file `target`; what was written, in words.
+    """Write the sweep `wanted` to the new file `target`; returns a message of what was written.
 
     Raises:
         StoreError: if there is no such sweep, it is still running, something of it is missing or damaged, or the file
@@ -65,7 +65,7 @@ def export(held: Inventory, wanted: str, target: Path) -> str:
 
 
 def _baselines(held: Inventory, jobs: Iterable[Run]) -> list[Run]:
-    """Those that the jobs started from.
+    """The baselines that the jobs started from.
 
     Raises:
         StoreError: if one is not in the store.

@@ -96,7 +96,7 @@ def _identity(run: Run) -> str:
 
 
 def _several(what: str, wanted: str, runs: Sequence[Run]) -> StoreError:
-    """Says that a name means all of these runs, newest first, with their ids and what tells them apart."""
+    """The error for a name that several runs have, with their ids and what tells them apart, newest first."""
     newest = list({_identity(run): run for run in reversed(runs)}.values())[::-1]
     keys = dict.fromkeys([*CHOSEN, *(key for run in newest for key in run.params)])
     differ = [key for key in keys if key in CHOSEN or len({run.params.get(key) for run in newest}) > 1]
@@ -114,7 +114,7 @@ def _place(store: Store) -> str:
 
 
 def _unknown(what: str, wanted: str, runs: Sequence[Run], where: str) -> StoreError:
-    """Says that `wanted` is none of `runs`, and which of them have a similar name."""
+    """The error for a name that none of `runs` has, with the most similar names."""
     if not runs:
         return StoreError(f"there is no {what} in {where}")
     known = list(dict.fromkeys(name for run in runs for name in (run.name, run.id)))

@@ -37,7 +37,7 @@ ID = re.compile(rb"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
 
 
 def import_archive(tracking: Tracking, file: Path) -> str:
-    """Take the sweep in `file` into the store; what was imported, in words.
+    """Take the sweep in `file` into the store; returns a message of what was imported.
 
     Raises:
         StoreError: if the archive is refused (nothing is written then), its sweep is in the store already, or the store
@@ -66,7 +66,11 @@ def import_archive(tracking: Tracking, file: Path) -> str:
 
 
 def _refuse_without_room(tracking: Tracking, manifest: Manifest) -> None:
-    """Artifacts go through a temporary folder to where they stay."""
+    """Refuse an archive for which there is no room: artifacts go through a temporary folder to where they stay.
+
+    Raises:
+        StoreError: naming the folder, and the bytes that are needed and free.
+    """
     largest = max(sum(file.size for file in run.files.values()) for run in manifest.runs)
     places = [(Path(tempfile.gettempdir()), largest)]
     if sqlite_file(tracking.uri) is not None and tracking.artifacts is not None:
@@ -117,7 +121,7 @@ def _known(store: Store, run: ArchivedRun) -> str | None:
 
 
 def _fill(store: Store, archive: Archive, run: ArchivedRun, ids: Mapping[str, str]) -> None:
-    """Everything of a run but its tags, and its end."""
+    """Write everything of a run but its tags, and end it."""
     client, run_id = store.client, ids[run.id]
     params = [Param(key, value) for key, value in run.params.items()]
     client.log_batch(run_id, [Metric(*each) for each in run.metrics], params)
@@ -144,7 +148,7 @@ def _fill(store: Store, archive: Archive, run: ArchivedRun, ids: Mapping[str, st
 
 
 def _show(store: Store, run: ArchivedRun, ids: Mapping[str, str]) -> None:
-    """Its tags, the kind last: from then on it is seen."""
+    """Write its tags, the kind last: from then on commands see it."""
     origin = run.tags.get(names.IMPORTED_FROM, run.id)
     tags = {key: _renamed(value.encode(), ids).decode() for key, value in run.tags.items() if key != names.KIND}
     tags |= {names.IMPORTED_FROM: origin, names.KIND: run.kind.value}

@@ -20,7 +20,7 @@ from prunelab.tracking.run import Run, SweepRuns, search
 
 
 class Inventory:
-    """The runs of these experiments that are prunelab's, by the tag `kind`, read once; all lists oldest first."""
+    """The runs of these experiments that have the tag `kind`, read once; oldest first where nothing else is said."""
 
     def __init__(self, tracking: Tracking, experiments: Sequence[Experiment]) -> None:
         self.tracking = tracking
@@ -35,12 +35,12 @@ class Inventory:
 
     @property
     def active(self) -> list[Run]:
-        """Those that are not marked as deleted."""
+        """Runs that are not marked as deleted."""
         return [run for run in self.runs if not run.deleted]
 
     @property
     def deleted(self) -> list[Run]:
-        """Those that MLflow marked as deleted: their rows and artifacts are still there."""
+        """Runs that MLflow marked as deleted: their rows and artifacts are still there."""
         return [run for run in self.runs if run.deleted]
 
     @property
@@ -50,7 +50,7 @@ class Inventory:
 
     @property
     def sweeps(self) -> list[SweepRuns]:
-        """The newest first."""
+        """Sweeps with their parts, newest first."""
         parts: dict[str, list[Run]] = defaultdict(list)
         for run in self.active:
             if run.kind != Kind.SWEEP and run.sweep is not None:
@@ -59,7 +59,7 @@ class Inventory:
 
     @property
     def baselines(self) -> list[Run]:
-        """All that are not marked as deleted."""
+        """Trainings that are not marked as deleted."""
         return [run for run in self.active if run.kind == Kind.BASELINE]
 
     @property
@@ -75,7 +75,7 @@ class Inventory:
 
     @property
     def broken_imports(self) -> list[Run]:
-        """What a killed import left."""
+        """Runs that a killed import left behind."""
         return [run for run in self.active if run.kind == names.IMPORTING and not run.is_at_work]
 
     def unneeded_baselines(self, going: Iterable[Run]) -> list[Run]:
@@ -94,7 +94,7 @@ class Inventory:
         ]
 
     def find_sweep(self, wanted: str) -> SweepRuns:
-        """By run id or name; `last` is the newest.
+        """The sweep with this run id or name; `last` is the newest.
 
         Raises:
             StoreError: if there is none, or several have that name.

@@ -28,7 +28,7 @@ from prunelab.tracking.addresses import folder_of, location, sqlite_file
 EXPERIMENT_KIND = "mlflow.experimentKind"
 """The tag that prunelab gives its experiments: the UI opens them as model training, and no others are ever moved."""
 WAIT_SECONDS = 60.0
-"""How long another process may hold the database."""
+"""How long to wait for another process that is writing to the database."""
 ADDRESSES = (
     ("runs", "run_uuid", "artifact_uri"),
     ("logged_models", "model_id", "artifact_location"),
@@ -150,7 +150,7 @@ def relocate(tracking: Tracking, target: Path, keep: bool) -> None:
 
 
 def _places(database: Path, artifacts: Path) -> list[Place]:
-    """Of the experiments that prunelab made; none where MLflow's tables are not there yet."""
+    """The places of the experiments that prunelab made; none where MLflow's tables are not there yet."""
     with _connection(database) as connection:
         if not {"experiments", "experiment_tags", "runs"} <= _tables(connection):
             return []
@@ -168,7 +168,7 @@ def _places(database: Path, artifacts: Path) -> list[Place]:
 
 
 def _rewrite(database: Path, places: list[Place]) -> None:
-    """All in one transaction, so that another process sees the old addresses or the new ones."""
+    """Rewrite the addresses in one transaction: another process sees the old ones or the new ones."""
     with _connection(database) as connection:
         tables = _tables(connection)
         connection.execute("begin immediate")

@@ -70,7 +70,7 @@ def reproducible(store: Store, run_id: str) -> Reproducible:
 
 
 def circumstances(digest: str) -> dict[str, str]:
-    """Those of this process, with the data set of this digest."""
+    """The circumstances of this process, with the data set of this digest."""
     commit, dirty = git_state() or ("unknown", "unknown")
     return _circumstances(commit, dirty, digest[:DIGEST], {**versions(), **machine()})
 
@@ -81,7 +81,7 @@ def _circumstances(commit: object, dirty: object, digest: str, rest: Mapping[str
 
 
 def copy_run(run: Run, source: Store, target: Store, *paths: str) -> None:
-    """A finished run in another store: its numbers, its tags, and the artifacts at these paths."""
+    """Copy a finished run into another store: its metrics, its tags, and the artifacts at these paths."""
     own = {name: value for name, value in run.tags.items() if not name.startswith("mlflow.")}
     with target.run(Kind(run.kind), run.name, tags=own) as copy:
         copy.metrics(run.metrics)

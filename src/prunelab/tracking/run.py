@@ -119,7 +119,7 @@ class SweepRuns:
 
 
 def run_of(found: MlflowRun) -> Run:
-    """MLflow's entity as ours."""
+    """A run as MLflow's client returns it, converted."""
     info, data = found.info, found.data
     used = found.inputs.dataset_inputs if found.inputs else []
     return Run(

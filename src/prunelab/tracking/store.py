@@ -130,11 +130,11 @@ class Store:
             raise
 
     def recorder(self, run_id: str) -> Recorder:
-        """Writes more onto a run that is there; its status stays."""
+        """A recorder for a run that exists; its status stays."""
         return Recorder(self.client, run_id)
 
     def reopen(self, run_id: str) -> Recorder:
-        """Writes a run that is there, which is RUNNING again, in this process."""
+        """A recorder for a run that exists, and that is RUNNING again in this process."""
         self.client.update_run(run_id, status="RUNNING")
         recorder = self.recorder(run_id)
         recorder.tags(process())
@@ -234,7 +234,7 @@ class Store:
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
-        """Only one process of this machine at a time.
+        """Held by only one process of this machine at a time.
 
         Raises:
             Unwritable: if the folder of locks cannot be written.

@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _look(overrides: list[str], arguments: argparse.Namespace) -> None:
-    """Print where to look, at a team's server, or at one of our own that stays until it is interrupted."""
+    """Print where to look, at a team's server, or at a server started here, which runs until it is interrupted."""
     job = compose_job(overrides)
     from prunelab.tracking.addresses import sqlite_file
     from prunelab.tracking.opening import existing_store
