@@ -60,7 +60,7 @@ Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 RunId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 
 
-def member(run_id: str, path: str) -> str:
+def member_of(run_id: str, path: str) -> str:
     """The name of an artifact in the archive."""
     return f"{run_id}/{path}"
 
@@ -125,7 +125,7 @@ class Archive:
         """
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.open("xb") as out:
-            for chunk in _checked(self._file, member(run.id, path), run.files[path]):
+            for chunk in _checked(self._file, member_of(run.id, path), run.files[path]):
                 out.write(chunk)
 
 
@@ -152,7 +152,7 @@ def _whole(file: zipfile.ZipFile) -> Archive:
     _refuse_unusual_members(file)
     manifest = _manifest(file)
     _refuse_foreign_relations(manifest)
-    files = {member(run.id, name): facts for run in manifest.runs for name, facts in run.files.items()}
+    files = {member_of(run.id, name): facts for run in manifest.runs for name, facts in run.files.items()}
     there = set(file.namelist()) - {MANIFEST}
     if there != set(files):
         raise StoreError(f"{min(there ^ set(files))!r} is in the archive or its manifest, but not in both")

@@ -15,7 +15,7 @@ from prunelab import names
 from prunelab.errors import StoreError
 from prunelab.names import Kind
 from prunelab.refusals import refusals
-from prunelab.tracking.archive import MANIFEST, ArchivedRun, File, Manifest, member
+from prunelab.tracking.archive import MANIFEST, ArchivedRun, File, Manifest, member_of
 from prunelab.tracking.artifacts import MODELS
 from prunelab.tracking.inventory import Inventory
 from prunelab.tracking.run import Run
@@ -88,7 +88,7 @@ def _written(held: Inventory, run: Run, file: zipfile.ZipFile) -> ArchivedRun:
         found = hashlib.sha256(content).hexdigest()
         if found != run.tags.get(names.DIGESTS.get(path, ""), found):
             raise StoreError(f"{run}: {path} is damaged (prunelab-store check)")
-        file.writestr(member(run.id, path), content)
+        file.writestr(member_of(run.id, path), content)
         files[path] = File(size=len(content), sha256=found)
     return ArchivedRun(
         id=run.id,
