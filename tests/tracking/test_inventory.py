@@ -12,8 +12,8 @@ from prunelab.config import Tracking
 from prunelab.errors import StoreError
 from prunelab.names import Kind
 from prunelab.tracking.delete import delete, doomed, leftovers
-from prunelab.tracking.inventory import Inventory
-from prunelab.tracking.opening import existing_experiments, open_store
+from prunelab.tracking.inventory import existing_inventory
+from prunelab.tracking.opening import open_store
 from prunelab.tracking.store import Store
 
 DEAD = {"process.pid": "999999999"}
@@ -43,12 +43,8 @@ def finished(store: Store, kind: Kind, name: str, parent: str | None = None, **t
     return recorder.id
 
 
-def inventory(tracking: Tracking) -> Inventory:
-    return Inventory(tracking, existing_experiments(tracking))
-
-
 def test_every_run_is_in_one_place(tracking: Tracking) -> None:
-    held = inventory(tracking)
+    held = existing_inventory(tracking)
     assert [[run.name for run in each.all] for each in held.sweeps] == [
         ["second-0", "second-1", "second-curve", "second"],
         ["first-0", "first-curve", "first"],
@@ -67,11 +63,11 @@ def test_every_run_is_in_one_place(tracking: Tracking) -> None:
 
 
 def test_deleting_a_sweep_takes_the_baseline_that_it_alone_needs(tracking: Tracking) -> None:
-    held = inventory(tracking)
+    held = existing_inventory(tracking)
     going = doomed(held, ["second"])
     assert [run.name for run in going] == ["own", "second-0", "second-1", "second-curve", "second"]
     delete(held, going)
-    left = inventory(tracking)
+    left = existing_inventory(tracking)
     assert [each.run.name for each in left.sweeps] == ["first"]
     assert [run.name for run in left.baselines] == ["shared"]
     assert tracking.artifacts is not None
@@ -81,12 +77,12 @@ def test_deleting_a_sweep_takes_the_baseline_that_it_alone_needs(tracking: Track
 
 
 def test_leftovers_are_what_no_command_sees(tracking: Tracking) -> None:
-    held = inventory(tracking)
+    held = existing_inventory(tracking)
     assert [run.name for run in leftovers(held)] == ["orphan", "half-imported", "marked"]
 
 
 def test_a_sweep_is_found_by_name_or_id_and_refused_where_that_is_not_one(tracking: Tracking) -> None:
-    held = inventory(tracking)
+    held = existing_inventory(tracking)
     first = held.find_sweep("first").run
     assert held.find_sweep(first.id).run == first
     assert held.find_sweep("last").run.name == "second"
@@ -94,20 +90,20 @@ def test_a_sweep_is_found_by_name_or_id_and_refused_where_that_is_not_one(tracki
         held.find_sweep("frist")
     MlflowClient(tracking.uri).update_run(held.find_sweep("second").run.id, name="first")
     with pytest.raises(StoreError, match=rf"first is the name of several sweeps(?s:.*){first.id}"):
-        inventory(tracking).find_sweep("first")
+        existing_inventory(tracking).find_sweep("first")
 
 
 def test_what_dead_processes_left_running_is_ended_and_what_is_at_work_is_not_deleted(tracking: Tracking) -> None:
     client = MlflowClient(tracking.uri)
-    held = inventory(tracking)
+    held = existing_inventory(tracking)
     job, curve = held.find_sweep("first").parts
     client.update_run(job.id, status="RUNNING")
     client.update_run(curve.id, status="RUNNING")
     client.set_tag(curve.id, "process.pid", DEAD["process.pid"])
-    held = inventory(tracking)
+    held = existing_inventory(tracking)
     assert held.at_work is not None
     assert held.at_work.id == job.id
     with pytest.raises(StoreError, match="sweep first is refused: job first-0 is still running"):
         doomed(held, ["first"])
     assert held.close_abandoned() == 2  # the half-imported job, too
-    assert [run.status for run in inventory(tracking).find_sweep("first").parts] == ["RUNNING", "KILLED"]
+    assert [run.status for run in existing_inventory(tracking).find_sweep("first").parts] == ["RUNNING", "KILLED"]

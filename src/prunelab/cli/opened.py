@@ -17,8 +17,7 @@ from prunelab.report.console import terminal
 from prunelab.tracking import delete as deletion
 from prunelab.tracking.damage import REMEDIES, What, findings
 from prunelab.tracking.exporting import export
-from prunelab.tracking.inventory import Inventory, still_running
-from prunelab.tracking.opening import existing_experiments
+from prunelab.tracking.inventory import existing_inventory, still_running
 from prunelab.tracking.run import Run
 
 
@@ -43,10 +42,7 @@ class Opened:
 
     def __init__(self, tracking: Tracking) -> None:
         self._tracking = tracking
-        self._held = self._read()
-
-    def _read(self) -> Inventory:
-        return Inventory(self._tracking, existing_experiments(self._tracking))
+        self._held = existing_inventory(tracking)
 
     @staticmethod
     def print(what: RenderableType) -> None:
@@ -143,7 +139,7 @@ class Opened:
     def close(self) -> str:
         """End as KILLED what dead processes left RUNNING."""
         closed = self._held.close_abandoned()
-        self._held = self._read()
+        self._held = existing_inventory(self._tracking)
         return f"ended {closed} runs as KILLED"
 
     def check(self, contents: bool) -> tuple[bool, RenderableType]:

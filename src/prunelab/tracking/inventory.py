@@ -15,6 +15,7 @@ from prunelab.names import Kind
 from prunelab.tracking.addresses import sqlite_file
 from prunelab.tracking.artifacts import Artifacts
 from prunelab.tracking.find import chosen_sweep
+from prunelab.tracking.opening import existing_experiments
 from prunelab.tracking.recorder import Recorder
 from prunelab.tracking.run import Run, SweepRuns, search
 
@@ -118,6 +119,15 @@ class Inventory:
             recorder.description("**Killed**: its process was gone when the store was checked.")
             recorder.end("KILLED")
         return len(abandoned)
+
+
+def existing_inventory(tracking: Tracking) -> Inventory:
+    """Everything in a store that is there.
+
+    Raises:
+        StoreError: if there is no such store, or another version of MLflow wrote it.
+    """
+    return Inventory(tracking, existing_experiments(tracking))
 
 
 def still_running(what: str, run: Run) -> StoreError:
