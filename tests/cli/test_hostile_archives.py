@@ -84,7 +84,7 @@ HOSTILE: dict[str, tuple[Change, str]] = {
     "checkpoint of another digest": (_tags("baseline", checkpoint_sha256="0" * 64), "not what was recorded"),
     "member that is not in the manifest": (lambda _, f: f.update({"../escaped": b"x"}), "but not in both"),
     "file that is not in the archive": (lambda _, f: f.pop(next(iter(f))) and None, "but not in both"),
-    "no runs": (lambda m, _: m.update(runs=[]), "not that of a sweep"),
+    "no runs": (lambda m, _: m.update(runs=[]), "is not a sweep"),
     "another format": (lambda m, _: m.update(format=2), "manifest.format"),
     "unknown keys": (lambda m, _: m.update(execute="rm -rf /"), "no such key"),
     "a number that is a text": (lambda m, _: _of("job", m).update(started="now"), "started"),
