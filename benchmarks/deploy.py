@@ -32,7 +32,7 @@ from prunelab.deploy.deployable import Wanted, export
 from prunelab.errors import PrunelabError
 from prunelab.job import check, run
 from prunelab.report.chance import estimate
-from prunelab.tracking.store import open_store
+from prunelab.tracking.opening import open_store
 
 DEPLOYED = ("experiment=deploy", "percentage=80")
 SMALLER, LOST = 35.0, 0.015
@@ -85,7 +85,7 @@ def measured(wanted: Job) -> Seed:
     check(wanted)
     result = run(wanted, [])
     store = open_store(wanted.tracking, wanted.experiment_name)
-    recorded = store.client.get_run(result.run_id).data
+    recorded = store.get(result.run_id)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "network.onnx"
         export(store, wanted.data.folder, Wanted(result.run_id, "onnx", file, False, False, int8=True))

@@ -42,7 +42,7 @@ from prunelab.pruning.granularity import granularity_of
 from prunelab.pruning.prune import Pruned
 from prunelab.recovery.batch_norm import reestimated
 from prunelab.runtime.onnx import onnx_bytes, onnx_runner
-from prunelab.tracking.store import open_store
+from prunelab.tracking.opening import open_store
 from prunelab.training.baseline import baseline
 
 MODELS = {"mlp": (50, 80, 90, 95), "resnet8": (20, 40, 60), "vgg_small": (20, 40, 60)}

@@ -22,10 +22,11 @@ from prunelab.compose import compose_job, split_arguments
 from prunelab.errors import ConfigError, PrunelabError
 from prunelab.identity import config_hash
 from prunelab.report.report_seeds import FILE, as_csv
+from prunelab.sweep.results import read_provenance, read_results
 from prunelab.tracking.environment import machine, versions
-from prunelab.tracking.existing import existing_store
 from prunelab.tracking.find import find_sweep
-from prunelab.tracking.read import RecordedSweep, read_provenance, read_results, recorded_sweep
+from prunelab.tracking.opening import existing_store
+from prunelab.tracking.run import SweepRuns
 from prunelab.tracking.store import Store
 
 PLACES = ("tracking", "paths", "hydra", "data.folder")
@@ -44,7 +45,7 @@ def main() -> None:
     try:
         job = compose_job(["experiment=report", *overrides])
         store = existing_store(job.tracking, job.experiment_name)
-        sweep = recorded_sweep(store, find_sweep(store, arguments.sweep).info.run_id)
+        sweep = store.sweep(find_sweep(store, arguments.sweep).id)
         text = _file(store, sweep, overrides)
     except PrunelabError as error:
         sys.exit(f"benchmarks.report_seeds: {error}")
@@ -52,7 +53,7 @@ def main() -> None:
     print(f"{len(text.splitlines()) - 2} jobs written to {arguments.output}")
 
 
-def _file(store: Store, sweep: RecordedSweep, overrides: Sequence[str]) -> str:
+def _file(store: Store, sweep: SweepRuns, overrides: Sequence[str]) -> str:
     rows = read_results(store, sweep).rows
     check(rows, overrides)
     provenance = read_provenance(store, sweep)

@@ -16,8 +16,9 @@ from tests.server import serving
 from benchmarks.ratio import Ratio
 from prunelab.config import Tracking
 from prunelab.names import Kind
-from prunelab.tracking.record import provenance
-from prunelab.tracking.store import Store, open_store
+from prunelab.tracking.environment import provenance
+from prunelab.tracking.opening import open_store
+from prunelab.tracking.store import Store
 
 JOBS = 60
 METRICS, PARAMS = 60, 20

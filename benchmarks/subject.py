@@ -10,7 +10,7 @@ import torch
 from prunelab.compose import compose_job
 from prunelab.config import Job
 from prunelab.data.dataset import Dataset, dataset_of
-from prunelab.tracking.store import open_store
+from prunelab.tracking.opening import open_store
 from prunelab.training.baseline import Baseline, baseline
 
 FOLDER = Path(__file__).parent / "results"

@@ -28,7 +28,7 @@ from mlflow.tracking import MlflowClient
 
 from prunelab import names
 from prunelab.app import main
-from prunelab.tracking.moved import mend
+from prunelab.tracking.moving import mend
 from prunelab.training import baseline
 from tests.browser import browser as browser
 

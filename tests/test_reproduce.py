@@ -14,8 +14,8 @@ from mlflow.entities import Run
 from prunelab.compose import compose_job
 from prunelab.reproduce import main
 from prunelab.reproduction import rebuilt
-from prunelab.tracking.existing import existing_store
-from prunelab.tracking.recorded import recorded as read_recorded
+from prunelab.tracking.opening import existing_store
+from prunelab.tracking.reproducible import reproducible
 from tests.conftest import SMALL, Outcome, Project, in_process, new_project
 
 
@@ -118,7 +118,7 @@ def test_paths_are_those_of_this_machine_keys_that_are_newer_are_supplied_and_ch
 def test_the_job_rebuilt_has_this_machines_places_and_the_recorded_rest(once: Project) -> None:
     here = compose_job([f"paths.root={once.folder}", "data=digits", "data.folder=/of/this/machine"])
     store = existing_store(here.tracking, here.experiment_name)
-    then = read_recorded(store, store.client.get_run(once.runs("job")[0].info.run_id))
+    then = reproducible(store, once.runs("job")[0].info.run_id)
     then.config["data"]["folder"] = then.config["tracking"]["uri"] = "/of/another/machine"
     job, supplied = rebuilt(then, here)
     assert supplied == []

@@ -16,6 +16,7 @@ from prunelab.device import device_of
 from prunelab.errors import ExportError
 from prunelab.identity import config_hash, threads_of
 from prunelab.measure import forms as timing
+from prunelab.measure import metrics
 from prunelab.measure.files import saved
 from prunelab.measure.int8 import Int8, int8_of
 from prunelab.measure.latency import latency
@@ -31,10 +32,9 @@ from prunelab.pruning.exactness import checked
 from prunelab.pruning.prune import Pruned, prune
 from prunelab.recovery.recover import Learning, Task, recover, recovery_of
 from prunelab.runtime.processor import about_int8
-from prunelab.tracking import metrics
-from prunelab.tracking.record import provenance
+from prunelab.tracking.environment import provenance
+from prunelab.tracking.opening import open_store
 from prunelab.tracking.recorder import Recorder
-from prunelab.tracking.store import open_store
 from prunelab.training.baseline import Baseline, baseline
 
 

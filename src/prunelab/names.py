@@ -20,6 +20,8 @@ VAL_ACCURACY = "val/accuracy"
 VAL_LOSS = "val/loss"
 TRAIN_ACCURACY = "train/accuracy"
 TRAIN_LOSS = "train/loss"
+OF_EPOCHS = (TRAIN_ACCURACY, TRAIN_LOSS, VAL_ACCURACY, VAL_LOSS)
+"""Metrics that a training has for each epoch."""
 BASELINE_ACCURACY = "baseline/test_accuracy"
 BASELINE_LOSS = "baseline/test_loss"
 BEST_EPOCH = "best_epoch"
@@ -62,6 +64,8 @@ JOBS_FAILED = "jobs/failed"
 JOBS_NOT_RUN = "jobs/not_run"
 CURVE_ACCURACY = "curve/test_accuracy"
 CURVE_LOSS = "curve/test_loss"
+UNPRUNED_ACCURACY = "curve/unpruned_accuracy"  # of the first curve from each baseline: the same at every step
+UNPRUNED_LOSS = "curve/unpruned_loss"
 IQR = "iqr/"  # + the name of a time or speedup: its interquartile range
 MEASURED = (LATENCY, SPEEDUP, IQR, INT8, ONNX_BYTES)
 """What the names of metrics begin with that say what this machine makes of a network: times are never the same twice,

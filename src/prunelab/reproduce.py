@@ -48,7 +48,7 @@ def main() -> None:
     try:
         here = compose_job(_places(overrides))
         from prunelab.reproduction import How, reproduce
-        from prunelab.tracking.existing import existing_store
+        from prunelab.tracking.opening import existing_store
 
         store = existing_store(here.tracking, here.experiment_name)
         how = How(arguments.tolerance, arguments.reuse_baseline, arguments.trust_code)

@@ -27,8 +27,9 @@ from prunelab.refusals import refusals
 from prunelab.report.agreement import FAILURES, Row, as_rich, compare_curves, compare_metrics, summary
 from prunelab.report.console import terminal
 from prunelab.tracking.find import find_run
-from prunelab.tracking.recorded import Recorded, circumstances, copy_run, recorded
-from prunelab.tracking.store import Store, open_store
+from prunelab.tracking.opening import open_store
+from prunelab.tracking.reproducible import Reproducible, circumstances, copy_run, reproducible
+from prunelab.tracking.store import Store
 from prunelab.training.baseline import baseline
 
 NATIVE = {"arithmetic": Arithmetic.NATIVE.value}
@@ -53,7 +54,7 @@ def reproduce(store: Store, here: Job, wanted: str, how: How) -> bool:
         PrunelabError: if it cannot be done again.
     """
     console = terminal()
-    then = recorded(store, find_run(store, wanted, (Kind.JOB, Kind.BASELINE)))
+    then = reproducible(store, find_run(store, wanted, (Kind.JOB, Kind.BASELINE)).id)
     job, supplied = rebuilt(then, here)
     if not how.trust:
         refuse_foreign_job(job)
@@ -61,7 +62,7 @@ def reproduce(store: Store, here: Job, wanted: str, how: How) -> bool:
     dataset = dataset_of(job.data)
     training = _training(store, then, job, dataset, how.reuse_baseline)
     _use(then.threads)
-    console.print(f"{then.kind} {then.name} (run {then.run_id})", highlight=False, soft_wrap=True)
+    console.print(str(then.run), highlight=False, soft_wrap=True)
     for key in supplied:
         console.print(f"{key} is not in the record, being newer: taken as it is by default", highlight=False)
     _say(console, changes(then.circumstances, circumstances(dataset.digest)))
@@ -69,17 +70,17 @@ def reproduce(store: Store, here: Job, wanted: str, how: How) -> bool:
     parts: dict[str, list[Row]] = {}
     with _passing_store(job) as (job, place):
         if training is not None and how.reuse_baseline:
-            copy_run(store.client.get_run(training.run_id), store, place, names.CHECKPOINT)
+            copy_run(training.run, store, place, names.CHECKPOINT)
         elif training is not None:
             _use(training.threads)
-            again = recorded(place, place.client.get_run(baseline(job, dataset, place).run_id))
+            again = reproducible(place, baseline(job, dataset, place).run_id)
             parts["Training of the unpruned network"] = [
                 *compare_curves(training.curves, again.curves, how.tolerance),
                 *compare_metrics(training.metrics, again.metrics, how.tolerance),
             ]
-        if then.kind == Kind.JOB:
-            again = recorded(place, place.client.get_run(run(job, []).run_id))
-            parts[f"Job {then.name}"] = compare_metrics(then.metrics, again.metrics, how.tolerance)
+        if then.run.kind == Kind.JOB:
+            again = reproducible(place, run(job, []).run_id)
+            parts[f"Job {then.run.name}"] = compare_metrics(then.metrics, again.metrics, how.tolerance)
     rows = [row for part in parts.values() for row in part]
     for title, part in parts.items():
         console.print(as_rich(title, part))
@@ -87,7 +88,7 @@ def reproduce(store: Store, here: Job, wanted: str, how: How) -> bool:
     return not any(row.agreement in FAILURES for row in rows)
 
 
-def rebuilt(then: Recorded, here: Job) -> tuple[Job, list[str]]:
+def rebuilt(then: Reproducible, here: Job) -> tuple[Job, list[str]]:
     """The recorded configuration as a job of this machine, and the keys that it lacked and were supplied.
 
     Raises:
@@ -108,7 +109,7 @@ def rebuilt(then: Recorded, here: Job) -> tuple[Job, list[str]]:
         return Job.model_validate(config), supplied
     except ValidationError as error:
         raise ConfigError(
-            f"run {then.run_id} was recorded by prunelab {then.circumstances.get('prunelab', '(unknown)')}, commit "
+            f"run {then.run.id} was recorded by prunelab {then.circumstances.get('prunelab', '(unknown)')}, commit "
             f"{then.circumstances['commit']}; its configuration does not fit this one, {__version__}:\n"
             f"{refusals(error, Job)}\nReproduce it with the version that recorded it."
         ) from None
@@ -120,23 +121,24 @@ def changes(then: Mapping[str, str], now: Mapping[str, str]) -> dict[str, tuple[
     return {name: pair for name, pair in known.items() if pair[0] != pair[1] or pair == ("True", "True")}
 
 
-def _training(store: Store, then: Recorded, job: Job, dataset: Dataset, reuse: bool) -> Recorded | None:
+def _training(store: Store, then: Reproducible, job: Job, dataset: Dataset, reuse: bool) -> Reproducible | None:
     """The recorded training that the run is, or started from; None where the store has lost it.
 
     Raises:
         PrunelabError: if it is to be reused and cannot be.
     """
-    if then.kind == Kind.BASELINE:
+    if then.run.kind == Kind.BASELINE:
         if reuse:
-            raise ConfigError(f"--reuse-baseline is refused: {then.name} is itself a baseline")
+            raise ConfigError(f"--reuse-baseline is refused: {then.run.name} is itself a baseline")
         return then
-    if reuse and then.baseline_key != (now := baseline_key(job)):
+    recorded_key = then.run.tags.get(names.BASELINE_KEY)
+    if reuse and recorded_key != (now := baseline_key(job)):
         raise ConfigError(
             f"--reuse-baseline is refused: the data or the training code has changed since, so that the recorded "
-            f"baseline (key {then.baseline_key}) is not the one of this job (key {now}); without it, one is trained"
+            f"baseline (key {recorded_key}) is not the one of this job (key {now}); without it, one is trained"
         )
     try:
-        return recorded(store, find_run(store, then.baseline or "", (Kind.BASELINE,)))
+        return reproducible(store, find_run(store, then.run.baseline or "", (Kind.BASELINE,)).id)
     except StoreError as error:
         if reuse:
             raise

@@ -77,14 +77,14 @@ HOSTILE: dict[str, tuple[Change, str]] = {
     "job of a sweep that is in the store": (_tags("job", **{"mlflow.parentRunId": "0" * 32}), "not a part of"),
     "curve of another sweep": (_tags("curve", sweep_id="0" * 32), "not a curve of"),
     "baseline of the store": (_tags("job", baseline_run_id="0" * 32), "its baseline is not in the archive"),
-    "another kind": (_tags("job", kind="sweep"), "its tag kind is another"),
+    "another kind": (_tags("job", kind="sweep"), "its tag kind says something else"),
     "no config hash": (lambda m, _: _of("job", m)["tags"].pop("config_hash"), "no tag config_hash"),
     "one bit": (_damages, "is damaged"),
     "more than it says": (_grows, "is damaged"),
     "checkpoint of another digest": (_tags("baseline", checkpoint_sha256="0" * 64), "not what was recorded"),
     "member that is not in the manifest": (lambda _, f: f.update({"../escaped": b"x"}), "but not in both"),
     "file that is not in the archive": (lambda _, f: f.pop(next(iter(f))) and None, "but not in both"),
-    "no runs": (lambda m, _: m.update(runs=[]), "not that of a sweep"),
+    "no runs": (lambda m, _: m.update(runs=[]), "is not a sweep"),
     "another format": (lambda m, _: m.update(format=2), "manifest.format"),
     "unknown keys": (lambda m, _: m.update(execute="rm -rf /"), "no such key"),
     "a number that is a text": (lambda m, _: _of("job", m).update(started="now"), "started"),
@@ -125,12 +125,12 @@ def test_links_encrypted_files_and_what_is_no_archive_are_refused(archive: Path,
     with zipfile.ZipFile(empty, "w"):
         pass
     for file, words in (
-        (link, "no plain file"),
+        (link, "not a plain file"),
         (pickle, "cannot be read as an archive"),
         (cut, "cannot be read as an archive"),
         (empty, "it has no manifest.json"),
         (tmp_path / "none.zip", "No such file"),
-        (tmp_path, "is no file"),
+        (tmp_path, "is not a file"),
     ):
         outcome = store(Project(tmp_path), "import", str(file))
         assert outcome.status == 2

@@ -17,6 +17,7 @@ from prunelab.compose import compose_job
 from prunelab.config import Measure
 from prunelab.graph.analyse import analyse
 from prunelab.measure import latency as measuring
+from prunelab.measure import metrics
 from prunelab.measure.forms import COMPACTED, CSR, INT8, INT8_DENSE, MASKED, Forms, Networks, forms
 from prunelab.measure.latency import ATTEMPTS, DENSE, SETTLED, STEADY, TURNS, Latency, latency
 from prunelab.measure.load import Load
@@ -26,7 +27,6 @@ from prunelab.pruning.compaction import compact
 from prunelab.pruning.prune import Pruned, prune
 from prunelab.runtime import onnx
 from prunelab.runtime.int8 import quantized
-from prunelab.tracking import metrics
 
 CPU = torch.device("cpu")
 EAGER = compose_job(["measure.runtime=eager"]).measure

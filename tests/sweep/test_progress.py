@@ -12,7 +12,8 @@ from prunelab.compose import compose_job
 from prunelab.names import Kind
 from prunelab.sweep import progress
 from prunelab.sweep.progress import Progress, Watcher
-from prunelab.tracking.store import Store, open_store
+from prunelab.tracking.opening import open_store
+from prunelab.tracking.store import Store
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from prunelab.compose import compose_job
 from prunelab.errors import StoreError
 from prunelab.names import Kind
 from prunelab.tracking.find import find_job
-from prunelab.tracking.store import Store, open_store
+from prunelab.tracking.opening import open_store
+from prunelab.tracking.store import Store
 
 
 @pytest.fixture
@@ -27,10 +28,10 @@ def store(project: Project) -> Store:
 
 def test_a_job_is_found_by_its_run_id_or_as_the_newest_finished_of_its_name(store: Store) -> None:
     failed, newest, oldest = store.find(Kind.JOB, name="weight-50")
-    assert find_job(store, oldest.info.run_id).info.run_id == oldest.info.run_id
-    assert find_job(store, "weight-50").info.run_id == newest.info.run_id
-    assert find_job(store, "weight-50", finished=False).info.run_id == failed.info.run_id
-    assert find_job(store, "last").info.run_id == newest.info.run_id
+    assert find_job(store, oldest.id).id == oldest.id
+    assert find_job(store, "weight-50").id == newest.id
+    assert find_job(store, "weight-50", finished=False).id == failed.id
+    assert find_job(store, "last").id == newest.id
 
 
 def test_a_name_of_different_jobs_is_refused_with_all_of_them_and_what_tells_them_apart(store: Store) -> None:
@@ -48,7 +49,7 @@ def test_a_name_of_different_jobs_is_refused_with_all_of_them_and_what_tells_the
     assert "recovery none, seed 1, epochs 4" in candidates[0]
     assert "batch_size" not in str(refused.value)
     store.client.set_tag(ids[1], names.CONFIG_HASH, "0")  # the same job once more: the newest stands for both
-    assert find_job(store, "neuron-20").info.run_id == ids[1]
+    assert find_job(store, "neuron-20").id == ids[1]
 
 
 def test_a_name_that_a_sweep_over_seeds_made_longer_is_refused_with_the_longer_ones(store: Store) -> None:
@@ -58,18 +59,18 @@ def test_a_name_that_a_sweep_over_seeds_made_longer_is_refused_with_the_longer_o
         store.end(record, "FINISHED")
     with pytest.raises(StoreError, match=r"several jobs(?s:.*)weight-90-seed1(?s:.*)weight-90-seed0"):
         find_job(store, "weight-90")
-    assert find_job(store, "weight-90-seed0").info.run_name == "weight-90-seed0"
+    assert find_job(store, "weight-90-seed0").name == "weight-90-seed0"
 
 
 def test_a_name_may_hold_a_quote(store: Store) -> None:
-    assert find_job(store, "it's-20", finished=False).info.run_name == "it's-20"
+    assert find_job(store, "it's-20", finished=False).name == "it's-20"
 
 
 def test_what_is_no_job_unfinished_or_unknown_is_refused_in_words(store: Store) -> None:
-    failed = store.find(Kind.JOB, "FAILED", name="weight-50")[0].info.run_id
-    baseline = store.find(Kind.BASELINE)[0].info.run_id
-    deleted = store.find(Kind.JOB, "FINISHED")[-1].info.run_id
-    store.client.delete_run(deleted)
+    failed = store.find(Kind.JOB, "FAILED", name="weight-50")[0].id
+    baseline = store.find(Kind.BASELINE)[0].id
+    deleted = store.find(Kind.JOB, "FINISHED")[-1].id
+    store.delete(deleted)
     for wanted, words in {
         failed: "is FAILED, not FINISHED",
         "it's-20": "is FAILED, not FINISHED",

@@ -17,8 +17,8 @@ from mlflow.tracking import MlflowClient
 from tests.conftest import SMALL, Project, new_project
 from tests.server import free_port
 
-from prunelab.tracking import patience
-from prunelab.tracking.patience import Unreachable, Unwritable, again
+from prunelab.tracking import outage
+from prunelab.tracking.outage import Unreachable, Unwritable, again
 
 SERVER = "http://127.0.0.1:1"
 NO_ANSWER = MlflowException("API request to http://x failed with exception HTTPConnectionPool: refused")
@@ -42,7 +42,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr(patience, "time", made)
+    monkeypatch.setattr(outage, "time", made)
     return made
 
 

@@ -8,6 +8,7 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -20,6 +21,7 @@ from tests.conftest import Project, in_process, new_project, sweep_of_six
 from tests.tracking.ui import Ui, running, servers
 
 from prunelab.tracking import views
+from prunelab.tracking.run import run_of
 from prunelab.tracking.ui import main
 
 CHARTS = (
@@ -74,12 +76,19 @@ def page(browser: Browser) -> Iterator[Page]:
         assert not strangers
 
 
-def charts(page: Page, lines: int) -> list[dict[str, dict[str, list[float]]]]:
-    """The charts of a page by title of the metric, each its lines by name with their points."""
+def charts(page: Page, lines: int, dash: str = "solid") -> list[dict[str, dict[int, float]]]:
+    """The charts of a page, each its lines of this dash by the name of their run, with their points."""
     page.wait_for_function(f"() => new Set(({CHARTS})().flatMap(c => c.lines.map(l => l.name))).size >= {lines}")
     drawn = page.evaluate(CHARTS)
     assert {chart["layout"]["xaxis"]["title"]["text"] for chart in drawn} == {"Step"}
-    return [{line["name"]: dict(zip(line["x"], line["y"], strict=True)) for line in chart["lines"]} for chart in drawn]
+    return [
+        {
+            line["name"]: dict(zip(line["x"], line["y"], strict=True))
+            for line in chart["lines"]
+            if line["line"]["dash"] == dash
+        }
+        for chart in drawn
+    ]
 
 
 def test_the_comparison_draws_every_methods_curve_of_the_published_sweep(ui: Ui, project: Project, page: Page) -> None:
@@ -95,20 +104,23 @@ def test_the_comparison_draws_every_methods_curve_of_the_published_sweep(ui: Ui,
             }
             for method in ("weight", "neuron")
         }
+    for chart, metric in zip(charts(page, lines=2, dash="dash"), ("accuracy", "loss"), strict=True):
+        unpruned = jobs[0].data.metrics[f"baseline/test_{metric}"]
+        assert chart == {"weight": {0: unpruned, 50: unpruned, 99: unpruned}}
     expect(page.get_by_text("Step = percentage removed")).to_be_visible()
     expect(page.get_by_role("link", name="Model registry")).to_be_visible()
     expect(page.get_by_text("Playground")).to_have_count(0)  # of the view for language models
     page.screenshot(path=OUTPUT / "ui-comparison.png")
 
 
-def test_more_than_ten_methods_are_all_drawn(ui: Ui, project: Project, page: Page) -> None:
+def test_more_than_ten_methods_are_all_drawn(ui: Ui, project: Project, sweep: Run, page: Page) -> None:
     client = project.client
     experiment = client.create_experiment("many")
     for number in range(12):
         tags = {"kind": "curve", "sweep_id": "many"}
         run = client.create_run(experiment, run_name=f"method_{number}", tags=tags).info.run_id
         client.log_batch(run, [Metric("curve/test_accuracy", number, 0, step) for step in (0, 50)])
-    saved = views.tags(views.PublishedSweep("many", "many", 0), experiment)
+    saved = views.tags(replace(run_of(sweep), id="many", name="many", experiment_id=experiment))
     for name, value in saved.items():
         client.set_experiment_tag(experiment, name, value)
     page.goto(views.comparison_address(f"http://127.0.0.1:{ui.port}", experiment, saved))
@@ -124,6 +136,18 @@ def test_the_jobs_are_grouped_under_their_sweep_with_columns_to_compare(ui: Ui, 
     row.get_by_role("button").first.click()
     expect(page.get_by_role("link", name="neuron-50")).to_be_visible()
     page.screenshot(path=OUTPUT / "ui-runs.png")
+
+
+def test_the_jobs_of_the_published_sweep_are_sorted_by_percentage(ui: Ui, sweep: Run, page: Page) -> None:
+    page.goto(f"http://127.0.0.1:{ui.port}/#/experiments/{sweep.info.experiment_id}")
+    page.keyboard.press("Escape")  # an advertisement
+    href = page.get_by_role("link", name="its jobs by percentage", include_hidden=True).first.get_attribute("href")
+    page.goto("about:blank")
+    page.goto(f"http://127.0.0.1:{ui.port}/{href}")
+    links = page.get_by_role("link", name=re.compile(r"^(weight|neuron)-\d+$"))
+    expect(links).to_have_count(6)
+    assert [link.inner_text().partition("-")[2] for link in links.all()] == ["0", "0", "50", "50", "99", "99"]
+    page.screenshot(path=OUTPUT / "ui-jobs.png")
 
 
 def test_the_experiments_own_text_leads_to_the_comparison(ui: Ui, sweep: Run, page: Page) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 from tests.conftest import SMALL, Outcome, Project, in_process
@@ -10,6 +11,7 @@ from tests.conftest import SMALL, Outcome, Project, in_process
 from prunelab.compose import compose_job
 from prunelab.sweep.redraw import main as report_main
 from prunelab.tracking import views
+from prunelab.tracking.run import run_of
 
 
 def experiment_tags(project: Project) -> dict[str, str]:
@@ -69,11 +71,15 @@ def test_the_experiment_that_needs_no_word_is_the_default_one() -> None:
     assert compose_job([]).experiment_name == views.DEFAULT_EXPERIMENT
 
 
-def test_the_longest_names_fit_into_a_tag() -> None:
-    for value in views.tags(
-        views.PublishedSweep("a" * 32, "n" * 250, 1_790_000_000_000), "123456789012345678"
-    ).values():
-        assert len(value) <= 5000
+def test_the_longest_names_fit_into_a_tag(swept: tuple[Project, Outcome]) -> None:
+    sweep = replace(
+        run_of(swept[0].runs("sweep")[0]),
+        id="a" * 32,
+        name="n" * 250,
+        started=1_790_000_000_000,
+        experiment_id="123456789012345678",
+    )
+    assert all(len(value) <= 5000 for value in views.tags(sweep).values())
 
 
 def test_curves_have_the_colours_of_the_figures(swept: tuple[Project, Outcome]) -> None:

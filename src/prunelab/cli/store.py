@@ -98,7 +98,7 @@ def _delete(store: Opened, arguments: argparse.Namespace) -> int:
     if not arguments.sweeps and not arguments.leftovers:
         raise ConfigError("delete: say which sweeps (prunelab-store list), or --leftovers")
     going = store.doomed(arguments.sweeps, arguments.leftovers)
-    if not going.entries and not going.folders:
+    if not going.runs and not going.folders:
         store.print("there is nothing to delete")
         return 0
     store.print(going.summary())
@@ -131,8 +131,7 @@ def _import(tracking: Tracking, file: Path) -> int:
 
 
 def _relocate(tracking: Tracking, arguments: argparse.Namespace) -> int:
-    from prunelab.tracking.moved import mend
-    from prunelab.tracking.relocate import local_store, relocate
+    from prunelab.tracking.moving import local_store, mend, relocate
 
     database, artifacts = local_store(tracking)
     if arguments.folder is None:

@@ -54,8 +54,8 @@ def network_of(job: Job, wanted: str, trust: bool) -> tuple[nn.Module, Card]:
             raise StoreError(f"{wanted} cannot be read: {error.strerror or error}") from error
         return read_network(content, trust) if wanted.endswith(".safetensors") else _onnx_network(content, wanted)
     from prunelab.deploy.stored import stored_network  # imports mlflow, which files do without
-    from prunelab.tracking.existing import existing_store
     from prunelab.tracking.find import find_job
+    from prunelab.tracking.opening import existing_store
 
     store = existing_store(job.tracking, job.experiment_name)
     return stored_network(store, find_job(store, wanted), trust)

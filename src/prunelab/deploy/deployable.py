@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from mlflow.entities import Run as MlflowRun
 from rich.console import Console
 from torch import nn
 
@@ -29,7 +28,8 @@ from prunelab.runtime.onnx import described, onnx_bytes, onnx_runner, require
 from prunelab.runtime.processor import about_int8
 from prunelab.tracking.find import described as described_run
 from prunelab.tracking.find import find_job
-from prunelab.tracking.recorded import recorded
+from prunelab.tracking.reproducible import reproducible
+from prunelab.tracking.run import Run
 from prunelab.tracking.store import Store
 
 
@@ -66,13 +66,13 @@ def export(store: Store, data: Path, wanted: Wanted) -> None:
         require()
     run = find_job(store, wanted.run)
     path = wanted.output or Path(
-        f"{spelled_out(run.info.run_name).replace('/', '_')}{'-int8' if wanted.int8 else ''}.{wanted.form}"
+        f"{spelled_out(run.name).replace('/', '_')}{'-int8' if wanted.int8 else ''}.{wanted.form}"
     )
     script_path, card_path = Path(f"{path}.py"), Path(f"{path}.md")
     refuse([path, script_path, card_path], wanted.force)
     network, card = stored_network(store, run, wanted.trust)
     dataset, lacking = _dataset(store, run, data, wanted.trust)
-    form, plain = _content(network, card, wanted, dataset, lacking, int(run.data.params["seed"]))
+    form, plain = _content(network, card, wanted, dataset, lacking, int(run.params["seed"]))
     exported = _opened(plain, is_onnx)
     facts = facts_of(run, form, len(plain), _measured(exported, network, card, dataset, lacking, wanted.int8))
     content = described(plain, {**card.metadata, **facts.metadata}) if is_onnx else with_metadata(plain, facts.metadata)
@@ -93,10 +93,10 @@ def export(store: Store, data: Path, wanted: Wanted) -> None:
         console.print(f"int8: {about_int8()}")
 
 
-def _dataset(store: Store, run: MlflowRun, folder: Path, trust: bool) -> tuple[Dataset | None, str]:
+def _dataset(store: Store, run: Run, folder: Path, trust: bool) -> tuple[Dataset | None, str]:
     """The data set of the job, or None and why it is not available here."""
     try:
-        found = Data.model_validate({**recorded(store, run).config["data"], "folder": folder})
+        found = Data.model_validate({**reproducible(store, run.id).config["data"], "folder": folder})
         if not trust:
             refuse_foreign_loader(found)
         return dataset_of(found), ""

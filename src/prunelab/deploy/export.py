@@ -44,7 +44,7 @@ def main() -> None:
         try:
             job = compose_job(overrides)
             from prunelab.deploy.deployable import Wanted, export
-            from prunelab.tracking.existing import existing_store
+            from prunelab.tracking.opening import existing_store
 
             store = existing_store(job.tracking, job.experiment_name)
             wanted = Wanted(

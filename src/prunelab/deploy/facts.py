@@ -6,11 +6,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mlflow.entities import Run as MlflowRun
-
 from prunelab import __version__, names
 from prunelab.network.saved import Card
 from prunelab.runtime.onnx import INPUT, OPSET, OUTPUT
+from prunelab.tracking.run import Run
 
 PARAMETERS = ("method", "percentage", "percentage_of", "recovery", "seed", "data", "model", "baseline_key")
 RECORDED_BYTES = {
@@ -113,18 +112,17 @@ class Facts:
         return f"of which metadata {added:,}; recorded, without them: {recorded:,.0f} bytes"
 
 
-def facts_of(run: MlflowRun, form: str, plain: int, measured: Measured) -> Facts:
+def facts_of(run: Run, form: str, plain: int, measured: Measured) -> Facts:
     """From what the store has of the job."""
-    digests = [each.dataset.digest for each in run.inputs.dataset_inputs] if run.inputs else []
     return Facts(
         form=form,
         plain=plain,
-        run_id=run.info.run_id,
-        name=run.info.run_name,
-        parameters={name: run.data.params[name] for name in PARAMETERS if name in run.data.params},
-        metrics=run.data.metrics,
-        commit=run.data.tags.get(names.GIT_COMMIT, "unknown"),
-        digest=digests[0] if digests else "unknown",
+        run_id=run.id,
+        name=run.name,
+        parameters={name: run.params[name] for name in PARAMETERS if name in run.params},
+        metrics=run.metrics,
+        commit=run.tags.get(names.GIT_COMMIT, "unknown"),
+        digest=run.digest,
         measured=measured,
     )
 

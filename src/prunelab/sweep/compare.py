@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mlflow.entities import Run as MlflowRun
 from rich.table import Table
 
 from prunelab import names
@@ -17,7 +16,8 @@ from prunelab.report.console import PLAIN, terminal
 from prunelab.report.outcome import Outcome
 from prunelab.report.results import together
 from prunelab.sweep.difference import changed
-from prunelab.tracking.read import read_pictures, read_provenance, read_results, recorded_sweep
+from prunelab.sweep.results import read_pictures, read_provenance, read_results
+from prunelab.tracking.run import Run
 from prunelab.tracking.store import Store
 
 MARKER = "comparison.json"
@@ -25,7 +25,7 @@ MARKER = "comparison.json"
 TEXT = "comparison.md"
 
 
-def compare(store: Store, sweeps: Sequence[MlflowRun], folder: Path, bars: Bars = Bars.INTERVAL) -> None:
+def compare(store: Store, sweeps: Sequence[Run], folder: Path, bars: Bars = Bars.INTERVAL) -> None:
     """Tables, figures and findings of all sweeps together, and how their configurations differ.
 
     Raises:
@@ -33,7 +33,7 @@ def compare(store: Store, sweeps: Sequence[MlflowRun], folder: Path, bars: Bars 
         ConfigError: if the folder holds something else.
     """
     refuse_foreign(folder)
-    recorded = [recorded_sweep(store, sweep.info.run_id) for sweep in sweeps]
+    recorded = [store.sweep(sweep.id) for sweep in sweeps]
     every = [read_results(store, each, bars) for each in recorded]
     results, changes = every[0], _changes(store, sweeps)
     if len(every) == 1:
@@ -44,7 +44,7 @@ def compare(store: Store, sweeps: Sequence[MlflowRun], folder: Path, bars: Bars 
         outcome = Outcome(results)
         labels = list(dict.fromkeys(results.rows[names.SWEEP_COLUMN]))
     parts = [f"# {results.name}", *([_as_markdown(labels, changes)] if len(every) > 1 else []), outcome.markdown()]
-    ids = {label: sweep.info.run_id for label, sweep in zip(labels, sweeps, strict=True)}
+    ids = {label: sweep.id for label, sweep in zip(labels, sweeps, strict=True)}
     _write(folder, {**outcome.files(), TEXT: "\n\n".join(parts) + "\n"}, ids)
     console = terminal()
     outcome.say(console)
@@ -73,10 +73,10 @@ def refuse_foreign(folder: Path) -> None:
         )
 
 
-def _changes(store: Store, sweeps: Sequence[MlflowRun]) -> dict[str, list[str]]:
+def _changes(store: Store, sweeps: Sequence[Run]) -> dict[str, list[str]]:
     """What the plans of the sweeps differ in; nothing if one of them is not recorded."""
     try:
-        return changed([json.loads(store.read(sweep.info.run_id, names.PLAN_FILE)) for sweep in sweeps])
+        return changed([json.loads(store.read(sweep.id, names.PLAN_FILE)) for sweep in sweeps])
     except (StoreError, ValueError):
         return {}
 

@@ -16,7 +16,8 @@ from prunelab.sweep import slurm
 from prunelab.sweep.plan import PlannedJob
 from prunelab.sweep.slurm import every_job_awaited
 from prunelab.sweep.worker import Stop, SweepContext, run_composed
-from prunelab.tracking.environment import is_gone, process
+from prunelab.tracking.environment import process
+from prunelab.tracking.run import Run
 from prunelab.tracking.store import Store
 
 DYING_SECONDS = 10.0
@@ -132,11 +133,10 @@ def fail_lost(store: Store, sweep_id: str, words: str) -> set[str]:
         time.sleep(0.2)
     for run in store.children(sweep_id, "RUNNING"):
         if not _is_alive(run):
-            store.fail(run.info.run_id, words)
-    return {run.data.tags[names.CONFIG_HASH] for run in store.children(sweep_id) if run.info.status != "RUNNING"}
+            store.fail(run.id, words)
+    return {run.tags[names.CONFIG_HASH] for run in store.children(sweep_id) if run.status != "RUNNING"}
 
 
-def _is_alive(run: Any) -> bool:
+def _is_alive(run: Run) -> bool:
     """Whether a run's process is at work on this machine."""
-    tags = run.data.tags
-    return tags.get("process.host") == process()["process.host"] and not is_gone(tags)
+    return run.is_at_work and run.tags.get("process.host") == process()["process.host"]

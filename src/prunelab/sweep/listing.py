@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from mlflow.entities import Run as MlflowRun
 from rich.table import Table
 
 from prunelab import names
-from prunelab.tracking.environment import is_gone
+from prunelab.tracking.run import Run
 
 
-def listing(sweeps: list[MlflowRun]) -> Table:
+def listing(sweeps: list[Run]) -> Table:
     """For the terminal."""
     table = Table()
     for heading in ("sweep", "run id", "started"):
@@ -19,22 +18,21 @@ def listing(sweeps: list[MlflowRun]) -> Table:
     table.add_column("finished", justify="right", no_wrap=True)
     table.add_column("status", no_wrap=True)
     for sweep in sweeps:
-        info = sweep.info
-        started = datetime.fromtimestamp(info.start_time / 1000).strftime("%Y-%m-%d %H:%M")
-        table.add_row(info.run_name, info.run_id, started, _jobs(sweep.data.metrics), _status(sweep))
+        started = datetime.fromtimestamp(sweep.started / 1000).strftime("%Y-%m-%d %H:%M")
+        table.add_row(sweep.name, sweep.id, started, _jobs(sweep.metrics), _status(sweep))
     return table
 
 
-def jobs_of(sweep: MlflowRun, jobs: list[MlflowRun]) -> Table:
+def jobs_of(sweep: Run, jobs: list[Run]) -> Table:
     """The jobs of a sweep, a line each, for the terminal."""
-    table = Table(title=sweep.info.run_name, title_justify="left")
+    table = Table(title=sweep.name, title_justify="left")
     for heading in ("job", "run id", "recovery", "seed", "test accuracy", "status"):
         table.add_column(heading, overflow="fold", no_wrap=heading != "job")
     for job in jobs:
-        accuracy = job.data.metrics.get(names.TEST_ACCURACY)
-        cells = [job.data.params.get(key, "") for key in ("recovery", "seed")]
+        accuracy = job.metrics.get(names.TEST_ACCURACY)
+        cells = [job.params.get(key, "") for key in ("recovery", "seed")]
         measured = "" if accuracy is None else f"{accuracy:.4f}"
-        table.add_row(job.info.run_name, job.info.run_id, *cells, measured, _status(job))
+        table.add_row(job.name, job.id, *cells, measured, _status(job))
     return table
 
 
@@ -45,7 +43,5 @@ def _jobs(metrics: dict[str, float]) -> str:
     return f"{known[0]} of {sum(known)}" if len(known) == len(counts) else ""
 
 
-def _status(run: MlflowRun) -> str:
-    if run.info.status == "RUNNING" and is_gone(run.data.tags):
-        return "RUNNING, process gone"
-    return str(run.info.status)
+def _status(run: Run) -> str:
+    return "RUNNING, process gone" if run.is_abandoned else run.status

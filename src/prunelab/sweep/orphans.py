@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from mlflow.entities import Run as MlflowRun
-
 from prunelab import names
-from prunelab.tracking.environment import is_gone
+from prunelab.tracking.run import Run
 from prunelab.tracking.store import Store
 
+GONE = "its process was gone when the sweep was next seen."
 
-def close_abandoned(store: Store, sweep: MlflowRun) -> None:
+
+def close_abandoned(store: Store, sweep: Run) -> None:
     """End as KILLED a sweep, and what is open in it, whose process is gone; one still at work is left alone."""
-    if sweep.info.status == "RUNNING" and is_gone(sweep.data.tags):
-        close_orphans(store, sweep.info.run_id)
-        store.client.set_terminated(sweep.info.run_id, "KILLED")
+    if sweep.is_abandoned:
+        close_orphans(store, sweep.id)
+        store.kill(sweep.id, GONE)
 
 
 def close_orphans(store: Store, sweep_id: str) -> int:
@@ -23,10 +23,7 @@ def close_orphans(store: Store, sweep_id: str) -> int:
     baselines, which other sweeps may be training, only those whose process is known to be gone are ended.
     """
     jobs = store.children(sweep_id, "RUNNING")
-    trainings = [run for run in store.find(names.Kind.BASELINE, "RUNNING") if is_gone(run.data.tags)]
+    trainings = [run for run in store.find(names.Kind.BASELINE, "RUNNING") if run.is_abandoned]
     for run in [*jobs, *trainings]:
-        store.client.set_tag(
-            run.info.run_id, names.NOTE, "**Killed**: its process was gone when the sweep was next seen."
-        )
-        store.client.set_terminated(run.info.run_id, "KILLED")
+        store.kill(run.id, GONE)
     return len(jobs) + len(trainings)

@@ -25,11 +25,9 @@ from prunelab.sweep.progress import Progress, Watcher
 from prunelab.sweep.publish import publish
 from prunelab.sweep.resume import done, resumed
 from prunelab.sweep.worker import SweepContext
-from prunelab.tracking import reserve
-from prunelab.tracking.environment import process
-from prunelab.tracking.read import recorded_sweep
+from prunelab.tracking.opening import open_store
 from prunelab.tracking.recorder import Recorder
-from prunelab.tracking.store import Store, open_store
+from prunelab.tracking.store import Store
 from prunelab.training.baseline import is_stored
 
 
@@ -114,15 +112,11 @@ def _start(store: Store, plan: Plan, resume: str | None, threads: int | None) ->
             raise
         return run, plan
     sweep = resumed(store, plan, resume)
-    ended = done(store, sweep.info.run_id)
+    ended = done(store, sweep.id)
     remaining = plan.without(ended)
     finished = f"{len(plan.jobs) - len(remaining.jobs)} of {len(plan.jobs)}" if not plan.guided else str(len(ended))
-    _announce(store, remaining, f"resuming {sweep.info.run_name}: {finished} jobs are done; to do", threads)
-    store.client.update_run(sweep.info.run_id, status="RUNNING")
-    run = Recorder(store.client, sweep.info.run_id)
-    run.tags(process())
-    run.flush()
-    return run, remaining
+    _announce(store, remaining, f"resuming {sweep.name}: {finished} jobs are done; to do", threads)
+    return store.reopen(sweep.id), remaining
 
 
 def _announce(store: Store, plan: Plan, what: str, threads: int | None) -> None:
@@ -142,7 +136,6 @@ def _closed(store: Store, plan: Plan, run: Recorder, status: str, verdicts: list
     try:
         return _close(store, plan, run, status, verdicts)
     except Exception:
-        reserve.give_up(store.tracking.locks)
         with suppress(Exception):
             store.end(run, "KILLED" if status == "KILLED" else "FAILED")
         raise
@@ -151,8 +144,8 @@ def _closed(store: Store, plan: Plan, run: Recorder, status: str, verdicts: list
 def _close(store: Store, plan: Plan, run: Recorder, status: str, verdicts: list[str]) -> int:
     """Publish what finished and end the run; returns how many jobs did not finish."""
     close_orphans(store, run.id)
-    sweep = recorded_sweep(store, run.id)
-    latest = {job.data.tags[names.CONFIG_HASH]: job.info.status for job in sweep.jobs}
+    sweep = store.sweep(run.id)
+    latest = {job.tags[names.CONFIG_HASH]: job.status for job in sweep.jobs}
     finished = len(sweep.finished)
     failed = sum(state == "FAILED" for state in latest.values())
     missing = (len(latest) if plan.guided else len(plan.jobs)) - finished

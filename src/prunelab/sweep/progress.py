@@ -8,12 +8,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from mlflow.entities import Run as MlflowRun
-from mlflow.exceptions import MlflowException
 from rich.console import Console
 
 from prunelab import names
 from prunelab.errors import StoreError
+from prunelab.tracking.run import Run
 from prunelab.tracking.store import Store
 
 POLL_SECONDS = 1.0
@@ -77,7 +76,7 @@ class Watcher(threading.Thread):
     def __init__(self, store: Store, sweep_id: str, progress: Progress) -> None:
         super().__init__(daemon=True)
         self._store, self._sweep_id, self._progress = store, sweep_id, progress
-        self._seen = {run.info.run_id for run in store.children(sweep_id) if run.info.status in ENDED}
+        self._seen = {run.id for run in store.children(sweep_id) if run.status in ENDED}
         self._newest = 0
         self._done = threading.Event()
 
@@ -86,7 +85,7 @@ class Watcher(threading.Thread):
         pause = POLL_SECONDS
         while not self._done.wait(pause):
             started = time.perf_counter()
-            with suppress(MlflowException, StoreError):
+            with suppress(StoreError):
                 self._look()
             pause = max(POLL_SECONDS, REST * (time.perf_counter() - started))
 
@@ -100,21 +99,21 @@ class Watcher(threading.Thread):
     def _look(self) -> None:
         """Report the jobs that ended since the last look; those before are not read again."""
         for run in reversed(self._store.children(self._sweep_id, ended_since=max(0, self._newest - OVERLAP))):
-            self._newest = max(self._newest, run.info.end_time or 0)
-            if run.info.status in ENDED and run.info.run_id not in self._seen:
-                self._seen.add(run.info.run_id)
+            self._newest = max(self._newest, run.ended or 0)
+            if run.status in ENDED and run.id not in self._seen:
+                self._seen.add(run.id)
                 self._report(run)
 
-    def _report(self, run: MlflowRun) -> None:
-        seconds = ((run.info.end_time or run.info.start_time) - run.info.start_time) / 1000
-        config_hash, metrics = run.data.tags[names.CONFIG_HASH], run.data.metrics
-        if run.info.status == "FINISHED":
+    def _report(self, run: Run) -> None:
+        seconds = ((run.ended or run.started) - run.started) / 1000
+        config_hash, metrics = run.tags[names.CONFIG_HASH], run.metrics
+        if run.status == "FINISHED":
             self._progress.finished(
-                config_hash, run.info.run_name, metrics[names.TEST_ACCURACY], metrics[names.TEST_LOSS], seconds
+                config_hash, run.name, metrics[names.TEST_ACCURACY], metrics[names.TEST_LOSS], seconds
             )
         else:
-            note = run.data.tags.get(names.NOTE, "").replace("**", "")
-            self._progress.failed(config_hash, run.info.run_name, note or run.info.status, seconds)
+            note = run.tags.get(names.NOTE, "").replace("**", "")
+            self._progress.failed(config_hash, run.name, note or run.status, seconds)
 
 
 def _duration(seconds: float) -> str:

@@ -15,15 +15,18 @@ from prunelab.report.bars import Bars
 from prunelab.report.console import PLAIN, terminal
 from prunelab.report.looks import looks
 from prunelab.report.outcome import Outcome, cut
+from prunelab.sweep.results import read_pictures, read_provenance, read_results
 from prunelab.tracking import views
-from prunelab.tracking.moved import folder_of
-from prunelab.tracking.read import RecordedSweep, read_pictures, read_provenance, read_results
+from prunelab.tracking.addresses import folder_of
 from prunelab.tracking.recorder import Recorder
+from prunelab.tracking.run import SweepRuns
 from prunelab.tracking.store import Store
+
+UNPRUNED = (names.UNPRUNED_ACCURACY, names.UNPRUNED_LOSS)
 
 
 def publish(
-    store: Store, run: Recorder, sweep: RecordedSweep, verdicts: Sequence[str] = (), bars: Bars = Bars.INTERVAL
+    store: Store, run: Recorder, sweep: SweepRuns, verdicts: Sequence[str] = (), bars: Bars = Bars.INTERVAL
 ) -> None:
     """Page, tables, findings and figures of what finished: on the sweep's run, in the curve runs, on the terminal.
 
@@ -41,8 +44,7 @@ def publish(
     run.files(outcome.files())
     run.description(cut(outcome.markdown()))
     _write_curves(store, run, results.table)
-    published = views.PublishedSweep(run.id, results.name, sweep.run.info.start_time)
-    store.tag_experiment(views.tags(published, store.experiment_id))
+    store.tag_experiment(views.tags(sweep.run))
     console = terminal()
     outcome.say(console)
     ui = views.command(store.tracking.uri, store.experiment_name)
@@ -51,7 +53,7 @@ def publish(
 
 def _page(store: Store, run_id: str) -> str:
     """Where the page is: its file, or on a server the run that has it."""
-    folder = folder_of(store.client.get_run(run_id).info.artifact_uri)
+    folder = folder_of(store.get(run_id).address)
     if folder is None:
         return f"{names.REPORT_FILE} among the artifacts of run {run_id} on {store.address}"
     file = folder / names.REPORT_FILE
@@ -59,18 +61,23 @@ def _page(store: Store, run_id: str) -> str:
 
 
 def _write_curves(store: Store, run: Recorder, table: pd.DataFrame) -> None:
-    """One top-level run per series with step = percentage; those of an earlier report of the sweep are replaced."""
+    """One top-level run per series with step = percentage; those of an earlier report of the sweep are replaced.
+
+    The first of those that started from the same baseline also has the line of the unpruned network.
+    """
     for old in store.find(Kind.CURVE, **{names.SWEEP_ID: run.id}):
-        store.client.delete_run(old.info.run_id)
+        store.delete(old.id)
     colours = _colours(table["series"].unique())
+    unpruned: set[tuple[float, float]] = set()
     for series, part in table.groupby("series", sort=False):
         tags = {names.SWEEP_ID: run.id, **colours.get(str(series), {})}
+        baseline = part[names.BASELINE_ACCURACY].iloc[0], part[names.BASELINE_LOSS].iloc[0]
+        line = {} if baseline in unpruned else dict(zip(UNPRUNED, baseline, strict=True))
+        unpruned.add(baseline)
         with store.run(Kind.CURVE, str(series), tags=tags) as curve:
             for _, row in part.iterrows():
-                curve.metrics(
-                    {names.CURVE_ACCURACY: row[names.TEST_ACCURACY], names.CURVE_LOSS: row[names.TEST_LOSS]},
-                    step=round(row[names.PERCENTAGE]),
-                )
+                point = {names.CURVE_ACCURACY: row[names.TEST_ACCURACY], names.CURVE_LOSS: row[names.TEST_LOSS]}
+                curve.metrics({**point, **line}, step=round(row[names.PERCENTAGE]))
 
 
 def _colours(series: Iterable[str]) -> dict[str, dict[str, str]]:

@@ -64,23 +64,21 @@ def _report(job: Job, wanted: Sequence[str], output: Path | None, bars: Bars) ->
     from prunelab.sweep.compare import compare
     from prunelab.sweep.orphans import close_abandoned
     from prunelab.sweep.publish import publish
-    from prunelab.tracking.existing import existing_store
+    from prunelab.tracking.addresses import refuse_outside
     from prunelab.tracking.find import find_sweep
-    from prunelab.tracking.moved import refuse_outside
-    from prunelab.tracking.read import recorded_sweep
-    from prunelab.tracking.recorder import Recorder
+    from prunelab.tracking.opening import existing_store
 
     store = existing_store(job.tracking, job.experiment_name)
     sweeps = [find_sweep(store, each) for each in wanted]
-    if len({sweep.info.run_id for sweep in sweeps}) < len(sweeps):
+    if len({sweep.id for sweep in sweeps}) < len(sweeps):
         raise ConfigError(f"{', '.join(wanted)}: the same sweep twice; comparing takes different ones (--list)")
     if output is not None or len(sweeps) > 1:
         compare(store, sweeps, output or OUTPUT, bars)
         return
-    refuse_outside(sweeps[0].info.artifact_uri, job.tracking.artifacts)
+    refuse_outside(sweeps[0].address, job.tracking.artifacts)
     close_abandoned(store, sweeps[0])
-    record = Recorder(store.client, sweeps[0].info.run_id)
-    publish(store, record, recorded_sweep(store, record.id), bars=bars)
+    record = store.recorder(sweeps[0].id)
+    publish(store, record, store.sweep(record.id), bars=bars)
     record.flush()
 
 
@@ -88,7 +86,7 @@ def _list(job: Job) -> None:
     from prunelab.names import Kind
     from prunelab.report.console import terminal
     from prunelab.sweep.listing import listing
-    from prunelab.tracking.existing import existing_store
+    from prunelab.tracking.opening import existing_store
 
     terminal().print(listing(existing_store(job.tracking, job.experiment_name).find(Kind.SWEEP)))
 
@@ -96,9 +94,9 @@ def _list(job: Job) -> None:
 def _list_jobs(job: Job, wanted: Sequence[str]) -> None:
     from prunelab.report.console import terminal
     from prunelab.sweep.listing import jobs_of
-    from prunelab.tracking.existing import existing_store
     from prunelab.tracking.find import find_sweep
+    from prunelab.tracking.opening import existing_store
 
     store = existing_store(job.tracking, job.experiment_name)
     for sweep in [find_sweep(store, each) for each in wanted]:
-        terminal().print(jobs_of(sweep, store.children(sweep.info.run_id)[::-1]))
+        terminal().print(jobs_of(sweep, store.children(sweep.id)[::-1]))

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from mlflow.entities import Run as MlflowRun
-
 from prunelab import names
 from prunelab.config import Job
 from prunelab.errors import StoreError
 from prunelab.identity import config_hash
 from prunelab.job import Result
 from prunelab.measure.quality import Quality
+from prunelab.tracking.run import Run
 
 
 class Known:
@@ -25,10 +24,10 @@ class Known:
     """
 
     def __init__(
-        self, runs: Iterable[MlflowRun], compose: Callable[[Sequence[str]], Job], threads: int | None = None
+        self, runs: Iterable[Run], compose: Callable[[Sequence[str]], Job], threads: int | None = None
     ) -> None:
         self._compose, self._threads = compose, threads
-        self._results = {run.data.tags[names.CONFIG_HASH]: result_of(run) for run in runs}
+        self._results = {run.tags[names.CONFIG_HASH]: result_of(run) for run in runs}
 
     def find(self, overrides: Sequence[str]) -> Result | None:
         """The result of this job; None if it has not finished yet."""
@@ -42,20 +41,20 @@ class Known:
         return config_hash(self._compose(overrides), self._threads)
 
 
-def result_of(run: MlflowRun) -> Result:
+def result_of(run: Run) -> Result:
     """What a finished job returned when it ran.
 
     Raises:
         StoreError: if the run lacks a metric.
     """
-    metrics, tags = run.data.metrics, run.data.tags
+    metrics, tags = run.metrics, run.tags
     sizes = [int(name.removeprefix(_BEFORE).removesuffix(_AFTER)) for name in metrics if _is_reported(name)]
     smallest = min(sizes, default=None)
     unsteady = [words.partition(":")[0] for words in tags.get(names.SPEED_UNSTEADY, "").split(", ")]
     try:
         return Result(
-            run_id=run.info.run_id,
-            name=run.info.run_name,
+            run_id=run.id,
+            name=run.name,
             test=Quality(metrics[names.TEST_ACCURACY], metrics[names.TEST_LOSS]),
             validation=Quality(metrics[names.VAL_ACCURACY], metrics[names.VAL_LOSS]),
             baseline_validation=metrics[names.BASELINE_VAL_ACCURACY],
@@ -66,7 +65,7 @@ def result_of(run: MlflowRun) -> Result:
             file_bytes=int(metrics[names.FILE_BYTES]) if names.FILE_BYTES in metrics else None,
         )
     except KeyError as error:
-        raise StoreError(f"job {run.info.run_name} (run {run.info.run_id}) is FINISHED without {error}") from error
+        raise StoreError(f"{run} is FINISHED without {error}") from error
 
 
 _BEFORE, _AFTER = f"{names.LATENCY}batch_", "_ms"

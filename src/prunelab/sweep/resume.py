@@ -6,20 +6,18 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from mlflow.entities import Run as MlflowRun
-
 from prunelab import names
 from prunelab.errors import ConfigError, StoreError
 from prunelab.sweep.difference import ABSENT, differences, flat
 from prunelab.sweep.orphans import close_orphans
 from prunelab.sweep.plan import Plan
-from prunelab.tracking.environment import is_gone
+from prunelab.tracking.addresses import refuse_outside
 from prunelab.tracking.find import find_sweep
-from prunelab.tracking.moved import refuse_outside
+from prunelab.tracking.run import Run
 from prunelab.tracking.store import Store
 
 
-def resumed(store: Store, plan: Plan, wanted: str) -> MlflowRun:
+def resumed(store: Store, plan: Plan, wanted: str) -> Run:
     """The recorded sweep that `plan` is to finish; runs in it whose process is gone are closed.
 
     Raises:
@@ -27,31 +25,28 @@ def resumed(store: Store, plan: Plan, wanted: str) -> MlflowRun:
         ConfigError: if it is not the same sweep, showing the difference.
     """
     sweep = find_sweep(store, wanted, plan.name if wanted == "last" else None)
-    if sweep.info.status == "RUNNING" and not is_gone(sweep.data.tags):
-        raise StoreError(
-            f"sweep {sweep.info.run_name} is still running (process {sweep.data.tags.get('process.pid')} on "
-            f"{sweep.data.tags.get('process.host')}): there is nothing to resume"
-        )
+    if sweep.is_at_work:
+        raise StoreError(f"sweep {sweep.name} is still running ({sweep.process}): there is nothing to resume")
     recorded = _plan(store, sweep)
     difference = differences(recorded, plan.record) or _conditions(recorded, plan.record)
     if difference:
         raise ConfigError(
-            f"resume={wanted} is refused: sweep {sweep.info.run_name} was recorded with another configuration.\n"
+            f"resume={wanted} is refused: sweep {sweep.name} was recorded with another configuration.\n"
             + "\n".join(f"  {line}" for line in difference)
             + "\nGive the same command as then, or start a new sweep without resume."
         )
-    refuse_outside(sweep.info.artifact_uri, store.tracking.artifacts)
-    close_orphans(store, sweep.info.run_id)
+    refuse_outside(sweep.address, store.tracking.artifacts)
+    close_orphans(store, sweep.id)
     return sweep
 
 
-def _plan(store: Store, sweep: MlflowRun) -> dict[str, Any]:
+def _plan(store: Store, sweep: Run) -> dict[str, Any]:
     """The recorded plan.
 
     Raises:
         StoreError: if it is not there, or not what a sweep records.
     """
-    content = store.read(sweep.info.run_id, names.PLAN_FILE)
+    content = store.read(sweep.id, names.PLAN_FILE)
     try:
         recorded: dict[str, Any] = json.loads(content)
         for job in recorded["jobs"]:
@@ -59,7 +54,7 @@ def _plan(store: Store, sweep: MlflowRun) -> dict[str, Any]:
                 raise TypeError("a job without config_hash or determinants")
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise StoreError(
-            f"sweep {sweep.info.run_name} has a damaged {names.PLAN_FILE}: {type(error).__name__}: {error}"
+            f"sweep {sweep.name} has a damaged {names.PLAN_FILE}: {type(error).__name__}: {error}"
         ) from error
     return recorded
 
@@ -76,4 +71,4 @@ def _conditions(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[str
 
 def done(store: Store, sweep_id: str) -> set[str]:
     """The config hashes of the sweep's finished jobs."""
-    return {run.data.tags.get(names.CONFIG_HASH, "") for run in store.children(sweep_id, "FINISHED")}
+    return {run.tags.get(names.CONFIG_HASH, "") for run in store.children(sweep_id, "FINISHED")}

@@ -77,9 +77,9 @@ def fail_lost(store: Store, sweep_id: str, returns: Sequence[JobReturn]) -> None
     """End as FAILED the runs of jobs that were lost, with the reason."""
     lost = {error.job_id: error for each in returns if isinstance(error := each._return_value, LostJob)}
     for run in store.children(sweep_id, "RUNNING") if lost else []:
-        error = lost.get(run.data.tags.get(names.SLURM_JOB, ""))
+        error = lost.get(run.tags.get(names.SLURM_JOB, ""))
         if error is not None:
-            store.fail(run.info.run_id, str(error))
+            store.fail(run.id, str(error))
 
 
 def _job_class() -> Any:

@@ -14,7 +14,7 @@ from prunelab.interruption import heed
 from prunelab.job import Result, run
 from prunelab.reading import read
 from prunelab.sweep.progress import Progress
-from prunelab.tracking.patience import Unwritable
+from prunelab.tracking.outage import Unwritable
 
 ROOT = "paths.root="
 

@@ -1,6 +1,6 @@
-"""Who may use a team's server: MLflow's own user database, kept as a list of users says.
+"""Who may use a team's server: MLflow's user database, kept in line with a list of users.
 
-A line is `name:role:password`. A reader sees everything and changes nothing; a writer records, too; an admin also
+A line is `name:role:password`. A reader sees everything and changes nothing; a writer also records; an admin also
 manages users. Passwords are stored by MLflow, salted and hashed.
 """
 
@@ -15,10 +15,10 @@ from pathlib import Path
 from prunelab.errors import ConfigError
 
 WRITERS = "prunelab-writers"
-"""MLflow's role of those who may write."""
+"""The role in MLflow's database of those who may write."""
 WORKSPACE = "default"
-REMEMBERED = 30
-"""Seconds for which a worker of the server remembers a checked password: hashing takes most of a request's time."""
+CACHED_SECONDS = 30
+"""For which a worker of the server caches a checked password: hashing takes most of a request's time."""
 FORM = "a line for each user: name:role:password, the role being reader, writer or admin"
 
 
@@ -40,11 +40,11 @@ class User:
 
 
 def users_of(text: str, where: str) -> list[User]:
-    """The users that a list names; empty lines and lines that begin with # are skipped.
+    """The users in the text of a list; empty lines and lines that begin with # are skipped. `where`: for messages.
 
     Raises:
-        ConfigError: for a line that is not one, a name that occurs twice, or a list without an admin. No password is
-            ever shown.
+        ConfigError: for a malformed line, a name that occurs twice, or a list without an admin. No password is ever
+            shown.
     """
     users: list[User] = []
     for number, line in enumerate(text.splitlines(), start=1):
@@ -63,10 +63,10 @@ def users_of(text: str, where: str) -> list[User]:
 
 
 def users_in(file: Path) -> list[User]:
-    """Those that a file lists, which nobody else may read.
+    """The users listed in a file, which nobody else may read.
 
     Raises:
-        ConfigError: if it cannot be read, others can read it, or it is no such list.
+        ConfigError: if it cannot be read, others can read it, or it is not such a list.
     """
     try:
         mode, text = file.stat().st_mode, file.read_text()
@@ -78,10 +78,12 @@ def users_in(file: Path) -> list[User]:
 
 
 def provision(users: list[User], folder: Path) -> dict[str, str]:
-    """Make MLflow's user database in `folder` hold these users and no others; the environment that a server needs.
+    """Make MLflow's user database in `folder` hold these users and no others.
+
+    Returns the environment variables that the server needs.
 
     Raises:
-        ConfigError: if MLflow's part for it is not installed, or it refuses a name or a password.
+        ConfigError: if the extra `server` is not installed, or MLflow refuses a name or a password.
     """
     try:
         from mlflow.server.auth.sqlalchemy_store import SqlAlchemyStore
@@ -121,14 +123,14 @@ def provision(users: list[User], folder: Path) -> dict[str, str]:
     settings.write_text(
         f"[mlflow]\ndefault_permission = READ\ndatabase_uri = {database}\nadmin_username = {first_admin}\n"
         "authorization_function = prunelab.tracking.guard:authenticate\n"
-        f"auth_cache_ttl_seconds = {REMEMBERED}\n"
+        f"auth_cache_ttl_seconds = {CACHED_SECONDS}\n"
     )
     (folder / "accounts.db").chmod(0o600)
     return {"MLFLOW_AUTH_CONFIG_PATH": str(settings.resolve()), "MLFLOW_FLASK_SERVER_SECRET_KEY": _key(folder)}
 
 
 def _key(folder: Path) -> str:
-    """The server's secret for its forms, made once."""
+    """The secret key of the server's forms, created once."""
     file = folder / "accounts.key"
     if not file.is_file():
         file.touch(0o600)

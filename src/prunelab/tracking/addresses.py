@@ -1,4 +1,4 @@
-"""Addresses of stores: what they name, and what of them may be shown."""
+"""Addresses of stores and of artifacts: what they name, what of them may be shown, and which are refused."""
 
 from __future__ import annotations
 
@@ -6,14 +6,71 @@ import re
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
+from prunelab.errors import StoreError, spelled_out
+
 
 def redacted(text: str) -> str:
-    """A text without the passwords of the addresses in it; whatever goes into the store passes here."""
+    """The text with the passwords of all addresses in it replaced; whatever is written to the store goes through it."""
     return re.sub(r"(://[^\s/:@]*):[^\s/@]*@", r"\1:***@", text)
 
 
 def sqlite_file(uri: str) -> Path | None:
     """The file of a `sqlite:///` address; None for any other."""
-    if not uri.startswith("sqlite:"):
-        return None
-    return Path(unquote(urlparse(uri).path)[1:])
+    return Path(unquote(urlparse(uri).path)[1:]) if uri.startswith("sqlite:") else None
+
+
+def location(artifacts: Path, experiment: str) -> str:
+    """The URI of an experiment's folder below the artifact root."""
+    return (artifacts / experiment).as_uri()
+
+
+def folder_of(uri: str) -> Path | None:
+    """The folder of a local artifact address; None for a server's."""
+    parsed = urlparse(uri)
+    return Path(unquote(parsed.path)) if parsed.scheme in ("", "file") else None
+
+
+def file_of(folder: Path, path: str) -> Path:
+    """An artifact in the folder of its run.
+
+    Raises:
+        OSError: if it is not a regular file, or a link that leads out of the folder.
+    """
+    file = folder / path
+    if not file.resolve().is_relative_to(folder.resolve()):
+        raise OSError(f"{file} is a link that leads out of the run's folder")
+    if file.exists() and not file.is_file():
+        raise OSError(f"{file} is not a regular file")
+    return file
+
+
+def refuse_path(name: str) -> None:
+    """Refuse an experiment whose folder would be the artifact root itself, or outside of it.
+
+    Raises:
+        StoreError: naming it.
+    """
+    if spelled_out(name) != name or any(part in ("", ".", "..") for part in name.split("/")):
+        raise StoreError(
+            f"tracking.experiment_name={name} is refused: artifacts are kept in a folder of that name; it accepts text "
+            "without .. or a / at either end"
+        )
+
+
+def refuse_outside(address: str, root: Path | None) -> None:
+    """Refuse to write to a run of an earlier process, perhaps somebody else's, whose artifacts are outside `root`.
+
+    Raises:
+        StoreError: naming the folder, or a link in it.
+    """
+    folder = folder_of(address)
+    if folder is None or root is None:
+        return
+    if not folder.resolve().is_relative_to(root.resolve()):
+        raise StoreError(
+            f"its artifacts are recorded at {folder}, outside of tracking.artifacts={root}; nothing is written there "
+            "unless tracking.artifacts= names it"
+        )
+    link = next((path for path in folder.rglob("*") if path.is_symlink()), None)
+    if link is not None:
+        raise StoreError(f"{link} is a link, and nothing is written through links; delete it")

@@ -22,7 +22,8 @@ from prunelab import names
 from prunelab.errors import StoreError
 from prunelab.names import Kind
 from prunelab.refusals import refusals
-from prunelab.tracking.moved import refuse_path
+from prunelab.tracking.addresses import refuse_path
+from prunelab.tracking.run import DataSet
 
 MANIFEST = "manifest.json"
 LARGEST_MANIFEST = 2**29
@@ -30,7 +31,7 @@ LARGEST_MANIFEST = 2**29
 CHUNK = 2**20
 ENCRYPTED = 1
 MODE_SHIFT = 16
-"""Where a zip entry's attributes have the mode of a Unix file."""
+"""A zip entry's attributes have the mode of a Unix file in their upper bits."""
 
 
 def _printable(text: str) -> str:
@@ -59,6 +60,11 @@ Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 RunId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 
 
+def member_of(run_id: str, path: str) -> str:
+    """The name of an artifact in the archive."""
+    return f"{run_id}/{path}"
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, ser_json_inf_nan="constants")
 
@@ -70,17 +76,7 @@ class File(_Part):
     sha256: Digest
 
 
-class Input(_Part):
-    """A data set that a run used, in MLflow's words."""
-
-    name: str
-    digest: str
-    source_type: str
-    source: str
-    tags: dict[str, str]
-
-
-class Run(_Part):
+class ArchivedRun(_Part):
     """A run with all that the store has of it. Times in ms; `metrics` as (name, value, time, step), all of them."""
 
     id: RunId
@@ -92,12 +88,8 @@ class Run(_Part):
     tags: dict[str, str]
     params: dict[str, str]
     metrics: list[tuple[str, float, int, int]]
-    inputs: list[Input]
+    inputs: list[DataSet]
     files: dict[Annotated[str, AfterValidator(_path)], File]
-
-    def member(self, path: str) -> str:
-        """What an artifact is called in the archive."""
-        return f"{self.id}/{path}"
 
 
 class Manifest(_Part):
@@ -105,10 +97,10 @@ class Manifest(_Part):
 
     format: Literal[1] = 1
     experiment: Annotated[str, AfterValidator(_folder)]
-    runs: list[Run]
+    runs: list[ArchivedRun]
 
     @property
-    def sweep(self) -> Run:
+    def sweep(self) -> ArchivedRun:
         """The sweep's own run."""
         return self.runs[-1]
 
@@ -119,13 +111,13 @@ class Manifest(_Part):
 
 
 class Archive:
-    """An archive that was found to be whole."""
+    """An archive that has passed all checks."""
 
     def __init__(self, file: zipfile.ZipFile, manifest: Manifest) -> None:
         self._file = file
         self.manifest = manifest
 
-    def copy(self, run: Run, path: str, target: Path) -> None:
+    def copy(self, run: ArchivedRun, path: str, target: Path) -> None:
         """Write an artifact to `target`, whose folder is made.
 
         Raises:
@@ -133,19 +125,19 @@ class Archive:
         """
         target.parent.mkdir(parents=True, exist_ok=True)
         with target.open("xb") as out:
-            for chunk in _checked(self._file, run.member(path), run.files[path]):
+            for chunk in _checked(self._file, member_of(run.id, path), run.files[path]):
                 out.write(chunk)
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[Archive]:
-    """The archive at `path`, all of it read and compared with its digests.
+    """The archive at `path`, after all of it was read and compared with its digests.
 
     Raises:
-        StoreError: if it is no archive of a sweep, damaged, or made to do harm.
+        StoreError: if it is not an archive of a sweep, is damaged, or was made to do harm.
     """
     if path.exists() and not path.is_file():
-        raise StoreError(f"{path} is no file: it cannot be read as an archive of a sweep")
+        raise StoreError(f"{path} is not a file: it cannot be read as an archive of a sweep")
     with ExitStack() as stack:
         try:
             archive = _whole(stack.enter_context(zipfile.ZipFile(path)))
@@ -157,10 +149,10 @@ def opened(path: Path) -> Iterator[Archive]:
 
 
 def _whole(file: zipfile.ZipFile) -> Archive:
-    _refuse_strange_members(file)
+    _refuse_unusual_members(file)
     manifest = _manifest(file)
-    _refuse_strange_relations(manifest)
-    files = {run.member(name): facts for run in manifest.runs for name, facts in run.files.items()}
+    _refuse_foreign_relations(manifest)
+    files = {member_of(run.id, name): facts for run in manifest.runs for name, facts in run.files.items()}
     there = set(file.namelist()) - {MANIFEST}
     if there != set(files):
         raise StoreError(f"{min(there ^ set(files))!r} is in the archive or its manifest, but not in both")
@@ -170,14 +162,14 @@ def _whole(file: zipfile.ZipFile) -> Archive:
     return Archive(file, manifest)
 
 
-def _refuse_strange_members(file: zipfile.ZipFile) -> None:
+def _refuse_unusual_members(file: zipfile.ZipFile) -> None:
     twice = [name for name, count in Counter(file.namelist()).items() if count > 1]
     if twice:
         raise StoreError(f"{twice[0]!r} is in it twice")
     for member in file.infolist():
         mode = member.external_attr >> MODE_SHIFT
         if member.flag_bits & ENCRYPTED or member.is_dir() or (stat.S_IFMT(mode) and not stat.S_ISREG(mode)):
-            raise StoreError(f"{member.filename!r} is no plain file; links, folders and encrypted files are not taken")
+            raise StoreError(f"{member.filename!r} is not a plain file; links, folders and encrypted files are refused")
 
 
 def _manifest(file: zipfile.ZipFile) -> Manifest:
@@ -194,10 +186,10 @@ def _manifest(file: zipfile.ZipFile) -> Manifest:
         raise StoreError(first[:300].encode("unicode_escape").decode()) from None
 
 
-def _refuse_strange_relations(manifest: Manifest) -> None:
+def _refuse_foreign_relations(manifest: Manifest) -> None:
     """Refuse runs that are not one sweep with its parts, or would attach themselves to runs of the store."""
     if not manifest.runs or manifest.sweep.kind is not Kind.SWEEP:
-        raise StoreError("its last run is not that of a sweep")
+        raise StoreError("its last run is not a sweep")
     ids = {run.id for run in manifest.runs}
     if len(ids) < len(manifest.runs):
         raise StoreError("two of its runs have the same id")
@@ -208,10 +200,10 @@ def _refuse_strange_relations(manifest: Manifest) -> None:
             raise StoreError(f"{run.kind.value} {run.name}: {problem}")
 
 
-def _problem(run: Run, sweep: Run, baselines: set[str]) -> str | None:
+def _problem(run: ArchivedRun, sweep: ArchivedRun, baselines: set[str]) -> str | None:
     """What is wrong with how a run refers to others."""
     if run.tags.get(names.KIND) != run.kind.value:
-        return f"its tag {names.KIND} is another"
+        return f"its tag {names.KIND} says something else"
     if run.tags.get(names.PARENT) != (sweep.id if run.kind is Kind.JOB else None):
         return "it is not a part of the archived sweep"
     if run.kind is Kind.CURVE and run.tags.get(names.SWEEP_ID) != sweep.id:
@@ -233,7 +225,11 @@ def _problem(run: Run, sweep: Run, baselines: set[str]) -> str | None:
 
 
 def _checked(file: zipfile.ZipFile, member: str, facts: File) -> Iterator[bytes]:
-    """A member's content in pieces, refused where it is not what the manifest says."""
+    """A member's content in chunks.
+
+    Raises:
+        StoreError: if it is not what the manifest says.
+    """
     digest, size = hashlib.sha256(), 0
     with file.open(member) as stream:
         while chunk := stream.read(CHUNK):

@@ -1,12 +1,15 @@
-"""What is wrong with a store: artifacts that are missing or damaged, and what was left behind."""
+"""What is wrong with a store: a damaged database, artifacts that are missing or damaged, and what was left behind."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import sqlite3
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 
 import yaml
 
@@ -14,8 +17,8 @@ from prunelab import names
 from prunelab.errors import StoreError
 from prunelab.names import Kind
 from prunelab.network.packed import unpack, unpack_kept
-from prunelab.tracking.artifacts import Artifacts
-from prunelab.tracking.inventory import Entry, Inventory
+from prunelab.tracking.inventory import Inventory
+from prunelab.tracking.run import Run
 
 
 class What(str, Enum):
@@ -31,7 +34,7 @@ class What(str, Enum):
 
 REMEDIES = {
     What.MISSING: "a baseline is trained again when it is next needed; a job: prunelab-reproduce, or run it again",
-    What.DAMAGED: "as for missing ones; what is damaged is never loaded",
+    What.DAMAGED: "as for missing ones; damaged files are never loaded",
     What.ORPHAN: "prunelab-store delete --leftovers",
     What.ABANDONED: "prunelab-store check --close",
     What.STRAY: "prunelab-store delete --leftovers",
@@ -40,110 +43,120 @@ REMEDIES = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something found: of what kind, where, and in words. A note is nothing to mend."""
+    """Something found: of what kind, where, and in words. A note needs no repair."""
 
     what: What
     where: str
     words: str
 
 
-def expected(entry: Entry) -> list[str]:
+def findings(held: Inventory, contents: bool = True) -> list[Finding]:
+    """Everything that is wrong; without `contents` artifacts are only listed and measured, not read.
+
+    Raises:
+        StoreError: if a server does not answer.
+    """
+    broken = intact(held.database) if held.database is not None else []
+    return [
+        *(Finding(What.DAMAGED, "database", words) for words in broken),
+        *(finding for run in held.active for finding in _of_run(run, held, contents)),
+        *_of_relations(held),
+        *(
+            Finding(What.STRAY, str(folder), f"no run owns it ({size:,} bytes)")
+            for folder, size in held.artifacts.strays(held.runs).items()
+        ),
+        *_notes(held),
+    ]
+
+
+def intact(database: Path) -> list[str]:
+    """What SQLite's own check of pages, indices and references finds; empty if all is well."""
+    try:
+        with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
+            pages = [str(words) for (words,) in connection.execute("pragma quick_check")]
+    except sqlite3.Error as error:
+        return [str(error)]
+    return [words for words in pages if words != "ok"]
+
+
+def expected(run: Run) -> list[str]:
     """The artifacts that a finished run must have, by its kind and by what it recorded."""
-    if entry.kind == Kind.SWEEP:
-        reported = entry.status == "FINISHED" and entry.metrics.get(names.JOBS_FINISHED)
+    if run.kind == Kind.SWEEP:
+        reported = run.status == "FINISHED" and run.metrics.get(names.JOBS_FINISHED)
         return [names.PLAN_FILE, *([names.RESULTS_FILE, names.REPORT_FILE] if reported else [])]
-    if entry.status != "FINISHED" or entry.kind not in (Kind.JOB, Kind.BASELINE):
+    if run.status != "FINISHED" or run.kind not in (Kind.JOB, Kind.BASELINE):
         return []
     paths = [names.CONFIG_FILE, names.ENVIRONMENT_FILE]
-    if entry.kind == Kind.BASELINE:
+    if run.kind == Kind.BASELINE:
         paths.append(names.CHECKPOINT)
-    elif names.FILE_BYTES in entry.metrics:
+    elif names.FILE_BYTES in run.metrics:
         paths.append(names.NETWORK_FILE)
-    return paths + [path for path, tag in names.DIGESTS.items() if tag in entry.tags and path not in paths]
+    return paths + [path for path, tag in names.DIGESTS.items() if tag in run.tags and path not in paths]
 
 
-def complaint(entry: Entry, path: str, content: bytes) -> str | None:
+def complaint(run: Run, path: str, content: bytes) -> str | None:
     """Why an artifact is not what was recorded; None if it is. Nothing in it is executed."""
-    recorded = entry.tags.get(names.DIGESTS.get(path, ""))
+    recorded = run.tags.get(names.DIGESTS.get(path, ""))
     if recorded is not None:
         found = hashlib.sha256(content).hexdigest()
         return None if found == recorded else f"SHA-256 {found[:12]}..., recorded {recorded[:12]}..."
     try:
-        if path == names.NETWORK_FILE and len(content) != entry.metrics.get(names.FILE_BYTES, len(content)):
-            return f"{len(content):,} bytes, recorded {entry.metrics[names.FILE_BYTES]:,.0f}"
+        if path == names.NETWORK_FILE and len(content) != run.metrics.get(names.FILE_BYTES, len(content)):
+            return f"{len(content):,} bytes, recorded {run.metrics[names.FILE_BYTES]:,.0f}"
         _READERS.get(path, _anything)(content)
     except (StoreError, ValueError, yaml.YAMLError) as error:
         return str(error).partition("\n")[0]
     return None
 
 
-def findings(held: Inventory, artifacts: Artifacts, contents: bool = True) -> list[Finding]:
-    """Everything that is wrong; without `contents` files are only counted and measured, not read.
-
-    Raises:
-        StoreError: if a server does not answer.
-    """
-    return [
-        *(finding for entry in held.active for finding in _of_run(entry, artifacts, contents)),
-        *_of_relations(held),
-        *(
-            Finding(What.STRAY, str(folder), f"no run owns it ({size:,} bytes)")
-            for folder, size in artifacts.strays(held.entries).items()
-        ),
-        *_notes(held, artifacts),
-    ]
-
-
-def _of_run(entry: Entry, artifacts: Artifacts, contents: bool) -> list[Finding]:
+def _of_run(run: Run, held: Inventory, contents: bool) -> list[Finding]:
     found = []
-    if entry.is_abandoned and entry.kind != names.IMPORTING:
-        found.append(Finding(What.ABANDONED, _named(entry), "RUNNING, and its process is gone"))
-    wanted = expected(entry)
-    there = artifacts.sizes(entry) if wanted else {}
+    if run.is_abandoned and run.kind != names.IMPORTING:
+        found.append(Finding(What.ABANDONED, str(run), "RUNNING, and its process is gone"))
+    wanted = expected(run)
+    there = held.artifacts.sizes(run) if wanted else {}
     for path in wanted:
         if path not in there:
-            found.append(Finding(What.MISSING, _named(entry), path))
+            found.append(Finding(What.MISSING, str(run), path))
         elif contents or not there[path]:
             try:
-                words = complaint(entry, path, artifacts.read(entry, path))
+                words = complaint(run, path, held.artifacts.read(run, path))
             except StoreError as error:
-                words = f"it cannot be read: {error}"
+                words = str(error)
             if words is not None:
-                found.append(Finding(What.DAMAGED, _named(entry), f"{path}: {words}"))
+                found.append(Finding(What.DAMAGED, str(run), f"{path}: {words}"))
     return found
 
 
 def _of_relations(held: Inventory) -> list[Finding]:
-    baselines = {entry.id for entry in held.baselines}
-    found = [
-        Finding(What.ORPHAN, _named(entry), f"its sweep {entry.sweep} is not in the store any more")
-        for entry in held.orphans
+    baselines = {run.id for run in held.baselines}
+    return [
+        *(
+            Finding(What.ORPHAN, str(run), f"its sweep {run.sweep} is not in the store any more")
+            for run in held.orphans
+        ),
+        *(
+            Finding(What.ORPHAN, f"run {run.id}", f"{run.name}: an import of it was interrupted")
+            for run in held.broken_imports
+        ),
+        *(
+            Finding(What.MISSING, str(run), f"its baseline, run {run.baseline}")
+            for run in held.active
+            if run.kind == Kind.JOB and run.baseline is not None and run.baseline not in baselines
+        ),
     ]
-    found += [
-        Finding(What.ORPHAN, f"run {entry.id}", f"{entry.name}: an import of it was interrupted")
-        for entry in held.active
-        if entry.kind == names.IMPORTING and not entry.is_at_work
-    ]
-    for entry in held.active:
-        if entry.kind == Kind.JOB and entry.baseline is not None and entry.baseline not in baselines:
-            found.append(Finding(What.MISSING, _named(entry), f"its baseline, run {entry.baseline}"))
-    return found
 
 
-def _notes(held: Inventory, artifacts: Artifacts) -> list[Finding]:
+def _notes(held: Inventory) -> list[Finding]:
     found = []
     if held.deleted:
         words = f"{len(held.deleted)} are only marked as deleted (prunelab-store delete --leftovers)"
         found.append(Finding(What.NOTE, "runs", words))
-    outside = [entry for entry in held.active if artifacts.is_outside(entry.address)]
+    outside = [run for run in held.active if held.artifacts.is_outside(run.address)]
     if outside:
         words = f"{len(outside)} have their artifacts outside of tracking.artifacts: {outside[0].address}"
         found.append(Finding(What.NOTE, "runs", words))
     return found
-
-
-def _named(entry: Entry) -> str:
-    return f"{entry.kind} {entry.name} (run {entry.id})"
 
 
 def _anything(content: bytes) -> object:

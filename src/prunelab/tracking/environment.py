@@ -1,7 +1,8 @@
-"""What a result was obtained with: commit, versions, machine."""
+"""What a result was obtained with: commit, versions, machine, process."""
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import socket
@@ -51,8 +52,8 @@ def versions() -> dict[str, str]:
 
 
 def machine() -> dict[str, str | int]:
-    """The kind of machine, without its name: processor, cores, memory, operating system, torch's threads."""
-    import torch  # seconds, of which a command that only reads the store is spared
+    """The kind of machine, without its name: processor, cores, memory (GiB), system, GPU, torch's threads."""
+    import torch  # takes seconds, which commands that only read the store do not need
 
     return {
         "processor": _processor(),
@@ -62,6 +63,12 @@ def machine() -> dict[str, str | int]:
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
         "torch_threads": torch.get_num_threads(),
     }
+
+
+def provenance(config: str) -> dict[str, str]:
+    """Artifacts that say what was run and with what: the resolved config, package versions, the kind of machine."""
+    environment = {"versions": versions(), "machine": machine()}
+    return {names.CONFIG_FILE: config, names.ENVIRONMENT_FILE: json.dumps(environment, indent=2)}
 
 
 @cache

@@ -1,4 +1,4 @@
-"""What MLflow's server asks of each request: who it is, by MLflow's basic auth; and that readers change nothing.
+"""Authorisation of requests to a team's server: MLflow's basic auth, and readers cannot change anything.
 
 MLflow lets any user create experiments, and record in those; a reader of a team's store may not.
 """
@@ -13,13 +13,13 @@ from prunelab.tracking.accounts import WRITERS
 
 READING = ("GET", "HEAD", "OPTIONS")
 ASKING = ("/search", "/get-history-bulk-interval", "/get-metric-history-bulk", "/batch-get-trace-infos")
-"""The ends of addresses that are asked by POST and change nothing."""
+"""Ends of the paths of POST requests that change nothing."""
 OWN = ("/mlflow/users/update-password",)
-"""What a reader may change: the own password."""
+"""What readers may change: their own password."""
 
 
 def authenticate() -> Authorization | Response:
-    """The user of the request that is being answered; or the answer that refuses it, 401 or 403."""
+    """The user of the current request, or the response that refuses it: 401 or 403."""
     user = auth.authenticate_request_basic_auth()
     if not isinstance(user, Authorization) or may(request.method, request.path):
         return user
@@ -31,5 +31,5 @@ def authenticate() -> Authorization | Response:
 
 
 def may(method: str, path: str) -> bool:
-    """Whether a reader may ask this."""
+    """Whether a reader may make this request."""
     return method in READING or (method == "POST" and path.endswith(ASKING)) or path.endswith(OWN)

@@ -1,188 +1,135 @@
-"""What a whole store holds: every run of every experiment, grouped by the sweep it belongs to."""
+"""What a whole store holds: every run of every experiment, grouped by the sweep it belongs to, and their artifacts."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
-from mlflow.entities import Experiment, ViewType
-from mlflow.entities import Run as MlflowRun
+from mlflow.entities import Experiment
 from mlflow.tracking import MlflowClient
 
 from prunelab import names
+from prunelab.config import Tracking
 from prunelab.errors import StoreError
 from prunelab.names import Kind
-from prunelab.tracking.environment import is_gone
-
-PAGE = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A recorded run. `deleted`: marked so by MLflow, which keeps its rows and artifacts; `started` in ms."""
-
-    id: str
-    name: str
-    experiment: str
-    kind: str
-    status: str
-    deleted: bool
-    started: int
-    address: str
-    tags: dict[str, str]
-    metrics: dict[str, float]
-
-    @property
-    def sweep(self) -> str | None:
-        """The run id of the sweep that a job or a curve belongs to."""
-        return self.tags.get(names.PARENT) if self.kind == Kind.JOB else self.tags.get(names.SWEEP_ID)
-
-    @property
-    def baseline(self) -> str | None:
-        """The run id of the baseline that a job started from."""
-        return self.tags.get(names.BASELINE_RUN)
-
-    @property
-    def is_abandoned(self) -> bool:
-        """Whether it is RUNNING and its process is known to be gone."""
-        return not self.deleted and self.status == "RUNNING" and is_gone(self.tags)
-
-    @property
-    def is_at_work(self) -> bool:
-        """Whether it is RUNNING, and its process may be alive."""
-        return not self.deleted and self.status == "RUNNING" and not is_gone(self.tags)
+from prunelab.tracking.addresses import sqlite_file
+from prunelab.tracking.artifacts import Artifacts
+from prunelab.tracking.find import chosen_sweep
+from prunelab.tracking.opening import existing_experiments
+from prunelab.tracking.recorder import Recorder
+from prunelab.tracking.run import Run, SweepRuns, search
 
 
-@dataclass(frozen=True, slots=True)
-class SweepRuns:
-    """A sweep's own run, then its jobs and curves, the oldest first."""
-
-    sweep: Entry
-    parts: tuple[Entry, ...]
-
-    @property
-    def all(self) -> tuple[Entry, ...]:
-        """The parts before the sweep's own run: the order in which they can be deleted, and that be taken up again."""
-        return (*self.parts, self.sweep)
-
-    @property
-    def jobs(self) -> list[Entry]:
-        """The jobs alone."""
-        return [part for part in self.parts if part.kind == Kind.JOB]
-
-
-@dataclass(frozen=True, slots=True)
 class Inventory:
-    """The runs of a store that are prunelab's, by the tag `kind`, the oldest first."""
+    """The runs of these experiments that have the tag `kind`, read once; oldest first where nothing else is said."""
 
-    entries: tuple[Entry, ...]
+    def __init__(self, tracking: Tracking, experiments: Sequence[Experiment]) -> None:
+        self.tracking = tracking
+        self.database = sqlite_file(tracking.uri)
+        self.client = MlflowClient(tracking.uri)
+        self.experiments = experiments
+        self.titles = {experiment.experiment_id: experiment.name for experiment in experiments}
+        root = tracking.artifacts if self.database is not None else None
+        self.artifacts = Artifacts(self.client, self.titles, root)
+        condition = f"tags.{names.KIND} LIKE '%'"
+        self.runs = search(self.client, list(self.titles), condition, newest_first=False, deleted=True)
 
     @property
-    def active(self) -> list[Entry]:
-        """Those that are not marked as deleted."""
-        return [entry for entry in self.entries if not entry.deleted]
+    def active(self) -> list[Run]:
+        """Runs that are not marked as deleted."""
+        return [run for run in self.runs if not run.deleted]
 
     @property
-    def deleted(self) -> list[Entry]:
-        """Those that MLflow marked as deleted: their rows and artifacts are still there."""
-        return [entry for entry in self.entries if entry.deleted]
+    def deleted(self) -> list[Run]:
+        """Runs that MLflow marked as deleted: their rows and artifacts are still there."""
+        return [run for run in self.runs if run.deleted]
+
+    @property
+    def at_work(self) -> Run | None:
+        """A run whose process may be alive; None if there is none."""
+        return next((run for run in self.active if run.is_at_work), None)
 
     @property
     def sweeps(self) -> list[SweepRuns]:
-        """The newest first."""
-        parts: dict[str, list[Entry]] = defaultdict(list)
-        for entry in self.active:
-            if entry.kind != Kind.SWEEP and entry.sweep is not None:
-                parts[entry.sweep].append(entry)
-        found = [SweepRuns(entry, tuple(parts[entry.id])) for entry in self.active if entry.kind == Kind.SWEEP]
-        return found[::-1]
+        """Sweeps with their parts, newest first."""
+        parts: dict[str, list[Run]] = defaultdict(list)
+        for run in self.active:
+            if run.kind != Kind.SWEEP and run.sweep is not None:
+                parts[run.sweep].append(run)
+        return [SweepRuns(run, tuple(parts[run.id])) for run in reversed(self.active) if run.kind == Kind.SWEEP]
 
     @property
-    def baselines(self) -> list[Entry]:
-        """All that are not marked as deleted."""
-        return [entry for entry in self.active if entry.kind == Kind.BASELINE]
+    def baselines(self) -> list[Run]:
+        """Trainings that are not marked as deleted."""
+        return [run for run in self.active if run.kind == Kind.BASELINE]
 
     @property
-    def single_jobs(self) -> list[Entry]:
+    def single_jobs(self) -> list[Run]:
         """Jobs that belong to no sweep."""
-        return [entry for entry in self.active if entry.kind == Kind.JOB and entry.sweep is None]
+        return [run for run in self.active if run.kind == Kind.JOB and run.sweep is None]
 
     @property
-    def orphans(self) -> list[Entry]:
+    def orphans(self) -> list[Run]:
         """Jobs and curves whose sweep is not there any more."""
-        there = {entry.id for entry in self.active if entry.kind == Kind.SWEEP}
-        return [
-            entry
-            for entry in self.active
-            if entry.kind in (Kind.JOB, Kind.CURVE) and entry.sweep is not None and entry.sweep not in there
-        ]
+        there = {None, *(run.id for run in self.active if run.kind == Kind.SWEEP)}
+        return [run for run in self.active if run.kind in (Kind.JOB, Kind.CURVE) and run.sweep not in there]
 
-    def unneeded_baselines(self, going: Iterable[Entry]) -> list[Entry]:
+    @property
+    def broken_imports(self) -> list[Run]:
+        """Runs that a killed import left behind."""
+        return [run for run in self.active if run.kind == names.IMPORTING and not run.is_at_work]
+
+    def unneeded_baselines(self, going: Iterable[Run]) -> list[Run]:
         """Baselines that only jobs among `going` started from; none of an experiment where something still runs.
 
-        A job tells its baseline when it ends, so what is running may need any of them.
+        A job records its baseline when it ends, so what is running may need any of them.
         """
-        gone = {entry.id for entry in going}
-        released = {entry.baseline for entry in going}
-        needed = {entry.baseline for entry in self.active if entry.id not in gone}
-        busy = {entry.experiment for entry in self.active if entry.is_at_work and entry.id not in gone}
+        gone = {run.id for run in going}
+        released = {run.baseline for run in going}
+        needed = {run.baseline for run in self.active if run.id not in gone}
+        busy = {run.experiment_id for run in self.active if run.is_at_work and run.id not in gone}
         return [
-            entry
-            for entry in self.baselines
-            if entry.id in released and entry.id not in needed and entry.experiment not in busy
+            run
+            for run in self.baselines
+            if run.id in released and run.id not in needed and run.experiment_id not in busy
         ]
 
     def find_sweep(self, wanted: str) -> SweepRuns:
-        """By run id or name; `last` is the newest.
+        """The sweep with this run id or name; `last` is the newest.
 
         Raises:
             StoreError: if there is none, or several have that name.
         """
-        sweeps = self.sweeps
-        if wanted == "last" and sweeps:
-            return sweeps[0]
-        found = [each for each in sweeps if wanted in (each.sweep.id, each.sweep.name)]
-        if len(found) == 1:
-            return found[0]
-        if found:
-            ids = ", ".join(f"{each.sweep.id} ({each.sweep.experiment})" for each in found)
-            raise StoreError(f"sweep {wanted}: {len(found)} sweeps have that name; say which by its run id: {ids}")
-        known = ", ".join(each.sweep.name for each in sweeps[:5]) or "none"
-        raise StoreError(f"there is no sweep {wanted!r} in the store; the newest: {known} (prunelab-store list)")
+        sweeps = {each.run.id: each for each in self.sweeps}
+        return sweeps[chosen_sweep([each.run for each in sweeps.values()], wanted, "the store").id]
+
+    def history(self, run: Run) -> list[tuple[str, float, int, int]]:
+        """Every value of every metric: (name, value, time in ms, step)."""
+        return [
+            (each.key, each.value, each.timestamp, each.step)
+            for metric in run.metrics
+            for each in self.client.get_metric_history(run.id, metric)
+        ]
+
+    def close_abandoned(self) -> int:
+        """End as KILLED what dead processes left RUNNING; how many runs."""
+        abandoned = [run for run in self.active if run.is_abandoned]
+        for run in abandoned:
+            recorder = Recorder(self.client, run.id)
+            recorder.description("**Killed**: its process was gone when the store was checked.")
+            recorder.end("KILLED")
+        return len(abandoned)
 
 
-def inventory(client: MlflowClient, experiments: Sequence[Experiment]) -> Inventory:
-    """All runs of these experiments that carry the tag `kind`."""
-    titles = {experiment.experiment_id: experiment.name for experiment in experiments}
-    found: list[Entry] = []
-    token = None
-    while titles:
-        page = client.search_runs(
-            list(titles),
-            f"tags.{names.KIND} LIKE '%'",
-            ViewType.ALL,
-            max_results=PAGE,
-            order_by=["attributes.start_time ASC"],
-            page_token=token,
-        )
-        found += [_entry(run, titles[run.info.experiment_id]) for run in page]
-        token = page.token
-        if not token:
-            break
-    return Inventory(tuple(found))
+def existing_inventory(tracking: Tracking) -> Inventory:
+    """Everything in a store that is there.
+
+    Raises:
+        StoreError: if there is no such store, or another version of MLflow wrote it.
+    """
+    return Inventory(tracking, existing_experiments(tracking))
 
 
-def _entry(run: MlflowRun, experiment: str) -> Entry:
-    return Entry(
-        id=run.info.run_id,
-        name=run.info.run_name,
-        experiment=experiment,
-        kind=run.data.tags.get(names.KIND, ""),
-        status=run.info.status,
-        deleted=run.info.lifecycle_stage != "active",
-        started=run.info.start_time,
-        address=run.info.artifact_uri,
-        tags=dict(run.data.tags),
-        metrics=dict(run.data.metrics),
-    )
+def still_running(what: str, run: Run) -> StoreError:
+    """Says that `what` is refused while the process of a run may be alive."""
+    return StoreError(f"{what} is refused: {run.kind} {run.name} is still running ({run.process})")

@@ -1,4 +1,4 @@
-"""A network as an MLflow model, to be loaded and served by MLflow's own means."""
+"""A network as an MLflow model, which MLflow can load and serve."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from prunelab.tracking.environment import versions
 
 REQUIRED = ("torch", "torchvision", "numpy")
 RETRIES, PATIENT = "MLFLOW_HTTP_REQUEST_MAX_RETRIES", "8"
-"""A model goes through clients of MLflow's own; with its pauses these are six minutes."""
+"""MLflow uploads models with clients of its own, which retry by themselves: eight times are six minutes."""
 
 
 def log_model(run_id: str, network: nn.Module, example: NDArray[np.float32]) -> None:
-    """Log `network` as the model of a run, with its signature and `example` ([n, features]) as input example."""
+    """Log `network` as the model of a run, with its signature and `example` (float32 [n, channels, rows, columns])."""
     with torch.no_grad():
         signature = infer_signature(example, network(torch.from_numpy(example)).numpy())
     with _inside(run_id), quiet("mlflow"):
@@ -39,7 +39,7 @@ def log_model(run_id: str, network: nn.Module, example: NDArray[np.float32]) -> 
 
 @contextmanager
 def _inside(run_id: str) -> Iterator[None]:
-    """MLflow logs models to its active run; the run is left open for its owner."""
+    """Make the run MLflow's active one, to which it logs models, and leave it open for its owner."""
     mlflow.start_run(run_id=run_id, log_system_metrics=False)
     before = os.environ.get(RETRIES)
     os.environ[RETRIES] = PATIENT

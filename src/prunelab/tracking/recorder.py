@@ -1,4 +1,4 @@
-"""One open run, as its owner writes it."""
+"""One run as it is written."""
 
 from __future__ import annotations
 
@@ -15,35 +15,34 @@ from mlflow.tracking import MlflowClient
 
 from prunelab import names
 from prunelab.tracking.addresses import redacted
-from prunelab.tracking.patience import writing
+from prunelab.tracking.outage import writing
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from torch import nn
 
-BATCH = 900
 DIGEST = 36
-"""How many characters of a data set's digest MLflow keeps."""
+"""Characters of a data set's digest that MLflow keeps."""
 
 
 class Recorder:
-    """One open run. Values gather here and go to the store in one batch when the run ends, or on `flush`."""
+    """Writes one run. Values are collected and sent to the store in one batch by `flush` or at the run's end."""
 
     def __init__(self, client: MlflowClient, run_id: str) -> None:
-        self.client = client
+        self._client = client
         self.id = run_id
         self._metrics: list[Metric] = []
         self._params: list[Param] = []
         self._tags: list[RunTag] = []
 
     def metrics(self, values: Mapping[str, float], step: int = 0) -> None:
-        """Numbers, at a step."""
+        """Metrics at a step."""
         now = int(time.time() * 1000)
         self._metrics += [Metric(name, float(value), now, step) for name, value in values.items()]
 
     def params(self, values: Mapping[str, object]) -> None:
-        """Settings; they cannot be changed once written."""
+        """Parameters; they cannot be changed once written."""
         self._params += [Param(name, redacted(str(value))) for name, value in values.items()]
 
     def tags(self, values: Mapping[str, object]) -> None:
@@ -55,7 +54,11 @@ class Recorder:
         self.tags({names.NOTE: markdown})
 
     def files(self, contents: Mapping[str, str | bytes | Path]) -> None:
-        """Artifacts by their path in the run: a text, bytes, or a file to copy."""
+        """Artifacts by their path in the run: a text, bytes, or a file to copy. They are written at once.
+
+        Raises:
+            Unwritable: if the temporary folder cannot be written.
+        """
         with writing("a temporary folder"), tempfile.TemporaryDirectory() as folder:
             for path, content in contents.items():
                 target = Path(folder) / path
@@ -67,25 +70,25 @@ class Recorder:
                 target.write_bytes(content)
                 if path in names.DIGESTS:
                     self.tags({names.DIGESTS[path]: hashlib.sha256(content).hexdigest()})
-            self.client.log_artifacts(self.id, folder)
+            self._client.log_artifacts(self.id, folder)
 
     def dataset(self, name: str, digest: str, source: str) -> None:
-        """The data set as an MLflow dataset input."""
+        """The data set that was used, as MLflow's dataset input. It is written at once."""
         entity = MlflowDataset(name=name, digest=digest[:DIGEST], source_type="local", source=source)
-        self.client.log_inputs(self.id, [DatasetInput(entity, [InputTag("mlflow.data.context", "training")])])
+        self._client.log_inputs(self.id, [DatasetInput(entity, [InputTag("mlflow.data.context", "training")])])
 
     def model(self, network: nn.Module, example: NDArray[np.float32]) -> None:
-        """The network as an MLflow model, with a signature and an input example: to be loaded or served by MLflow."""
+        """The network as an MLflow model, with a signature and an input example. It is written at once."""
         from prunelab.tracking.model import log_model  # MLflow's PyTorch flavour takes a second to import
 
         log_model(self.id, network, example)
 
     def flush(self) -> None:
-        """Write what has gathered."""
-        while self._metrics or self._params or self._tags:
-            self.client.log_batch(self.id, self._metrics[:BATCH], self._params[:90], self._tags[:90])
-            self._metrics, self._params, self._tags = (
-                self._metrics[BATCH:],
-                self._params[90:],
-                self._tags[90:],
-            )
+        """Write what was collected; MLflow's client splits it into requests of the size that a server takes."""
+        self._client.log_batch(self.id, self._metrics, self._params, self._tags)
+        self._metrics, self._params, self._tags = [], [], []
+
+    def end(self, status: str) -> None:
+        """Write what was collected, and end the run."""
+        self.flush()
+        self._client.set_terminated(self.id, status)

@@ -1,4 +1,4 @@
-"""The MLflow server as a process of ours: quiet, on this machine alone unless told otherwise, and gone at the end."""
+"""The MLflow server as a child process: quiet, on this machine alone unless told otherwise, stopped at the end."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ import requests
 
 from prunelab.errors import PrunelabError
 
-PATIENCE = 120.0
-"""Seconds until it must answer: a few when idle, many on a busy machine."""
-
-GRACE = 10.0
+START_SECONDS = 120.0
+"""Within which it must answer: it takes a few on an idle machine, many on a busy one."""
+STOP_SECONDS = 10.0
+"""Within which it must end when asked to, before it is killed."""
 
 
 class ServerError(PrunelabError):
@@ -38,7 +38,7 @@ def command(uri: str, host: str, port: int) -> list[str]:
 
 @contextmanager
 def running(uri: str, host: str, port: int, verbose: bool = False) -> Iterator[subprocess.Popen[bytes]]:
-    """A server that answers; what it says is kept from the terminal unless `verbose`.
+    """A server that answers requests; its log goes to the terminal only if `verbose`.
 
     Raises:
         ServerError: if the port is taken, or the server does not come up.
@@ -48,7 +48,7 @@ def running(uri: str, host: str, port: int, verbose: bool = False) -> Iterator[s
         # A session of its own, so that its children end with it, and none of them takes the terminal's Ctrl-C.
         process = subprocess.Popen(
             command(uri, host, port),
-            env=_environment(),
+            env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},  # else it starts twenty helpers
             stdin=subprocess.DEVNULL,
             stdout=None if verbose else log,
             stderr=None if verbose else subprocess.STDOUT,
@@ -59,11 +59,6 @@ def running(uri: str, host: str, port: int, verbose: bool = False) -> Iterator[s
             yield process
         finally:
             _stop(process)
-
-
-def _environment() -> dict[str, str]:
-    """Without telemetry (see this package's head), and without the twenty helpers of MLflow's job execution."""
-    return {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
 
 
 def _must_be_free(host: str, port: int) -> None:
@@ -79,7 +74,7 @@ def _must_be_free(host: str, port: int) -> None:
 
 
 def _await(process: subprocess.Popen[bytes], address: str, log: IO[bytes]) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         try:
             if requests.get(address, timeout=2).ok:
@@ -89,12 +84,12 @@ def _await(process: subprocess.Popen[bytes], address: str, log: IO[bytes]) -> No
     log.seek(0)
     last = "\n".join(log.read().decode(errors="replace").splitlines()[-15:])
     state = "did not answer in time" if process.poll() is None else f"ended with status {process.returncode}"
-    raise ServerError(f"the MLflow server {state}; its last words:\n{last}")
+    raise ServerError(f"the MLflow server {state}; the end of its log:\n{last}")
 
 
 @contextmanager
 def _leaving_on_signals() -> Iterator[None]:
-    """Being terminated, or losing the terminal, ends this process as Ctrl-C does: with the server stopped."""
+    """SIGTERM and SIGHUP end this process as Ctrl-C does: with the server stopped."""
 
     def leave(number: int, frame: FrameType | None) -> NoReturn:
         sys.exit(128 + number)
@@ -108,11 +103,11 @@ def _leaving_on_signals() -> Iterator[None]:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End the server and its children: asked first, then made to."""
+    """End the server and its children: with SIGTERM, then with SIGKILL."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, number)
-            process.wait(GRACE)
+            process.wait(STOP_SECONDS)
         except ProcessLookupError:
             return
         except subprocess.TimeoutExpired:

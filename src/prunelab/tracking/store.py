@@ -1,52 +1,54 @@
-"""The MLflow store: opened safely by many processes at once, and asked for runs."""
+"""One experiment of an MLflow store: its runs written, looked for and read."""
 
 from __future__ import annotations
 
-import tempfile
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import cache, partial
-from pathlib import Path
+from functools import partial
 from uuid import uuid4
 
 from filelock import FileLock
 from mlflow.entities import Run as MlflowRun
-from mlflow.exceptions import MlflowException, RestException
+from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from prunelab import interruption, names
 from prunelab.config import Tracking
 from prunelab.errors import StoreError
 from prunelab.names import Kind
-from prunelab.tracking import moved, reserve
 from prunelab.tracking.addresses import redacted, sqlite_file
-from prunelab.tracking.conditions import runs_where
-from prunelab.tracking.connection import connect
+from prunelab.tracking.artifacts import read_artifact
 from prunelab.tracking.environment import git_state, process
-from prunelab.tracking.patience import again, patient_client, writing
+from prunelab.tracking.outage import again, release_reserve, writing
 from prunelab.tracking.recorder import Recorder
+from prunelab.tracking.run import Run, SweepRuns, run_of, runs_where, search
 
-PAGE = 1000
+NO_SUCH_RUN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+"""How MLflow says that there is no run with an id, or that a text is not an id."""
 
 
 class Store:
-    """One experiment of one MLflow tracking store."""
+    """An experiment. `client` is for this package alone; everybody else uses the verbs."""
 
-    def __init__(self, tracking: Tracking, experiment_name: str) -> None:
+    def __init__(self, tracking: Tracking, client: MlflowClient, experiment_name: str, experiment_id: str) -> None:
         self.tracking = tracking
+        self.client = client
         self.experiment_name = experiment_name
-        self.client = patient_client(tracking.uri)
-        self.experiment_id = self._experiment()
+        self.experiment_id = experiment_id
 
     @property
     def address(self) -> str:
         """Where the store is, without a password."""
         return redacted(self.tracking.uri)
 
+    def experiment_tags(self) -> dict[str, str]:
+        """The tags of the experiment itself."""
+        return dict(self.client.get_experiment(self.experiment_id).tags)
+
     def tag_experiment(self, tags: Mapping[str, str]) -> None:
         """Tags of the experiment itself; its description only where a person has not written one."""
-        known = self.client.get_experiment(self.experiment_id).tags
+        known = self.experiment_tags()
         for name, value in tags.items():
             if name != names.NOTE or name not in known:
                 self.client.set_experiment_tag(self.experiment_id, name, redacted(value))
@@ -61,24 +63,18 @@ class Store:
             yield recorder
         except Exception as error:
             if interruption.asked():  # an error that a library made of the interruption
-                self._kill(recorder)
+                self._killed(recorder)
                 interruption.heed()
             recorder.description(f"**Failed**: {type(error).__name__}: {error}")
             with suppress(Exception):  # the store may be what failed; the error itself counts for more
                 self.end(recorder, "FAILED", {names.TRACEBACK_FILE: traceback.format_exc()})
             raise
         except BaseException:
-            self._kill(recorder)
+            self._killed(recorder)
             raise
         self.end(recorder, "FINISHED")
 
-    def fail(self, run_id: str, words: str) -> None:
-        """End as FAILED a run whose own process is gone, with the reason."""
-        recorder = Recorder(self.client, run_id)
-        recorder.description(f"**Failed**: {words}")
-        self.end(recorder, "FAILED")
-
-    def _kill(self, recorder: Recorder) -> None:
+    def _killed(self, recorder: Recorder) -> None:
         recorder.description("**Killed**: interrupted before it was done.")
         with suppress(Exception):  # it may be the store's own work that was interrupted; the signal counts for more
             self.end(recorder, "KILLED")
@@ -86,7 +82,7 @@ class Store:
     def start(
         self, kind: Kind, name: str, parent: str | None = None, tags: Mapping[str, object] | None = None
     ) -> Recorder:
-        """A new run, RUNNING; `run` is the way to have it ended whatever happens."""
+        """A new run, RUNNING; `run` also ends it whatever happens."""
         commit, dirty = git_state() or ("unknown", "unknown")
         every: dict[str, object] = {
             names.KIND: kind.value,
@@ -107,7 +103,7 @@ class Store:
             self.tracking.uri,
             partial(self._created, client, every.get(names.CREATION)),
         )
-        return Recorder(self.client, created.info.run_id)
+        return self.recorder(created.info.run_id)
 
     def _created(self, client: MlflowClient, creation: object) -> MlflowRun | None:
         """The run that a server created before its answer was lost."""
@@ -115,136 +111,136 @@ class Store:
         found = client.search_runs([self.experiment_id], condition) if creation is not None else []
         return found[0] if found else None
 
-    def find(
-        self,
-        kind: Kind,
-        status: str | None = None,
-        name: str | None = None,
-        also: str = "",
-        **tags: str,
-    ) -> list[MlflowRun]:
-        """Runs of a kind, of this name, with these tags, and under a condition in MLflow's words; newest first."""
-        condition = runs_where(kind, status, name, also, tags)
-        found: list[MlflowRun] = []
-        token = None
-        while True:
-            try:
-                page = self.client.search_runs(
-                    *([self.experiment_id], condition),
-                    max_results=PAGE,
-                    order_by=["attributes.start_time DESC"],
-                    page_token=token,
-                )
-            except MlflowException as error:
-                raise StoreError(f"the store cannot be asked for runs with {name or tags}: {error}") from error
-            found += page
-            token = page.token
-            if not token:
-                return found
-
-    def children(self, sweep_id: str, status: str | None = None, ended_since: int | None = None) -> list[MlflowRun]:
-        """The jobs of a sweep, newest first; with `ended_since` (ms), those that ended at that time or later."""
-        since = "" if ended_since is None else f"attributes.end_time >= {ended_since}"
-        return self.find(Kind.JOB, status, also=since, **{names.PARENT: sweep_id})
-
-    def read(self, run_id: str, path: str) -> bytes:
-        """The content of an artifact: from its file where the store is local, else downloaded.
+    def end(self, recorder: Recorder, status: str, files: Mapping[str, str] | None = None) -> None:
+        """Write what was collected, and end the run; as FAILED if it should be FINISHED and cannot be written.
 
         Raises:
-            StoreError: if the run has no such artifact.
+            StoreError: if it cannot be written.
         """
-        try:
-            folder = moved.folder_of(self.client.get_run(run_id).info.artifact_uri)
-            if folder is not None:
-                return moved.file_of(folder, path).read_bytes()
-            with tempfile.TemporaryDirectory() as place:
-                return Path(self.client.download_artifacts(run_id, path, place)).read_bytes()
-        except (MlflowException, OSError) as error:
-            raise StoreError(f"run {run_id} has no readable artifact {path}: {error}") from error
-
-    def history(self, run_id: str, metric: str) -> dict[int, float]:
-        """A metric's value at each step."""
-        return {m.step: m.value for m in self.client.get_metric_history(run_id, metric)}
-
-    @contextmanager
-    def lock(self, name: str) -> Iterator[None]:
-        """Only one process of this machine at a time."""
-        with writing(str(self.tracking.locks)):
-            self.tracking.locks.mkdir(parents=True, exist_ok=True)
-            held = FileLock(self.tracking.locks / f"{name}.lock").acquire()
-        with held:
-            yield
-
-    def end(self, recorder: Recorder, status: str, files: Mapping[str, str] | None = None) -> None:
-        """Write what has gathered, and close the run; as FAILED if it should be FINISHED and cannot be written."""
         try:
             if files:
                 recorder.files(files)
-            recorder.flush()
+            recorder.end(status)
         except Exception:
-            reserve.give_up(self.tracking.locks)
+            release_reserve(self.tracking.locks)
             ended = "FAILED" if status == "FINISHED" else status
             for closing in (recorder.flush, partial(self.client.set_terminated, recorder.id, ended)):
                 with suppress(Exception):
                     closing()
             raise
-        self.client.set_terminated(recorder.id, status)
 
-    def _experiment(self) -> str:
-        known = self.client.get_experiment_by_name(self.experiment_name)
-        if known is not None:
-            return str(known.experiment_id)
-        location = None
-        if self.tracking.artifacts is not None:
-            location = moved.location(self.tracking.artifacts, self.experiment_name)
+    def recorder(self, run_id: str) -> Recorder:
+        """A recorder for a run that exists; its status stays."""
+        return Recorder(self.client, run_id)
+
+    def reopen(self, run_id: str) -> Recorder:
+        """A recorder for a run that exists, and that is RUNNING again in this process."""
+        self.client.update_run(run_id, status="RUNNING")
+        recorder = self.recorder(run_id)
+        recorder.tags(process())
+        recorder.flush()
+        return recorder
+
+    def fail(self, run_id: str, words: str) -> None:
+        """End as FAILED a run that does not end itself, with the reason."""
+        self._end_as("FAILED", run_id, words)
+
+    def kill(self, run_id: str, words: str) -> None:
+        """End as KILLED a run whose own process is gone, with the reason."""
+        self._end_as("KILLED", run_id, words)
+
+    def _end_as(self, status: str, run_id: str, words: str) -> None:
+        recorder = self.recorder(run_id)
+        recorder.description(f"**{status.capitalize()}**: {words}")
+        self.end(recorder, status)
+
+    def delete(self, run_id: str) -> None:
+        """Mark a run as deleted: no command sees it any more."""
+        self.client.delete_run(run_id)
+
+    def look_up(self, run_id: str) -> Run | None:
+        """The run with this id, in whatever experiment of the store; None if there is none, or it is deleted.
+
+        Raises:
+            StoreError: if the store cannot say.
+        """
         try:
-            return str(
-                self.client.create_experiment(
-                    self.experiment_name,
-                    artifact_location=location,
-                    tags={moved.EXPERIMENT_KIND: "custom_model_development"},
-                )
-            )
-        except RestException:  # another machine was first, or the answer to a first try was lost
-            known = self.client.get_experiment_by_name(self.experiment_name)
-            if known is None:
-                raise
-            return str(known.experiment_id)
+            run = run_of(self.client.get_run(run_id))
+        except MlflowException as error:
+            if error.error_code in NO_SUCH_RUN:
+                return None
+            raise StoreError(f"{self.address} cannot be asked for run {run_id}: {redacted(str(error))}") from error
+        return None if run.deleted else run
 
+    def get(self, run_id: str) -> Run:
+        """The run with this id, in whatever experiment of the store.
 
-@cache
-def open_store(tracking: Tracking, experiment_name: str, waiting: bool = False) -> Store:
-    """The store, made ready: the SQLite schema and the experiment are created under a lock by whoever comes first.
+        Raises:
+            StoreError: if there is none.
+        """
+        run = self.look_up(run_id)
+        if run is None:
+            raise StoreError(f"there is no run {run_id} in {self.address}")
+        return run
 
-    `waiting`: a server that does not answer is waited for, as by a job of a sweep that has long begun.
+    def sweep(self, sweep_id: str) -> SweepRuns:
+        """A sweep and its jobs as the store has them now.
 
-    Raises:
-        StoreError: if it cannot be written or reached.
-    """
-    moved.refuse_path(experiment_name)
-    if waiting:
-        again(partial(connect, tracking.uri), tracking.uri)
-    else:
-        connect(tracking.uri)
-    database = sqlite_file(tracking.uri)
-    try:
-        if database is not None:
-            _writable(database.parent)
-        if database is not None and tracking.artifacts is not None:
-            moved.mend(database, tracking.artifacts, writing=True)
-        for folder in filter(None, (tracking.artifacts, tracking.locks)):
-            _writable(folder)
-        if database is not None:
-            reserve.keep(tracking.locks)
-        with FileLock(tracking.locks / "store.lock"):
-            return Store(tracking, experiment_name)
-    except OSError as error:
-        raise StoreError(f"tracking.uri={redacted(tracking.uri)}: the store cannot be written: {error}") from error
-    except MlflowException as error:
-        raise StoreError(f"tracking.uri={redacted(tracking.uri)}: the store cannot be opened: {error}") from error
+        Raises:
+            StoreError: if there is none.
+        """
+        return SweepRuns(self.get(sweep_id), tuple(self.children(sweep_id)[::-1]))
 
+    def find(self, kind: Kind, status: str | None = None, name: str | None = None, **tags: str) -> list[Run]:
+        """Runs of a kind, with this status, name and tags; newest first.
 
-def _writable(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder):
-        pass
+        Raises:
+            StoreError: if the store cannot look for them.
+        """
+        return self._search(runs_where(kind, status, name, tags))
+
+    def children(self, sweep_id: str, status: str | None = None, ended_since: int | None = None) -> list[Run]:
+        """The jobs of a sweep, newest first; with `ended_since` (ms), those that ended at that time or later.
+
+        Raises:
+            StoreError: if the store cannot look for them.
+        """
+        return self._search(runs_where(Kind.JOB, status, None, {names.PARENT: sweep_id}, ended_since))
+
+    def _search(self, condition: str) -> list[Run]:
+        try:
+            return search(self.client, [self.experiment_id], condition, newest_first=True)
+        except MlflowException as error:
+            raise StoreError(f"the store cannot be asked for runs where {condition}: {error}") from error
+
+    def read(self, run_id: str, path: str) -> bytes:
+        """The content of an artifact.
+
+        Raises:
+            StoreError: if the run has no such artifact.
+        """
+        return read_artifact(self.client, run_id, self.get(run_id).address, path)
+
+    def history(self, run_id: str, metric: str) -> dict[int, float]:
+        """A metric's value at each step.
+
+        Raises:
+            StoreError: if the store cannot say.
+        """
+        try:
+            return {m.step: m.value for m in self.client.get_metric_history(run_id, metric)}
+        except MlflowException as error:
+            raise StoreError(f"run {run_id} has no readable {metric}: {error}") from error
+
+    @contextmanager
+    def lock(self, name: str) -> Iterator[None]:
+        """Held by only one process of this machine at a time.
+
+        Raises:
+            Unwritable: if the folder of locks cannot be written.
+        """
+        with writing(str(self.tracking.locks)):
+            self.tracking.locks.mkdir(parents=True, exist_ok=True)
+            held = FileLock(self.tracking.locks / f"{name}.lock").acquire()
+        with held:
+            yield

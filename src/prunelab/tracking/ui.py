@@ -43,14 +43,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _look(overrides: list[str], arguments: argparse.Namespace) -> None:
-    """Print where to look, at a team's server, or at one of our own that stays until it is interrupted."""
+    """Print where to look, at a team's server, or at a server started here, which runs until it is interrupted."""
     job = compose_job(overrides)
     from prunelab.tracking.addresses import sqlite_file
-    from prunelab.tracking.existing import existing_store
+    from prunelab.tracking.opening import existing_store
     from prunelab.tracking.server import running
 
     store = existing_store(job.tracking, job.experiment_name)
-    known = store.client.get_experiment(store.experiment_id).tags
+    known = store.experiment_tags()
     if sqlite_file(job.tracking.uri) is None:
         _show(re.sub(r"//[^/]*@", "//", job.tracking.uri), store.experiment_id, known, not arguments.no_browser)
         return

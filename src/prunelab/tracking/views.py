@@ -1,4 +1,4 @@
-"""What the MLflow UI shows of an experiment without a click: saved views, which it keeps as tags of the experiment.
+"""Views of an experiment in the MLflow UI, saved as tags of the experiment.
 
 A view is one tag: JSON with a name, a time, and the state of the runs page, in the words of MLflow's own front end
 (ExperimentPageUIState, RunsChartsLineCardConfig). The keys are fixed, so that what is published again replaces it.
@@ -11,19 +11,24 @@ import shlex
 import shutil
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from prunelab import names
 from prunelab.names import Kind
 from prunelab.tracking.addresses import redacted, sqlite_file
 
+if TYPE_CHECKING:
+    from prunelab.tracking.run import Run
+
 PREFIX = "mlflow.sharedViewState."
 DEFAULT_EXPERIMENT = "fashion-mnist-pruning"
-"""The one that commands look at without being told."""
-COMPARISON = "prunelab-comparison"
-RUNS = "prunelab-runs"
+"""The one that commands use by default."""
+COMPARISON, JOBS, RUNS = "prunelab-comparison", "prunelab-jobs", "prunelab-runs"
+"""The views: the curves of a sweep, its jobs by percentage, and all sweeps."""
+OF_SWEEP = (PREFIX + COMPARISON, PREFIX + JOBS)
+"""The tags of those that show one sweep."""
 CURVES_ONLY = f"tags.{names.KIND} = '{Kind.CURVE.value}'"
 NO_CURVES = f"tags.{names.KIND} != '{Kind.CURVE.value}'"
 COLUMNS = (
@@ -31,23 +36,17 @@ COLUMNS = (
     *(f"metrics.`{name}`" for name in (names.TEST_ACCURACY, names.TEST_LOSS, names.ACCURACY_DROP)),
     *(f"metrics.`{name}`" for name in (names.COMPRESSION_RATIO, names.THEORETICAL_SPEEDUP)),
 )
-"""The table of runs: what was asked for, then what came of it."""
+"""Columns of the tables: settings, then results."""
 
 
-@dataclass(frozen=True, slots=True)
-class PublishedSweep:
-    """The sweep that the comparison shows; `started` in milliseconds, as MLflow counts."""
-
-    id: str
-    name: str
-    started: int
-
-
-def tags(sweep: PublishedSweep, experiment_id: str) -> dict[str, str]:
-    """The experiment's tags: both views, and the text that stands above them."""
-    comparison = _view(f"Comparison: {sweep.name}", sweep.started, _comparison(sweep))
-    runs = _view("Sweeps and their jobs", sweep.started, _runs())
-    return {PREFIX + COMPARISON: comparison, PREFIX + RUNS: runs, names.NOTE: _note(experiment_id)}
+def tags(sweep: Run) -> dict[str, str]:
+    """The tags of a sweep's experiment: the views, those of one sweep being of this one, and the text above them."""
+    return {
+        PREFIX + COMPARISON: _view(f"Comparison: {sweep.name}", sweep.started, _comparison(sweep)),
+        PREFIX + JOBS: _view(f"Jobs: {sweep.name}", sweep.started, _jobs(sweep)),
+        PREFIX + RUNS: _view("Sweeps and their jobs", sweep.started, _runs()),
+        names.NOTE: _note(sweep.experiment_id),
+    }
 
 
 def comparison_address(server: str, experiment_id: str, known: Mapping[str, str]) -> str:
@@ -94,9 +93,10 @@ def _address(server: str, experiment_id: str, query: Mapping[str, str]) -> str:
 def _note(experiment_id: str) -> str:
     known = {PREFIX + COMPARISON: "", PREFIX + RUNS: ""}
     comparison = comparison_address("", experiment_id, known).removeprefix("/")  # wherever the server is
+    jobs = _address("", experiment_id, {"viewStateShareKey": JOBS}).removeprefix("/")
     runs = runs_address("", experiment_id, known).removeprefix("/")
     return f"""\
-Look at [the comparison]({comparison}) or [the sweeps and their jobs]({runs}).
+Look at [the comparison]({comparison}), [its jobs by percentage]({jobs}) or [the sweeps and their jobs]({runs}).
 
 The tag `{names.KIND}` says what a run is:
 
@@ -113,7 +113,7 @@ def _view(name: str, created: int, state: Mapping[str, object]) -> str:
     return json.dumps({"name": name, "createdAt": created, "updatedAt": created, "state": json.dumps(state)})
 
 
-def _comparison(sweep: PublishedSweep) -> dict[str, object]:
+def _comparison(sweep: Run) -> dict[str, object]:
     section = {
         "uuid": "curves",
         "name": "Step = percentage removed",
@@ -125,14 +125,26 @@ def _comparison(sweep: PublishedSweep) -> dict[str, object]:
     return {
         **_page(f"{CURVES_ONLY} and tags.{names.SWEEP_ID} = '{sweep.id}'"),
         "orderByAsc": True,  # as in the sweep's table
-        "compareRunCharts": [_lines(metric, "curves") for metric in (names.CURVE_ACCURACY, names.CURVE_LOSS)],
+        "compareRunCharts": [
+            _lines("curves", names.CURVE_ACCURACY, names.UNPRUNED_ACCURACY),
+            _lines("curves", names.CURVE_LOSS, names.UNPRUNED_LOSS),
+        ],
         "compareRunSections": [section],
         "isAccordionReordered": True,
     }
 
 
+def _jobs(sweep: Run) -> dict[str, object]:
+    """MLflow sorts by one key alone, and the children of a run by their creation."""
+    jobs = _page(f"tags.`{names.PARENT}` = '{sweep.id}'")
+    return {**jobs, **_TABLE, "orderByKey": f"metrics.`{names.PERCENTAGE}`", "orderByAsc": True}
+
+
 def _runs() -> dict[str, object]:
-    return {**_page(NO_CURVES), "selectedColumns": COLUMNS, "columnOrder": COLUMNS}
+    return {**_page(NO_CURVES), **_TABLE}
+
+
+_TABLE = {"selectedColumns": COLUMNS, "columnOrder": COLUMNS}
 
 
 def _page(search: str) -> dict[str, object]:
@@ -146,13 +158,14 @@ def _page(search: str) -> dict[str, object]:
     }
 
 
-def _lines(metric: str, section: str) -> dict[str, object]:
+def _lines(section: str, metric: str, unpruned: str) -> dict[str, object]:
+    """A chart with a line for each method, and dashed ones for the unpruned networks."""
     return {
         "uuid": metric,
         "type": "LINE",
         "metricSectionId": section,
         "metricKey": metric,
-        "selectedMetricKeys": [metric],
+        "selectedMetricKeys": [metric, unpruned],
         "xAxisKey": "step",
         "useGlobalXaxisKey": False,
         "xAxisScaleType": "linear",

@@ -78,22 +78,21 @@ def _stored(job: Job, dataset: Dataset, store: Store, key: str) -> Baseline | No
     for run in store.find(Kind.BASELINE, "FINISHED", baseline_key=key):
         network = untrained(job.model, dataset, job.seed)
         try:
-            checkpoint = store.read(run.info.run_id, names.CHECKPOINT)
-            if hashlib.sha256(checkpoint).hexdigest() != run.data.tags.get(names.CHECKPOINT_SHA256):
+            checkpoint = store.read(run.id, names.CHECKPOINT)
+            if hashlib.sha256(checkpoint).hexdigest() != run.tags.get(names.CHECKPOINT_SHA256):
                 raise StoreError("it does not have the recorded SHA-256")
             load_weights(network, io.BytesIO(checkpoint))
         except Exception as error:
             Console(stderr=True).print(
-                f"baseline {run.info.run_name}: its checkpoint is damaged or missing ({error}); training it again",
+                f"baseline {run.name}: its checkpoint is damaged or missing ({error}); training it again",
                 markup=False,
             )
-            store.client.set_tag(run.info.run_id, names.NOTE, f"The checkpoint was found damaged or missing: {error}")
-            store.client.set_terminated(run.info.run_id, "FAILED")
+            store.fail(run.id, f"the checkpoint was found damaged or missing: {error}")
             continue
-        metrics = run.data.metrics
+        metrics = run.metrics
         test = Quality(metrics[names.TEST_ACCURACY], metrics[names.TEST_LOSS])
         validation = Quality(metrics[names.BEST_VAL_ACCURACY], metrics[names.BEST_VAL_LOSS])
-        return Baseline(key, run.info.run_id, network, test, validation)
+        return Baseline(key, run.id, network, test, validation)
     return None
 
 

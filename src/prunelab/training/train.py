@@ -17,11 +17,11 @@ from prunelab.measure.quality import Quality, evaluate
 from prunelab.names import Kind
 from prunelab.network.subject import graph_of
 from prunelab.network.summary import summary
-from prunelab.tracking.logger import EpochLogger
-from prunelab.tracking.record import provenance
+from prunelab.tracking.environment import provenance
 from prunelab.tracking.store import Store
 from prunelab.training.checkpoint import save_weights
 from prunelab.training.fit import Fit, fit
+from prunelab.training.logger import EpochLogger
 from prunelab.training.progress import progress_of
 
 

@@ -1,4 +1,4 @@
-"""What was found, under the names that the store has for it."""
+"""What a job measured, under the names that the store has for it."""
 
 from __future__ import annotations
 

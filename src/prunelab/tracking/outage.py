@@ -1,7 +1,7 @@
-"""A store that cannot be used for a while, or not at all.
+"""Outages: a server that is away for a while, a disk that is full or read-only.
 
-A server that is away is waited for: what was asked of it is asked again, with growing pauses. A disk that is full or
-read-only stops the work with one message.
+Requests to a server that does not answer are repeated with growing pauses. A disk that cannot be written stops the work
+with one message; some room is reserved on it, so that runs can still be ended when it is full.
 """
 
 from __future__ import annotations
@@ -9,8 +9,9 @@ from __future__ import annotations
 import errno
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import requests
@@ -24,6 +25,10 @@ from prunelab.tracking.addresses import redacted, sqlite_file
 PATIENCE = 420.0
 """Seconds for which a server that does not answer is asked again: five minutes, and the time it takes to start."""
 LONGEST_PAUSE = 20.0
+"""Seconds."""
+RESERVE = "reserve"
+RESERVE_SIZE = 512 * 1024
+"""Bytes: SQLite's journal and the pages that ending a few runs changes."""
 
 AWAY = ("failed with exception", "failed with timeout exception")
 """How MLflow says that a request had no answer."""
@@ -52,9 +57,11 @@ def again(action: Callable[[], T], uri: str, done: Callable[[], T | None] | None
 
     Raises:
         Unreachable: if the server is away for longer than PATIENCE.
-        Unwritable: if the store of files cannot be written.
+        Unwritable: if a local store cannot be written.
+        StoreError: if the database is damaged, or the server refuses the user.
     """
     began, pause, action_now = time.monotonic(), 1.0, action
+    where = f"tracking.uri={redacted(uri)}"
     while True:
         try:
             result = action_now()
@@ -62,40 +69,31 @@ def again(action: Callable[[], T], uri: str, done: Callable[[], T | None] | None
             if _is_unwritable(error, uri):
                 raise Unwritable(_words(uri, error)) from error
             if sqlite_file(uri) is not None and any(words in str(error).lower() for words in DAMAGED):
-                words = f"tracking.uri={redacted(uri)}: the database is damaged (prunelab-store check)"
-                raise StoreError(words) from error
+                raise StoreError(f"{where}: the database is damaged (prunelab-store check)") from error
             if isinstance(error, MlflowException) and error.error_code in REFUSED:
-                raise StoreError(f"tracking.uri={redacted(uri)}: the server refuses: {redacted(str(error))}") from error
+                raise StoreError(f"{where}: the server refuses: {redacted(str(error))}") from error
             if not _is_away(error, uri):
                 raise
             waited = time.monotonic() - began
             if waited + pause > PATIENCE:
                 raise Unreachable(
-                    f"tracking.uri={redacted(uri)}: no answer for {waited / 60:.0f} minutes ({redacted(str(error))}); "
-                    "once it is back, resume=last finishes the sweep"
+                    f"{where}: no answer for {waited / 60:.0f} minutes ({redacted(str(error))}); once it is back, "
+                    "resume=last finishes the sweep"
                 ) from error
             if pause == 1.0:
-                _say(f"tracking.uri={redacted(uri)}: no answer, asking again for up to {PATIENCE / 60:.0f} minutes")
+                _say(f"{where}: no answer, asking again for up to {PATIENCE / 60:.0f} minutes")
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
             action_now = partial(_unless_done, action, done)
         else:
             if pause > 1.0:
-                _say(f"tracking.uri={redacted(uri)}: it answers again after {time.monotonic() - began:.0f} s")
+                _say(f"{where}: it answers again after {time.monotonic() - began:.0f} s")
             return result
 
 
-@contextmanager
-def writing(what: str) -> Iterator[None]:
-    """What goes wrong with files inside is said in words.
-
-    Raises:
-        Unwritable: instead of an OSError.
-    """
-    try:
-        yield
-    except OSError as error:
-        raise Unwritable(_words(what, error)) from error
+def _unless_done(action: Callable[[], T], done: Callable[[], T | None] | None) -> T:
+    found = done() if done is not None else None
+    return action() if found is None else found
 
 
 def patient_client(uri: str) -> MlflowClient:
@@ -111,16 +109,34 @@ class _Patient:
         value = getattr(self._client, name)
         if not callable(value):
             return value
-
-        def call(*arguments: Any, **named: Any) -> Any:
-            return again(partial(value, *arguments, **named), self._uri)
-
-        return call
+        return lambda *arguments, **named: again(partial(value, *arguments, **named), self._uri)
 
 
-def _unless_done(action: Callable[[], T], done: Callable[[], T | None] | None) -> T:
-    found = done() if done is not None else None
-    return action() if found is None else found
+@contextmanager
+def writing(what: str) -> Iterator[None]:
+    """Files are written inside.
+
+    Raises:
+        Unwritable: instead of an OSError, naming `what`.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise Unwritable(_words(what, error)) from error
+
+
+def keep_reserve(folder: Path) -> None:
+    """Reserve room on the disk of a local store, if there is any, so that runs can be ended when it is full."""
+    with suppress(OSError):
+        file = folder / RESERVE
+        if not file.is_file() or file.stat().st_size < RESERVE_SIZE:
+            file.write_bytes(b"\1" * RESERVE_SIZE)
+
+
+def release_reserve(folder: Path) -> None:
+    """Free the reserved room: the disk is full, and a run has to be ended."""
+    with suppress(OSError):
+        (folder / RESERVE).unlink(missing_ok=True)
 
 
 def _is_away(error: Exception, uri: str) -> bool:
@@ -131,8 +147,7 @@ def _is_away(error: Exception, uri: str) -> bool:
     if sqlite_file(uri) is not None:
         return "database is locked" in text
     if isinstance(error, requests.RequestException):
-        answer = error.response
-        return answer is None or answer.status_code in (429, 502, 503, 504)
+        return error.response is None or error.response.status_code in (429, 502, 503, 504)
     if not isinstance(error, MlflowException):
         return False
     away = error.error_code == "TEMPORARILY_UNAVAILABLE" or any(words in text for words in AWAY)
@@ -140,7 +155,7 @@ def _is_away(error: Exception, uri: str) -> bool:
 
 
 def _is_unwritable(error: Exception, uri: str) -> bool:
-    """Whether files of a local store could not be written; a server's complaints are the server's."""
+    """Whether a local store could not be written; a server reports its own problems."""
     if sqlite_file(uri) is None or isinstance(error, StoreError):
         return False
     if isinstance(error, OSError):

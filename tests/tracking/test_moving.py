@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import SMALL, Outcome, Project, copied, in_process
 
 from prunelab.deploy.export import main as export_main
-from prunelab.tracking.moved import mend
+from prunelab.tracking.moving import mend
 
 pytestmark = pytest.mark.usefixtures("unillustrated")
 AGAIN = ("-m", *SMALL, "method=weight", "percentage=0,30")

@@ -1,4 +1,4 @@
-"""Lightning's epochs on their way into a run."""
+"""Metrics of a training's epochs, from Lightning into a run of the store."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ class EpochLogger(Logger):
     def __init__(self, run: Recorder) -> None:
         super().__init__()
         self._run = run
-        self._epoch: dict[str, float] = {}
 
     @property
     def name(self) -> str:
@@ -27,7 +26,7 @@ class EpochLogger(Logger):
 
     @property
     def version(self) -> str:
-        """The run."""
+        """The run's id."""
         return self._run.id
 
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
