@@ -34,7 +34,7 @@ def measure() -> list[Ratio]:
             seconds, memory = _sweep(Path(folder), [*SMALL, *command])
             started = time.perf_counter()
             subprocess.run(
-                [sys.executable, "-c", "from prunelab.sweep.redraw import main; main()", "data=digits"],
+                [sys.executable, "-c", "from prunelab.cli.report import main; main()", "data=digits"],
                 cwd=folder,
                 check=True,
                 stdout=subprocess.DEVNULL,

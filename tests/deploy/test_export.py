@@ -13,7 +13,7 @@ from tests.conftest import SMALL, Outcome, Project, in_process
 from prunelab.compose import compose_job
 from prunelab.data.dataset import dataset_of
 from prunelab.deploy import deployable
-from prunelab.deploy.export import main
+from prunelab.cli.export import main
 from prunelab.deploy.written import write_together
 from prunelab.errors import ExportError
 from prunelab.network.saved import read_network

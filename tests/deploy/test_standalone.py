@@ -15,7 +15,7 @@ from tests.deploy.bare import ONNX, TORCH, bare, only
 
 from prunelab.compose import compose_job
 from prunelab.data.dataset import dataset_of
-from prunelab.deploy.export import main
+from prunelab.cli.export import main
 from prunelab.deploy.program import function_source
 from prunelab.graph.lively import lively
 from prunelab.network.build import build

@@ -22,7 +22,7 @@ from prunelab.report.gallery import draw
 from prunelab.report.page import page
 from prunelab.report.pictures import Picture, matrix, picture
 from prunelab.report.tiles import GAP, GONE, TILE, tiles
-from prunelab.sweep.redraw import main as redraw
+from prunelab.cli.report import main as redraw
 
 SHAPE = json.dumps([3, 8, 8])
 

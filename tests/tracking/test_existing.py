@@ -11,7 +11,7 @@ from tests.conftest import SMALL, Project, in_process
 
 from prunelab.compose import compose_job
 from prunelab.errors import StoreError
-from prunelab.sweep.redraw import main as report_main
+from prunelab.cli.report import main as report_main
 from prunelab.tracking.existing import existing_store
 
 

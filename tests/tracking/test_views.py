@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.conftest import SMALL, Outcome, Project, in_process
 
 from prunelab.compose import compose_job
-from prunelab.sweep.redraw import main as report_main
+from prunelab.cli.report import main as report_main
 from prunelab.tracking import views
 
 

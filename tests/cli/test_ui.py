@@ -20,7 +20,7 @@ from tests.conftest import Project, in_process, new_project, sweep_of_six
 from tests.tracking.ui import Ui, running, servers
 
 from prunelab.tracking import views
-from prunelab.tracking.ui import main
+from prunelab.cli.ui import main
 
 CHARTS = (
     "() => [...document.querySelectorAll('.js-plotly-plot')].map(chart => ({lines: chart.data, layout: chart.layout}))"

@@ -12,7 +12,7 @@ import yaml
 from mlflow.entities import Run
 
 from prunelab.compose import compose_job
-from prunelab.reproduce import main
+from prunelab.cli.reproduce import main
 from prunelab.reproduction import rebuilt
 from prunelab.tracking.existing import existing_store
 from prunelab.tracking.recorded import recorded as read_recorded
