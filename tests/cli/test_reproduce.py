@@ -10,13 +10,13 @@ import pytest
 import torch
 import yaml
 from mlflow.entities import Run
+from tests.conftest import SMALL, Outcome, Project, in_process, new_project
 
-from prunelab.compose import compose_job
 from prunelab.cli.reproduce import main
+from prunelab.compose import compose_job
 from prunelab.reproduction import rebuilt
 from prunelab.tracking.existing import existing_store
 from prunelab.tracking.recorded import recorded as read_recorded
-from tests.conftest import SMALL, Outcome, Project, in_process, new_project
 
 
 def reproduce(project: Project, *arguments: str) -> Outcome:

@@ -19,8 +19,8 @@ from tests.browser import OUTPUT
 from tests.conftest import Project, in_process, new_project, sweep_of_six
 from tests.tracking.ui import Ui, running, servers
 
-from prunelab.tracking import views
 from prunelab.cli.ui import main
+from prunelab.tracking import views
 
 CHARTS = (
     "() => [...document.querySelectorAll('.js-plotly-plot')].map(chart => ({lines: chart.data, layout: chart.layout}))"

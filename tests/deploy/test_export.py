@@ -10,10 +10,10 @@ import pytest
 import torch
 from tests.conftest import SMALL, Outcome, Project, in_process
 
+from prunelab.cli.export import main
 from prunelab.compose import compose_job
 from prunelab.data.dataset import dataset_of
 from prunelab.deploy import deployable
-from prunelab.cli.export import main
 from prunelab.deploy.written import write_together
 from prunelab.errors import ExportError
 from prunelab.network.saved import read_network

@@ -13,9 +13,9 @@ from safetensors.torch import save_file
 from tests.conftest import Outcome, Project, in_process
 from tests.deploy.bare import ONNX, TORCH, bare, only
 
+from prunelab.cli.export import main
 from prunelab.compose import compose_job
 from prunelab.data.dataset import dataset_of
-from prunelab.cli.export import main
 from prunelab.deploy.program import function_source
 from prunelab.graph.lively import lively
 from prunelab.network.build import build

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from tests.conftest import SMALL, Outcome, Project, in_process
 
-from prunelab.compose import compose_job
 from prunelab.cli.report import main as report_main
+from prunelab.compose import compose_job
 from prunelab.tracking import views
 
 

@@ -6,9 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
+from prunelab import logs
 from prunelab.compose import TRUST, compose_job, split_arguments
 from prunelab.errors import PrunelabError
-from prunelab.loading import say_loading
 
 FORMATS = ("onnx", "safetensors")
 
@@ -38,7 +38,7 @@ def main() -> None:
         parser.error("--int8 is refused with --format safetensors: it goes with onnx")
     if arguments.dense and arguments.format != "safetensors":
         parser.error("--dense is refused with --format onnx: an ONNX file is dense; it goes with safetensors")
-    say_loading("prunelab-export")
+    logs.status("prunelab-export: loading")
     try:
         job = compose_job(overrides)
         from prunelab.deploy.deployable import Wanted, export

@@ -7,9 +7,9 @@ import sys
 
 from rich.console import Console
 
+from prunelab import logs
 from prunelab.compose import TRUST, compose_job, split_arguments
 from prunelab.errors import PrunelabError
-from prunelab.loading import say_loading
 
 WIDE = 200
 """Columns of the table beside the names of the images, where there is no terminal."""
@@ -40,7 +40,7 @@ def main() -> None:
     try:
         if arguments.top < 1:
             parser.error(f"argument --top: {arguments.top} is refused: it takes a whole number, at least 1")
-        say_loading("prunelab-predict")
+        logs.status("prunelab-predict: loading")
         job = compose_job(overrides)
         from prunelab.deploy.classify import as_json, as_table, classify, expanded, network_of
 

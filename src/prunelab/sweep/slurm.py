@@ -16,6 +16,7 @@ from typing import Any
 from hydra.core.utils import JobReturn, JobStatus
 
 from prunelab import names
+from prunelab.errors import PrunelabError
 from prunelab.tracking.store import Store
 
 LOOK_SECONDS = 30
@@ -29,7 +30,7 @@ GONE = "GONE"
 """Not known to Slurm any more, which forgets a job some minutes after its end."""
 
 
-class LostJob(Exception):
+class LostJob(PrunelabError):
     """A Slurm job that ended without a result."""
 
     def __init__(self, job_id: str, state: str) -> None:

@@ -14,8 +14,8 @@ from prunelab.errors import ConfigError
 from prunelab.job import Result
 from prunelab.measure.quality import Quality
 from prunelab.sweep import worker
+from prunelab.sweep.bisection import bisect
 from prunelab.sweep.replay import result_of
-from prunelab.sweep.until import bisect
 
 pytestmark = pytest.mark.usefixtures("unillustrated")
 NONE = {

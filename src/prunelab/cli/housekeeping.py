@@ -1,22 +1,20 @@
-"""A store opened for housekeeping: its contents as tables for the terminal, and what is done to them."""
+"""Housekeeping of a store: its contents as tables for the terminal, and what can be done to them."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from mlflow.tracking import MlflowClient
 from rich.console import Group, RenderableType
-from rich.table import Table
 
 from prunelab import names
+from prunelab.cli.command import listing, started
 from prunelab.config import Tracking
 from prunelab.errors import StoreError
 from prunelab.names import Kind
-from prunelab.report.console import terminal
 from prunelab.tracking import delete as deletion
 from prunelab.tracking.addresses import sqlite_file
 from prunelab.tracking.artifacts import Artifacts
@@ -45,8 +43,12 @@ class Doomed:
         return f"to delete: {', '.join(parts)}; {human(self.size)} of artifacts"
 
 
-class Opened:
-    """Everything a store holds, read once."""
+class Housekeeping:
+    """Everything a store holds, read once.
+
+    Raises:
+        StoreError: if there is no store where `tracking` says.
+    """
 
     def __init__(self, tracking: Tracking) -> None:
         self._tracking = tracking
@@ -55,11 +57,6 @@ class Opened:
         self._held: Inventory = inventory(self._client, self._experiments)
         root = tracking.artifacts if sqlite_file(tracking.uri) is not None else None
         self._artifacts = Artifacts(self._client, self._experiments, root)
-
-    @staticmethod
-    def print(what: RenderableType) -> None:
-        """On the terminal."""
-        terminal().print(what, highlight=False)
 
     def refuse_at_work(self, what: str) -> None:
         """Refuse while a run's process may be alive.
@@ -74,21 +71,21 @@ class Opened:
                 f"{busy.tags.get('process.pid')} on {busy.tags.get('process.host')})"
             )
 
-    def listing(self) -> RenderableType:
+    def sweeps(self) -> RenderableType:
         """The sweeps, and how many runs belong to none."""
-        table = _table("sweep", "run id", "experiment", "started", "jobs", "status")
+        table = listing("sweep", "run id", "experiment", "started", "jobs", "status")
         for each in self._held.sweeps:
             sweep = each.sweep
             state = f"{sweep.status}, process gone" if sweep.is_abandoned else sweep.status
             counts = Counter(job.status for job in each.jobs)
             jobs = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
-            table.add_row(sweep.name, sweep.id, sweep.experiment, _date(sweep), jobs, state)
+            table.add_row(sweep.name, sweep.id, sweep.experiment, started(sweep.started), jobs, state)
         rest = f"{len(self._held.single_jobs)} jobs outside of sweeps, {len(self._held.baselines)} baselines"
         return Group(table, rest)
 
     def sizes(self) -> RenderableType:
         """Bytes of artifacts, the largest sweep first, then what belongs to none, and the database."""
-        table = _table("", "runs", "artifacts")
+        table = listing("", "runs", "artifacts")
         rows = [(each.sweep.name, len(each.all), self._bytes(each.all)) for each in self._held.sweeps]
         rows.sort(key=lambda row: -row[2])
         for title, entries in (
@@ -172,7 +169,7 @@ class Opened:
         counted = f"{len(self._held.active):,} runs, {len(self._held.sweeps):,} sweeps"
         if not found:
             return False, f"{counted}: nothing is wrong"
-        table = _table("", "where", "what")
+        table = listing("", "where", "what")
         for finding in found:
             table.add_row(finding.what.value, finding.where, finding.words)
         remedies = [f"{what.value}: {words}" for what, words in REMEDIES.items() if any(f.what is what for f in wrong)]
@@ -182,32 +179,11 @@ class Opened:
         return sum(sum(self._artifacts.sizes(entry).values()) for entry in entries if entry.kind != Kind.CURVE)
 
 
-def opened(tracking: Tracking) -> Opened:
-    """The store that `tracking` names.
-
-    Raises:
-        StoreError: if there is none.
-    """
-    return Opened(tracking)
-
-
 def human(size: int) -> str:
-    """Bytes in the unit that suits them."""
+    """A number of bytes with a unit, as people read it: `1.23 MB`."""
     value = float(size)
     for unit in ("B", "KB", "MB", "GB"):
         if value < 1000:
             return f"{value:.3g} {unit}"
         value /= 1000
     return f"{value:.3g} TB"
-
-
-def _table(*headings: str) -> Table:
-    table = Table()
-    for heading in headings:
-        right = heading in ("runs", "artifacts")
-        table.add_column(heading, overflow="fold", justify="right" if right else "left", no_wrap=heading == "run id")
-    return table
-
-
-def _date(entry: Entry) -> str:
-    return datetime.fromtimestamp(entry.started / 1000).strftime("%Y-%m-%d %H:%M")

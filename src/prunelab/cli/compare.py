@@ -6,11 +6,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-
-from mlflow.entities import Run as MlflowRun
-from rich.table import Table
+from typing import TYPE_CHECKING
 
 from prunelab import names
+from prunelab.cli.command import listing
 from prunelab.errors import ConfigError, StoreError
 from prunelab.report.bars import Bars
 from prunelab.report.console import PLAIN, terminal
@@ -19,6 +18,9 @@ from prunelab.report.results import together
 from prunelab.sweep.difference import changed
 from prunelab.tracking.read import read_pictures, read_provenance, read_results, recorded_sweep
 from prunelab.tracking.store import Store
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run as MlflowRun
 
 MARKER = "comparison.json"
 """Says that prunelab wrote the folder, of which sweeps, and which files, so that it may replace them."""
@@ -49,9 +51,7 @@ def compare(store: Store, sweeps: Sequence[MlflowRun], folder: Path, bars: Bars 
     console = terminal()
     outcome.say(console)
     if changes:
-        table = Table(title="How the configurations differ", title_justify="left")
-        for heading in ("key", *labels):
-            table.add_column(heading, overflow="fold")
+        table = listing("key", *labels, title="How the configurations differ")
         for key, texts in changes.items():
             table.add_row(key, *texts)
         console.print(table)
