@@ -16,6 +16,7 @@ from pathlib import Path
 import yaml
 
 import prunelab
+from prunelab.logs import FLAGS
 
 EXAMPLES = {
     "prunelab experiment=report": "the published report, a sweep by itself",
@@ -25,6 +26,7 @@ EXAMPLES = {
 }
 OPTIONS = {
     "-m, --multirun": "sweep over keys with several values: a,b,c or 'percentage=range(0,100,20)', in quotes",
+    **FLAGS,
     "--version": "prunelab's version",
     "--cfg job": "every key and its value, without running anything",
     "--config-dir DIR": "YAML files of your own in DIR/model/, DIR/method/ ... (docs/own_network.md)",
@@ -39,7 +41,7 @@ KEYS = {
     "resume": "last, or a sweep: finish what was interrupted",
 }
 DESCRIBED = ("recovery", "experiment")
-"""Groups whose options' names do not say what they do."""
+"""Groups whose options need a description each."""
 
 
 def help_text(conf: Path) -> str:

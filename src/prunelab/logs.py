@@ -6,11 +6,16 @@ A program that uses the library configures the logger `prunelab` like any other.
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from prunelab.errors import spelled_out
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 LEVELS = {
     **{"-q": logging.WARNING, "--quiet": logging.WARNING},
@@ -63,6 +68,15 @@ def transient(line: str) -> None:
     """Write a line that the next one overwrites, on a terminal only."""
     if on_terminal():
         print(line, end="\r", file=sys.stderr, flush=True)
+
+
+def as_text(what: RenderableType) -> str:
+    """A table as plain text, for a message."""
+    from rich.console import Console
+
+    text = io.StringIO()
+    Console(file=text, width=100).print(what)
+    return text.getvalue().rstrip()
 
 
 def follow_hydra(verbose: object) -> None:

@@ -81,7 +81,7 @@ def _check_training(prefix: str, module: str, options: Mapping[str, Any]) -> Non
 
 
 def _decided(job: Job) -> Job:
-    """The job with what `auto` precision means on this machine, and native arithmetic where there is no portable one."""
+    """The job with what `auto` precision is on this machine, and native arithmetic where there is no portable one."""
     if job.trainer.arithmetic is Arithmetic.PORTABLE and (job.trainer.accelerator == "gpu" or not has_avx2()):
         job = job.model_copy(update={"trainer": job.trainer.model_copy(update={"arithmetic": Arithmetic.NATIVE})})
     if job.training.precision is not Precision.AUTO:

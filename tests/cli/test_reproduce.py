@@ -110,7 +110,7 @@ def test_paths_are_those_of_this_machine_keys_that_are_newer_are_supplied_and_ch
     assert outcome.status == 0, outcome.output
     for key in ("calibration", "training.patience"):
         assert f"{key} is not in the record" in outcome.output
-    for line in ("Otherwise than recorded", "1.0.0", "f00"):
+    for line in ("Differences from the recorded environment", "1.0.0", "f00"):
         assert line in outcome.output
     assert "processor" not in outcome.output
 

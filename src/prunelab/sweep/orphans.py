@@ -16,10 +16,10 @@ def close_abandoned(store: Store, sweep: MlflowRun) -> None:
         store.client.set_terminated(sweep.info.run_id, "KILLED")
 
 
-def close_orphans(store: Store, sweep_id: str) -> int:
-    """End as KILLED the jobs and baselines left RUNNING by processes that are gone; returns how many there were.
+def close_orphans(store: Store, sweep_id: str) -> None:
+    """End as KILLED the jobs and baselines left RUNNING by processes that are gone.
 
-    Whoever calls this knows that the sweep's own process is gone, so its jobs are, on whatever machine they were. Of
+    The caller knows that the sweep's own process is gone, and with it its jobs, on whatever machine they were. Of
     baselines, which other sweeps may be training, only those whose process is known to be gone are ended.
     """
     jobs = store.children(sweep_id, "RUNNING")
@@ -29,4 +29,3 @@ def close_orphans(store: Store, sweep_id: str) -> int:
             run.info.run_id, names.NOTE, "**Killed**: its process was gone when the sweep was next seen."
         )
         store.client.set_terminated(run.info.run_id, "KILLED")
-    return len(jobs) + len(trainings)

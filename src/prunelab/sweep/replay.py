@@ -5,6 +5,8 @@ An adaptive sweep is resumed by deciding again from the beginning: the same deci
 
 from __future__ import annotations
 
+import re
+
 from mlflow.entities import Run as MlflowRun
 
 from prunelab import names
@@ -12,6 +14,9 @@ from prunelab.errors import StoreError
 from prunelab.job import Result
 from prunelab.measure.quality import Quality
 from prunelab.tracking.store import Store
+
+_REPORTED = re.compile(rf"{names.LATENCY}batch_(\d+)_ms")
+"""The time of the fastest form: `latency/batch_1_ms`, not `latency/csr_batch_1_ms`."""
 
 
 def results_of(store: Store, sweep_id: str) -> dict[str, Result]:
@@ -30,7 +35,7 @@ def result_of(run: MlflowRun) -> Result:
         StoreError: if the run lacks a metric.
     """
     metrics, tags = run.data.metrics, run.data.tags
-    sizes = [int(name.removeprefix(_BEFORE).removesuffix(_AFTER)) for name in metrics if _is_reported(name)]
+    sizes = [int(found.group(1)) for found in map(_REPORTED.fullmatch, metrics) if found]
     smallest = min(sizes, default=None)
     unsteady = [words.partition(":")[0] for words in tags.get(names.SPEED_UNSTEADY, "").split(", ")]
     try:
@@ -48,11 +53,3 @@ def result_of(run: MlflowRun) -> Result:
         )
     except KeyError as error:
         raise StoreError(f"job {run.info.run_name} (run {run.info.run_id}) is FINISHED without {error}") from error
-
-
-_BEFORE, _AFTER = f"{names.LATENCY}batch_", "_ms"
-
-
-def _is_reported(name: str) -> bool:
-    """Whether a metric is the time of the fastest form: `latency/batch_1_ms`, not `latency/csr_batch_1_ms`."""
-    return name.startswith(_BEFORE) and name.removeprefix(_BEFORE).removesuffix(_AFTER).isdigit()

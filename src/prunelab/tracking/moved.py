@@ -12,6 +12,7 @@ rewritten in the database, which MLflow's own UI and commands read too. What dec
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -19,13 +20,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
-from rich.console import Console
-
 from prunelab.errors import StoreError, spelled_out
 
 EXPERIMENT_KIND = "mlflow.experimentKind"
 """The tag that prunelab gives its experiments; addresses of other people's experiments are left alone."""
 WAIT_SECONDS = 60.0
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ def mend(database: Path, artifacts: Path, writing: bool, lost_too: bool = False)
     wanted = [place for place in places if place.moved or (lost_too and place.is_lost)]
     if wanted:
         _rewrite(database, wanted)
-        _say(wanted)
+        _warn(wanted)
     return wanted
 
 
@@ -224,12 +224,9 @@ def _quoted(name: str) -> str:
     return Path("/", name).as_uri().removeprefix("file://")
 
 
-def _say(places: list[Place]) -> None:
+def _warn(places: list[Place]) -> None:
     for place in places:
-        Console(stderr=True).print(
+        log.warning(
             f"{place.name}: the store was moved or copied; its artifacts, recorded at {place.recorded}, are now read "
-            f"from and written to {place.configured}",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
+            f"from and written to {place.configured}"
         )

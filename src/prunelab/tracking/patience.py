@@ -7,6 +7,7 @@ read-only stops the work with one message.
 from __future__ import annotations
 
 import errno
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +17,6 @@ from typing import Any, TypeVar, cast
 import requests
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
-from rich.console import Console
 
 from prunelab.errors import StoreError
 from prunelab.tracking.addresses import redacted, sqlite_file
@@ -35,6 +35,7 @@ UNWRITABLE = ("disk is full", "readonly database", "disk i/o error", "unable to 
 DAMAGED = ("disk image is malformed", "file is not a database", "no such table", "no such column")
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 
 class Unreachable(StoreError):
@@ -75,13 +76,15 @@ def again(action: Callable[[], T], uri: str, done: Callable[[], T | None] | None
                     "once it is back, resume=last finishes the sweep"
                 ) from error
             if pause == 1.0:
-                _say(f"tracking.uri={redacted(uri)}: no answer, asking again for up to {PATIENCE / 60:.0f} minutes")
+                log.warning(
+                    f"tracking.uri={redacted(uri)}: no answer, asking again for up to {PATIENCE / 60:.0f} minutes"
+                )
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
             action_now = partial(_unless_done, action, done)
         else:
             if pause > 1.0:
-                _say(f"tracking.uri={redacted(uri)}: it answers again after {time.monotonic() - began:.0f} s")
+                log.warning(f"tracking.uri={redacted(uri)}: it answers again after {time.monotonic() - began:.0f} s")
             return result
 
 
@@ -153,7 +156,3 @@ def _words(where: str, error: Exception) -> str:
     reason = next((words for words in UNWRITABLE if words in str(error).lower()), str(error))
     remedy = "free some room" if full or "full" in reason else "make it writable, or name another with tracking.uri="
     return f"{redacted(where)} cannot be written: {reason}; {remedy}, then resume=last finishes a sweep"
-
-
-def _say(words: str) -> None:
-    Console(stderr=True).print(words, markup=False, highlight=False, soft_wrap=True)
