@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -51,6 +52,7 @@ def run_search(sweeper: Any, arguments: list[str]) -> list[Trial]:
     fixed = grid(override for override in parsed if not override.is_sweep_override())
     planned = planner.plan(fixed, conditions)
     search = _settings(planned.jobs[0].job)
+    Path(config.hydra.sweep.dir).mkdir(parents=True, exist_ok=True)  # Optuna's sweeper writes its results there
     with open_sweep(planned, config.hydra.launcher) as sweep:
         results = results_of(sweep.store, sweep.context.sweep_id)
         trials = sweeper.launcher = _Trials(sweeper.launcher, sweep, planner, search.seeds, results)
