@@ -43,10 +43,10 @@ def refuse_what_is_no_text(arguments: Sequence[str]) -> None:
 
 
 def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """(overrides, the rest) of a command line: an override has an `=` and is no option.
+    """(overrides, the rest) of a command line: an override has an `=` and does not begin with a dash.
 
     Raises:
-        SystemExit: for an argument that is no text.
+        SystemExit: for an argument with control characters.
     """
     refuse_what_is_no_text(arguments)
     rest = [argument for argument in arguments if "=" not in argument or argument.startswith("-")]

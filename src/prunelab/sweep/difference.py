@@ -1,4 +1,4 @@
-"""What sweeps differ in, from their recorded plans."""
+"""Differences between sweeps, from their recorded plans."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ABSENT = "absent"
 
 
 def changed(plans: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
-    """For each key that has not the same values over the jobs of every plan: these values, a text per plan."""
+    """The keys whose values over all jobs differ between plans: for each, these values, a text per plan."""
     every = [_values(plan) for plan in plans]
     keys = sorted({key for values in every for key in values})
     found = {key: [", ".join(values.get(key, [])) or ABSENT for values in every] for key in keys}

@@ -10,7 +10,7 @@ from prunelab.tracking.store import Store
 
 
 def close_abandoned(store: Store, sweep: MlflowRun) -> None:
-    """End as KILLED a sweep, and what is open in it, whose process is gone; one still at work is left alone."""
+    """End a sweep whose process is gone, and its open jobs, as KILLED; one that is running is left alone."""
     if sweep.info.status == "RUNNING" and is_gone(sweep.data.tags):
         close_orphans(store, sweep.info.run_id)
         store.client.set_terminated(sweep.info.run_id, "KILLED")

@@ -1,4 +1,4 @@
-"""Picking an interrupted sweep up again: which one, whether it is the same, and what of it is done."""
+"""Resuming an interrupted sweep: which one, whether it is the same, and which of its jobs are done."""
 
 from __future__ import annotations
 

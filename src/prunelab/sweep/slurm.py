@@ -20,9 +20,9 @@ from prunelab.errors import PrunelabError
 from prunelab.tracking.store import Store
 
 LOOK_SECONDS = 30
-"""How often Slurm is asked for the states of jobs, at most."""
+"""The least time between two questions to Slurm for the states of jobs."""
 NO_RESULT = ("CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "DEADLINE", "BOOT_FAIL")
-"""States after which no result comes any more."""
+"""States after which a job gives no result."""
 ALIVE = ("PENDING", "RUNNING", "COMPLETING", "CONFIGURING", "SUSPENDED")
 CANCEL_SECONDS = 60
 """How long cancelled jobs may take to end."""
