@@ -64,8 +64,8 @@ CURVE_ACCURACY = "curve/test_accuracy"
 CURVE_LOSS = "curve/test_loss"
 IQR = "iqr/"  # + the name of a time or speedup: its interquartile range
 MEASURED = (LATENCY, SPEEDUP, IQR, INT8, ONNX_BYTES)
-"""Prefixes of metrics that depend on the machine: times are never the same twice; what ONNX Runtime computes in int8, and
-the bytes that the exporter writes, depend on the processor and on library versions."""
+"""Prefixes of metrics that depend on the machine: times are never the same twice; what ONNX Runtime computes in int8,
+and the bytes that the exporter writes, depend on the processor and on library versions."""
 
 CREATION = "creation"  # of runs on a server: finds the run again whose creation was not confirmed
 KIND = "kind"
