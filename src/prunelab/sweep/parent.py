@@ -96,7 +96,7 @@ def open_sweep(plan: Plan, launcher: DictConfig) -> Iterator[Sweep]:
                 logs.status("interrupted: closing the sweep")
             if watcher is not None:
                 watcher.stop()
-            missing = _closed(store, plan, run, status, verdicts)
+            missing = _close(store, plan, run, status, verdicts)
     if status == "KILLED":
         raise interruption.Interrupted(_how_far(plan, missing))
     if missing:
@@ -143,32 +143,30 @@ def _announce(store: Store, plan: Plan, what: str) -> None:
     log.info(f"{what}: {jobs}; baselines: {len(baselines) - there} to train, {there} there already")
 
 
-def _closed(store: Store, plan: Plan, run: Recorder, status: str, verdicts: list[str]) -> int:
-    """As `_close`; if that fails, at least the run is not left RUNNING, as far as the store can be written."""
+def _close(store: Store, plan: Plan, run: Recorder, status: str, verdicts: list[str]) -> int:
+    """Publish what finished and end the run; returns how many jobs did not finish.
+
+    If that fails, at least the run is not left RUNNING, as far as the store can be written.
+    """
     try:
-        return _close(store, plan, run, status, verdicts)
+        close_orphans(store, run.id)
+        sweep = recorded_sweep(store, run.id)
+        latest = {job.data.tags[names.CONFIG_HASH]: job.info.status for job in sweep.jobs}
+        finished = len(sweep.finished)
+        failed = sum(state == "FAILED" for state in latest.values())
+        missing = (len(latest) if plan.adaptive else len(plan.jobs)) - finished
+        run.metrics({names.JOBS_FINISHED: finished, names.JOBS_FAILED: failed, names.JOBS_NOT_RUN: missing - failed})
+        if missing and status == "FINISHED":
+            status = "FAILED"
+        if finished:
+            logs.status("writing the report")
+            publish(store, run, sweep, verdicts)
+        store.end(run, status)
     except Exception:
         reserve.give_up(store.tracking.locks)
         with suppress(Exception):
             store.end(run, "KILLED" if status == "KILLED" else "FAILED")
         raise
-
-
-def _close(store: Store, plan: Plan, run: Recorder, status: str, verdicts: list[str]) -> int:
-    """Publish what finished and end the run; returns how many jobs did not finish."""
-    close_orphans(store, run.id)
-    sweep = recorded_sweep(store, run.id)
-    latest = {job.data.tags[names.CONFIG_HASH]: job.info.status for job in sweep.jobs}
-    finished = len(sweep.finished)
-    failed = sum(state == "FAILED" for state in latest.values())
-    missing = (len(latest) if plan.adaptive else len(plan.jobs)) - finished
-    run.metrics({names.JOBS_FINISHED: finished, names.JOBS_FAILED: failed, names.JOBS_NOT_RUN: missing - failed})
-    if missing and status == "FINISHED":
-        status = "FAILED"
-    if finished:
-        logs.status("writing the report")
-        publish(store, run, sweep, verdicts)
-    store.end(run, status)
     return missing
 
 
