@@ -56,7 +56,7 @@ class GridSweeper(BasicSweeper):
 
     def _prepared(self, arguments: list[str]) -> tuple[DictConfig, ConfigLoader, Launcher, list[dict[str, str]]]:
         """The sweep's configuration, what composes its jobs', the launcher, and the overrides of each job."""
-        from prunelab.sweep.combinations import combined, grid
+        from prunelab.sweep.combinations import combination_of, combined
 
         assert self.hydra_context is not None
         assert self.config is not None
@@ -64,7 +64,8 @@ class GridSweeper(BasicSweeper):
         loader = self.hydra_context.config_loader
         overrides = OverridesParser.create(config_loader=loader).parse_overrides([*self._parse_config(), *arguments])
         begin(self.config, overrides)
-        return self.config, loader, self.launcher, combined(grid(overrides), self._jobs, self._zip)
+        grid = [combination_of(texts) for texts in self.split_arguments(overrides, None)[0]]
+        return self.config, loader, self.launcher, combined(grid, self._jobs, self._zip)
 
 
 class UntilSweeper(GridSweeper):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mlflow.tracking import MlflowClient
 from rich.console import Group, RenderableType
+from rich.filesize import decimal
 
 from prunelab import names
 from prunelab.cli.command import listing, started
@@ -40,7 +41,7 @@ class Doomed:
         counts = Counter(entry.kind for entry in self.entries)
         parts = [f"{count} {kind}{'s' * (count > 1)}" for kind, count in counts.items()]
         parts += [f"{len(self.folders)} folders without a run"] if self.folders else []
-        return f"to delete: {', '.join(parts)}; {human(self.size)} of artifacts"
+        return f"to delete: {', '.join(parts)}; {decimal(self.size)} of artifacts"
 
 
 class Housekeeping:
@@ -100,12 +101,12 @@ class Housekeeping:
         if strays:
             rows.append(("folders without a run", len(strays), sum(strays.values())))
         for title, count, size in rows:
-            table.add_row(title, f"{count:,}", human(size))
+            table.add_row(title, f"{count:,}", decimal(size))
         table.add_section()
-        table.add_row("artifacts in all", "", human(sum(size for *_, size in rows)))
+        table.add_row("artifacts in all", "", decimal(sum(size for *_, size in rows)))
         database = sqlite_file(self._tracking.uri)
         if database is not None:
-            table.add_row("database", "", human(database.stat().st_size))
+            table.add_row("database", "", decimal(database.stat().st_size))
         return table
 
     def doomed(self, sweeps: Sequence[str], leftovers: bool) -> Doomed:
@@ -177,13 +178,3 @@ class Housekeeping:
 
     def _bytes(self, entries: Sequence[Entry]) -> int:
         return sum(sum(self._artifacts.sizes(entry).values()) for entry in entries if entry.kind != Kind.CURVE)
-
-
-def human(size: int) -> str:
-    """A number of bytes with a unit, as people read it: `1.23 MB`."""
-    value = float(size)
-    for unit in ("B", "KB", "MB", "GB"):
-        if value < 1000:
-            return f"{value:.3g} {unit}"
-        value /= 1000
-    return f"{value:.3g} TB"

@@ -24,24 +24,9 @@ def as_overrides(combination: Combination) -> list[str]:
     return [f"{key}={value}" for key, value in combination.items()]
 
 
-def grid(overrides: Iterable[Override]) -> list[Combination]:
-    """Every combination of the swept values, the last key varying fastest; of a key given twice, the last values.
-
-    Raises:
-        ConfigError: for an interval, which has no list of values.
-    """
-    values = {override.get_key_element(): _values(override) for override in overrides}
-    return [dict(zip(values, chosen, strict=True)) for chosen in product(*values.values())]
-
-
-def combination_of(overrides: Iterable[str], name: str) -> Combination:
-    """Overrides with one value each, taken apart; `name` is the key that gives them, for the refusal.
-
-    Raises:
-        ConfigError: for one that Hydra cannot parse.
-    """
-    parsed = [_parsed(override, name) for override in overrides]
-    return {each.get_key_element(): each.get_value_string() for each in parsed}
+def combination_of(overrides: Iterable[str]) -> Combination:
+    """The combination that overrides `key=value` are; of a key given twice, the last value."""
+    return {key: value for key, _, value in (override.partition("=") for override in overrides)}
 
 
 def combined(
@@ -85,7 +70,7 @@ def _job(job: Any, number: int) -> Combination:
             raise ConfigError(f"{JOBS}: job {number}, {override!r}, is refused: {FORM}")
         if _parsed(override, JOBS).is_sweep_override():
             raise ConfigError(f"{JOBS}: job {number}, {override}, is refused: it has several values; {FORM}")
-    return combination_of(overrides, JOBS)
+    return combination_of(overrides)
 
 
 def _steps(zipped: Mapping[str, Any]) -> list[Combination]:
@@ -98,20 +83,11 @@ def _steps(zipped: Mapping[str, Any]) -> list[Combination]:
         parsed = _parsed(f"{key}={values}", ZIP)
         if not parsed.is_sweep_override():
             raise ConfigError(f"{ZIP}.{key}={values} is refused: it accepts values with commas, or a list")
-        columns[key] = _values(parsed)
+        columns[key] = list(parsed.sweep_string_iterator())
     if len({len(column) for column in columns.values()}) > 1:
         counts = ", ".join(f"{key} has {len(column)}" for key, column in columns.items())
         raise ConfigError(f"{ZIP} is refused: its keys go in step, so they have as many values each: {counts}")
     return [dict(zip(columns, step, strict=True)) for step in zip(*columns.values(), strict=True)]
-
-
-def _values(override: Override) -> list[str]:
-    """The values of an override, as they are written."""
-    if not override.is_sweep_override():
-        return [override.get_value_element_as_str()]
-    if not override.is_discrete_sweep():
-        raise ConfigError(f"{override.input_line} is refused: it accepts values with commas, choice, range or glob")
-    return list(override.sweep_string_iterator())
 
 
 def _parsed(override: str, name: str) -> Override:

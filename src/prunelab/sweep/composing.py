@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -134,27 +134,10 @@ def _related(one: str, other: str) -> bool:
 
 def _references(config: DictConfig) -> frozenset[str] | None:
     """The keys that the interpolations of a job's own configuration name; None if one of them cannot be judged."""
-    shape: Any = OmegaConf.to_container(config, resolve=False)
-    found: set[str] = set()
-    for text in _texts({key: value for key, value in shape.items() if key not in ("hydra", "experiment")}):
-        if text.count("${") != len(INTERPOLATION.findall(text)):
-            return None
-        for inside in INTERPOLATION.findall(text):
-            name = inside.strip()
-            if HARMLESS.match(name):
-                continue
-            if not re.fullmatch(r"[A-Za-z_]\w*(\.\w+)*", name):
-                return None
-            found.add(name)
-    return frozenset(found)
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for inner in value.values():
-            yield from _texts(inner)
-    elif isinstance(value, list | tuple):
-        for inner in value:
-            yield from _texts(inner)
+    own = OmegaConf.masked_copy(config, [str(key) for key in config if key not in ("hydra", "experiment")])
+    text = OmegaConf.to_yaml(own)
+    insides = [inside.strip() for inside in INTERPOLATION.findall(text)]
+    if text.count("${") != len(insides):
+        return None
+    names = [inside for inside in insides if not HARMLESS.match(inside)]
+    return frozenset(names) if all(re.fullmatch(r"[A-Za-z_]\w*(\.\w+)*", name) for name in names) else None

@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from prunelab.config import Job, Search
 from prunelab.errors import ConfigError
 from prunelab.job import Result
-from prunelab.sweep.combinations import combination_of, grid
+from prunelab.sweep.combinations import combination_of
 from prunelab.sweep.launch import LaunchFailed, launch
 from prunelab.sweep.parent import Sweep, open_sweep
 from prunelab.sweep.plan import PlannedJob, Planner
@@ -49,8 +49,8 @@ def run_search(sweeper: Any, arguments: list[str]) -> list[Trial]:
         }
 
     planner = Planner(config, sweeper.hydra_context.config_loader)
-    fixed = grid(override for override in parsed if not override.is_sweep_override())
-    planned = planner.plan(fixed, conditions)
+    fixed = combination_of(str(override.input_line) for override in parsed if not override.is_sweep_override())
+    planned = planner.plan([fixed], conditions)
     search = _settings(planned.jobs[0].job)
     Path(config.hydra.sweep.dir).mkdir(parents=True, exist_ok=True)  # Optuna's sweeper writes its results there
     with open_sweep(planned, config.hydra.launcher) as sweep:
@@ -118,9 +118,9 @@ class _Trials:
         return [self._judged(overrides, trial, returned) for overrides, trial in zip(combinations, trials, strict=True)]
 
     def _jobs(self, overrides: Sequence[str]) -> list[PlannedJob]:
-        setting = combination_of(overrides, "hydra.sweeper.params")
+        setting = combination_of(overrides)
         seeds = [{}] if self.seeds is None else [{"seed": str(seed)} for seed in self.seeds]
-        return [self.planner.job({**setting, **seed}) for seed in seeds]
+        return [self.planner.job(setting | seed) for seed in seeds]
 
     def _judged(
         self, overrides: Sequence[str], jobs: Sequence[PlannedJob], returned: dict[str, JobReturn]
