@@ -86,7 +86,7 @@ def compose_and_run() -> None:
     def compose(config: DictConfig) -> None:
         with exiting():
             choose(config.trainer.arithmetic)
-            logs.follow_hydra(config.hydra.verbose)
+            logs.follow_hydra(HydraConfig.get().verbose)
             run_job(read(config), list(HydraConfig.get().overrides.task))
 
     compose()

@@ -60,7 +60,7 @@ def combined(
 def _job(job: Any, number: int) -> Combination:
     """The combination that an entry of `jobs` is."""
     if isinstance(job, Mapping) and job:
-        overrides = [f"{key}={_spelled(value)}" for key, value in job.items()]
+        overrides = [f"{key}={spelled(value)}" for key, value in job.items()]
     elif isinstance(job, Sequence) and not isinstance(job, str) and job and all(isinstance(o, str) for o in job):
         overrides = list(job)
     else:
@@ -78,7 +78,7 @@ def _steps(zipped: Mapping[str, Any]) -> list[Combination]:
     columns: dict[str, list[str]] = {}
     for key, values in zipped.items():
         if isinstance(values, Sequence) and not isinstance(values, str):
-            columns[key] = [_spelled(value) for value in values]
+            columns[key] = [spelled(value) for value in values]
             continue
         parsed = _parsed(f"{key}={values}", ZIP)
         if not parsed.is_sweep_override():
@@ -98,10 +98,10 @@ def _parsed(override: str, name: str) -> Override:
     return parsed
 
 
-def _spelled(value: Any) -> str:
+def spelled(value: Any) -> str:
     """A value as it is written on the command line."""
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return f"[{','.join(map(_spelled, value))}]"
+        return f"[{','.join(map(spelled, value))}]"
     if value is None or isinstance(value, bool):
         return "null" if value is None else str(value).lower()
     if isinstance(value, int | float) or re.fullmatch(r"[\w./*-]+", str(value)):

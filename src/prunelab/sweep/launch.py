@@ -15,7 +15,7 @@ from hydra.core.utils import JobReturn, JobStatus
 from prunelab import names
 from prunelab.errors import PrunelabError
 from prunelab.sweep import slurm
-from prunelab.sweep.combinations import as_overrides
+from prunelab.sweep.combinations import Combination, as_overrides, spelled
 from prunelab.sweep.launchers import in_this_process, needs_hydra
 from prunelab.sweep.plan import PlannedJob
 from prunelab.sweep.worker import JobFailed, Stop, SweepContext, run_composed, run_in_sweep
@@ -83,7 +83,7 @@ def _run_by_hydra(
     returned: dict[str, JobReturn] = {}
     while remaining:
         batch = remaining[:AT_ONCE] if type(launcher).__name__ == "JoblibLauncher" else remaining
-        overrides = [as_overrides(planned.overrides) for planned in batch]
+        overrides = [as_overrides(_for_workers(planned)) for planned in batch]
         try:
             with _in_words(launcher), slurm.every_job_awaited(launcher):
                 found = launcher.launch(overrides, initial_job_idx=first + len(jobs) - len(remaining))
@@ -102,6 +102,11 @@ def _run_by_hydra(
             remaining = remaining[len(batch) :]
     slurm.fail_lost(store, sweep_id, list(returned.values()))
     return returned
+
+
+def _for_workers(planned: PlannedJob) -> Combination:
+    """The overrides of a job for a worker, whose current folder, Hydra's `paths.root`, may be another."""
+    return {**planned.overrides, "paths.root": spelled(str(planned.job.paths.root))}
 
 
 @contextmanager

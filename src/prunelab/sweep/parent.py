@@ -69,7 +69,6 @@ def open_sweep(plan: Plan, launcher: DictConfig) -> Iterator[Sweep]:
     context = SweepContext(
         run.id,
         plan.threads,
-        first.paths.root,
         alone=serial,
         in_names=plan.in_names,
         log_level=logs.log.level,

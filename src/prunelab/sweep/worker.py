@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
@@ -17,6 +16,7 @@ from prunelab.identity import config_hash
 from prunelab.interruption import heed
 from prunelab.job import Result, run
 from prunelab.reading import read
+from prunelab.sweep.combinations import as_overrides, combination_of
 from prunelab.sweep.progress import Progress
 from prunelab.tracking.patience import Unwritable
 
@@ -39,14 +39,13 @@ class Stop(BaseException):
 class SweepContext:
     """What every job of a sweep needs to know; it travels to the workers of any launcher.
 
-    `root`: the folder below which all jobs write, unless `paths.root` is set. `alone`: jobs run one at a time, so that
-    their speed can be measured. `in_names`: which of recovery and seed the jobs' names have. `log_level`: of
-    `logging`. `progress` is there only where jobs run in the sweep's own process; else the sweep watches the store.
+    `alone`: jobs run one at a time, so that their speed can be measured. `in_names`: which of recovery and seed the
+    jobs' names have. `log_level`: of `logging`. `progress` is there only where jobs run in the sweep's own process;
+    elsewhere the sweep watches the store.
     """
 
     sweep_id: str
     threads: int | None
-    root: Path
     alone: bool
     in_names: tuple[str, ...] = ()
     log_level: int = logging.INFO
@@ -60,7 +59,9 @@ def run_in_sweep(context: SweepContext, config: DictConfig) -> Result:
         JobFailed, Stop: as `run_composed`.
     """
     logs.use(context.log_level)
-    return run_composed(context, read(config, context.root), list(HydraConfig.get().overrides.task))
+    overrides = combination_of(HydraConfig.get().overrides.task)
+    overrides.pop("paths.root", None)  # it came with the launch
+    return run_composed(context, read(config), as_overrides(overrides))
 
 
 def run_composed(context: SweepContext, job: Job, overrides: list[str]) -> Result:
