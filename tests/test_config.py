@@ -133,6 +133,13 @@ def test_bounds_are_checked_before_torch_is_loaded(tmp_path: Path) -> None:
         assert "torch" not in done.stdout.split(), arguments
 
 
+def test_of_a_sequence_only_what_it_does_is_checked() -> None:
+    untrained = ["recovery=sequence", "training.epochs=0"]  # what the step `rewind` could not do
+    assert compose_job(untrained).recovery.name == "sequence"
+    with pytest.raises(ConfigError, match=r"recovery\.rewind\.epochs=0"):
+        compose_job([*untrained, "recovery.steps=[rewind]"])
+
+
 def test_a_missing_group_is_refused_by_name() -> None:
     with pytest.raises(ConfigError, match="nonsense"):
         compose_job(["nonsense=weight"])

@@ -75,9 +75,10 @@ def _check_training(prefix: str, module: str, options: Mapping[str, Any]) -> Non
             Retraining.model_validate({key: options[key] for key in Retraining.model_fields if key in options})
         except ValidationError as error:
             raise ConfigError(refusals(error, Retraining, prefix)) from None
-    for key, inner in options.items():
-        if isinstance(inner, Mapping) and "module" in inner:
-            _check_training(f"{prefix}{key}.", str(inner["module"]), inner)
+    steps = options.get("steps")
+    for step in set(steps if isinstance(steps, list) else ()):  # of a sequence, what it does
+        if isinstance(inner := options.get(step), Mapping):
+            _check_training(f"{prefix}{step}.", str(inner.get("module")), inner)
 
 
 def _decided(job: Job) -> Job:
