@@ -76,8 +76,8 @@ def _check_training(prefix: str, module: str, options: Mapping[str, Any]) -> Non
         except ValidationError as error:
             raise ConfigError(refusals(error, Retraining, prefix)) from None
     steps = options.get("steps")
-    for step in set(steps if isinstance(steps, list) else ()):  # of a sequence, what it does
-        if isinstance(inner := options.get(step), Mapping):
+    for step in steps if isinstance(steps, list) else ():  # of a sequence, what it does
+        if isinstance(step, str) and isinstance(inner := options.get(step), Mapping):
             _check_training(f"{prefix}{step}.", str(inner.get("module")), inner)
 
 
