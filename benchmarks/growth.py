@@ -34,7 +34,7 @@ def measure() -> list[Ratio]:
             percentages = ",".join(str(value) for value in range(size // seeds))
             command = [f"percentage={percentages}", f"seed={','.join(map(str, range(seeds)))}", "model.hidden=[32,16]"]
             seconds, memory = _sweep(Path(folder), [*SMALL, *command])
-            redraw = "from prunelab.sweep.redraw import main; main()"
+            redraw = "from prunelab.cli.report import main; main()"
             report = duration(partial(python, "-c", redraw, "data=digits", cwd=Path(folder)))
         each = max(1, size // TENTH)
         first, last = seconds[1 : each + 1], seconds[-each:]  # the very first job trains or imports

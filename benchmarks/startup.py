@@ -57,12 +57,12 @@ def _first_job(folder: Path) -> Callable[[], object]:
     def until() -> None:
         process = subprocess.Popen(
             [sys.executable, "-u", "-m", "prunelab", "-m", *SMALL, f"paths.root={folder}", "percentage=0,50"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
             text=True,
         )
-        assert process.stdout is not None
-        for line in process.stdout:
+        assert process.stderr is not None
+        for line in process.stderr:
             if line.startswith("[1/2]"):
                 break
         process.kill()

@@ -123,7 +123,7 @@ class Reader:
             Image.new("L", (8, 8), 128).save(self._inside(path))
 
     def _ui(self, arguments: list[str]) -> None:
-        """All but the server itself, which is run in tests/tracking/test_ui.py."""
+        """All but the server itself, which is run in tests/cli/test_ui.py."""
 
         @contextmanager
         def server(*_: object) -> Iterator[SimpleNamespace]:

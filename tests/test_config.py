@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from prunelab.compose import compose_job
@@ -11,7 +15,7 @@ from tests.conftest import SMALL, Project
 
 REFUSED = {
     "percentage=-1": ("percentage=-1", "0 to 100"),
-    "percentage=101": ("percentage=101", "0 to 100"),
+    "percentage=101": ("percentage=101", "0 to 100, the share of what percentage_of counts"),
     "percentage=nan": ("percentage=nan", "0 to 100"),
     "percentage=abc": ("percentage=abc", "0 to 100"),
     "percentage=true": ("percentage=True", "0 to 100"),
@@ -34,6 +38,8 @@ REFUSED = {
     "model.network=prunelab.network.lenet5.LeNet5": ("model=mlp_small", "LeNet5"),
     "percentage_of=multiply_adds percentage=99": ("percentage=99 of multiply_adds", "up to that"),
     "recovery.batch_norm=yes_please": ("recovery.batch_norm=yes_please", "true or false"),
+    "recovery=finetune recovery.epochs=0": ("recovery.epochs=0", "a whole number, at least 1"),
+    "recovery=sequence recovery.finetune.epochs=0": ("recovery.finetune.epochs=0", "a whole number, at least 1"),
     "training.batch_size=0": ("training.batch_size=0", "at least 1"),
     "training.learning_rate=0": ("training.learning_rate=0", "above 0"),
     "training.precision=float8": ("training.precision=float8", "float32 or bf16 or auto"),
@@ -109,6 +115,29 @@ def test_many_jobs_are_announced_before_they_are_composed(project: Project) -> N
     assert (announced, bool(found)) == ("", True)
     assert "seed=-1" in rest, "the last of them is refused"
     assert "composing" not in project.prunelab("-m", "data=digits", "percentage=0,101").output
+
+
+def test_bounds_are_checked_before_torch_is_loaded(tmp_path: Path) -> None:
+    probe = (
+        "import sys, atexit\n"
+        "atexit.register(lambda: print('LOADED', *sys.modules))\n"
+        "from prunelab.app import main\n"
+        "main()\n"
+    )
+    for arguments in (["percentage=101"], ["recovery=finetune", "recovery.epochs=0"], ["resume=last"]):
+        command = [sys.executable, "-c", probe, *arguments, "training.precision=float32"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert f"{arguments[-1]} is refused" in done.stderr
+        assert "prunelab.app" in done.stdout
+        assert "torch" not in done.stdout.split(), arguments
+
+
+def test_of_a_sequence_only_what_it_does_is_checked() -> None:
+    untrained = ["recovery=sequence", "training.epochs=0"]  # what the step `rewind` could not do
+    assert compose_job(untrained).recovery.name == "sequence"
+    with pytest.raises(ConfigError, match=r"recovery\.rewind\.epochs=0"):
+        compose_job([*untrained, "recovery.steps=[rewind]"])
 
 
 def test_a_missing_group_is_refused_by_name() -> None:

@@ -1,7 +1,7 @@
-"""The commands' entry: what Hydra composed becomes a job, or a sweep of them.
+"""The command `prunelab`: what Hydra composed becomes a job, or a sweep of them.
 
-`prunelab [overrides]` runs one job (`prunelab.job`); with `-m`, or an experiment that is a sweep, Hydra hands over to
-the sweeper (`hydra_plugins.prunelab.sweepers`), which plans, records and reports the sweep (`prunelab.sweep`).
+`prunelab [overrides]` runs one job (`prunelab.job`); with `-m`, or an experiment that is a sweep, Hydra calls the
+sweeper (`hydra_plugins.prunelab.sweepers`), which plans, records and reports the sweep (`prunelab.sweep`).
 Only what composing needs is imported here: torch, lightning and mlflow come with the first job.
 """
 
@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import prunelab
+from prunelab import logs
 from prunelab.interruption import interruptible
-from prunelab.loading import say_loading
+
+if TYPE_CHECKING:
+    from prunelab.config import Job
 
 COMPLETION = {"--shell-completion", "-sc"}
 ANSWERED = {"--cfg", "-c", "--info", "-i", "--hydra-help", *COMPLETION}
@@ -27,7 +31,7 @@ VALUED = {
 def main() -> None:
     """The console command."""
     with interruptible("prunelab"):
-        _answer_or_run(sys.argv[1:])
+        _answer_or_run(logs.begin(sys.argv[1:]))
 
 
 def _answer_or_run(arguments: Sequence[str]) -> None:
@@ -44,18 +48,16 @@ def _answer_or_run(arguments: Sequence[str]) -> None:
     if {"--multirun", "-m"} & given and (shown := {"--cfg", "-c", "--info", "-i"} & given):
         sys.exit(f"prunelab: {shown.pop()} with -m is refused: it shows one job and runs nothing; leave out -m")
     if not ANSWERED & given:
-        say_loading("prunelab")
+        logs.status("prunelab: loading")
     from prunelab.compose import refuse_what_is_no_text
-    from prunelab.errors import ConfigError
+    from prunelab.errors import exiting
     from prunelab.keys import refuse_unknown
 
     refuse_what_is_no_text(arguments)
     options, overrides = separated(arguments)
-    try:
-        if not COMPLETION & given:
+    if not COMPLETION & given:
+        with exiting():
             refuse_unknown(overrides)
-    except ConfigError as error:
-        sys.exit(f"prunelab: {error}")
     sys.argv[1:] = [*options, *overrides]
     compose_and_run()
 
@@ -71,24 +73,40 @@ def separated(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def compose_and_run() -> None:
-    """One job on its own. (In a sweep, the sweeper gives each job to `prunelab.sweep` instead.)"""
+    """Have Hydra compose the configuration: one job, run here; a sweep goes to the sweeper instead."""
     import hydra
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import DictConfig
 
     from prunelab.arithmetic.environment import choose
-    from prunelab.errors import PrunelabError
+    from prunelab.errors import exiting
     from prunelab.reading import CONF, read
 
     @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
     def compose(config: DictConfig) -> None:
-        try:
+        with exiting():
             choose(config.trainer.arithmetic)
-            job = read(config)
-            from prunelab.sweep.single import run_single
-
-            run_single(job, list(HydraConfig.get().overrides.task))
-        except PrunelabError as error:
-            raise SystemExit(f"prunelab: {error}") from error
+            logs.follow_hydra(HydraConfig.get().verbose)
+            run_job(read(config), list(HydraConfig.get().overrides.task))
 
     compose()
+
+
+def run_job(job: Job, overrides: list[str]) -> None:
+    """Check a job that belongs to no sweep, run it, and print its result.
+
+    Raises:
+        PrunelabError: with what the user can mend.
+    """
+    from prunelab.errors import ConfigError
+
+    if job.resume is not None:
+        raise ConfigError(
+            f"resume={job.resume} is refused: a single job has nothing to resume; it goes with a sweep (-m)"
+        )
+    from prunelab.job import check, run
+
+    check(job)
+    result = run(job, overrides)
+    test = result.test
+    print(f"{result.name}: test accuracy {test.accuracy:.4f}, loss {test.loss:.4f}  (run {result.run_id})")

@@ -1,4 +1,4 @@
-"""What keys with a few values accept."""
+"""Configuration keys that accept one of a few values."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import Enum
 
 
 class GranularityName(str, Enum):
-    """What one unit is that pruning removes: see `prunelab.pruning.granularity`."""
+    """What one prunable unit is: see `prunelab.pruning.granularity`."""
 
     WEIGHT = "weight"
     NEURON = "neuron"
@@ -23,10 +23,10 @@ class PercentageOf(str, Enum):
 
 
 class Scope(str, Enum):
-    """How units of different layers compare.
+    """How units of different layers are ranked.
 
-    By score alone, by score over its layer's mean, not at all (the same share of every layer goes), or by how sensitive
-    the network is to pruning in each layer (`prunelab.pruning.sensitivity`).
+    By score alone, by score divided by the layer's mean, within each layer (the same share of every layer is removed),
+    or by how sensitive the network is to pruning in each layer (`prunelab.pruning.sensitivity`).
     """
 
     GLOBAL = "global"
@@ -36,10 +36,10 @@ class Scope(str, Enum):
 
 
 class Schedule(str, Enum):
-    """The learning rate over a training: as it is, or down to zero, in a straight line or along REX's curve.
+    """The learning rate during training: constant, or down to zero, linearly or along the REX curve.
 
-    Down to zero within whatever epochs there are is what budgeted training takes (Li, Yumer and Ramanan 2020; after
-    pruning, Zimmer, Spiegel and Pokutta 2023). REX (Chen, Wolfe and Kyrillidis 2022) stays high for longer.
+    Decaying to zero within the given number of epochs is budgeted training (Li, Yumer and Ramanan 2020; after pruning,
+    Zimmer, Spiegel and Pokutta 2023). REX (Chen, Wolfe and Kyrillidis 2022) stays high for longer.
     """
 
     CONSTANT = "constant"
@@ -48,9 +48,9 @@ class Schedule(str, Enum):
 
 
 class Precision(str, Enum):
-    """The arithmetic of training; `bf16` is mixed: weights and their updates stay float32.
+    """The precision of training; `bf16` is mixed: weights and their updates stay float32.
 
-    `auto` is whichever this machine is faster in; a job is told, and recorded with, what that is.
+    `auto` is whichever is faster on this machine; jobs are run and recorded with what that is.
     """
 
     FLOAT32 = "float32"
@@ -59,7 +59,7 @@ class Precision(str, Enum):
 
 
 class RuntimeName(str, Enum):
-    """What runs a network while it is timed; `auto` is onnxruntime on a CPU where the extra `onnx` is, else eager."""
+    """What runs a network while it is timed; `auto`: onnxruntime on a CPU with the extra `onnx`, else eager."""
 
     AUTO = "auto"
     EAGER = "eager"

@@ -1,4 +1,4 @@
-"""A job's configuration outside a Hydra run: for the commands that only need to know where the store is."""
+"""Composes a job's configuration without running Hydra: for the commands that only need to know where the store is."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def compose_job(overrides: Sequence[str]) -> Job:
     """
     try:
         with initialize_config_dir(str(CONF), version_base="1.3"):
-            return read(compose("config", [f"paths.root={Path.cwd()}", *overrides]))
+            return read(compose("config", list(overrides)), root=Path.cwd())
     except HydraException as error:
         raise ConfigError(str(error)) from error
 
 
 def refuse_what_is_no_text(arguments: Sequence[str]) -> None:
-    """Refuse control characters, and bytes that are no UTF-8: no name that was ever recorded has them.
+    """Refuse control characters and bytes that are not UTF-8: no recorded name has them.
 
     Raises:
         SystemExit: naming the first such argument.
@@ -43,10 +43,10 @@ def refuse_what_is_no_text(arguments: Sequence[str]) -> None:
 
 
 def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """(overrides, the rest) of a command line: an override has an `=` and is no option.
+    """(overrides, the rest) of a command line: an override has an `=` and does not begin with a dash.
 
     Raises:
-        SystemExit: for an argument that is no text.
+        SystemExit: for an argument with control characters.
     """
     refuse_what_is_no_text(arguments)
     rest = [argument for argument in arguments if "=" not in argument or argument.startswith("-")]

@@ -19,21 +19,32 @@ Count = Annotated[int, Field(strict=True, ge=1, description="a whole number, at 
 CountOrZero = Annotated[int, Field(strict=True, ge=0, description="a whole number, at least 0")]
 Positive = Annotated[float, Field(strict=True, gt=0, description="a number above 0")]
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**32, description="a whole number from 0 to 2**32 - 1")]
-Percentage = Annotated[float, Field(strict=True, ge=0, le=100, description="a number from 0 to 100")]
+REMOVED = "a number from 0 to 100, the share of what percentage_of counts that is removed"
+Percentage = Annotated[float, Field(strict=True, ge=0, le=100, description=REMOVED)]
 NonNegative = Annotated[float, Field(strict=True, ge=0, description="a number, at least 0")]
+Share = Annotated[float, Field(strict=True, ge=0, le=1, description="a number from 0 to 1")]
 
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class Data(_Section):
-    """A data set: `loader` names the function that returns it (see `prunelab.data.dataset`).
-
-    What may be null may be left out of the YAML file of a data set of one's own.
-    """
+class _Open(_Section):
+    """A section that names a callable; its remaining keys, the `options`, are that callable's own."""
 
     model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The keys that only the callable knows."""
+        return dict(self.model_extra or {})
+
+
+class Data(_Open):
+    """A data set: `loader` names the function that returns it (see `prunelab.data.dataset`).
+
+    Keys that may be null may be left out of a YAML file of your own.
+    """
 
     name: str
     loader: str
@@ -43,11 +54,6 @@ class Data(_Section):
     channels: Annotated[Literal[1, 3] | None, Field(description="1 (grey) or 3 (colour)")] = None
     mean: Annotated[tuple[float, ...] | None, Field(description="a list of numbers, one per channel,")] = None
     std: tuple[float, ...] | None = Field(None, validate_default=True)
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """The keys that are the loader's own."""
-        return dict(self.model_extra or {})
 
     @field_validator("std")
     @classmethod
@@ -66,26 +72,19 @@ class Data(_Section):
         return std
 
 
-class Model(_Section):
-    """A network: `network` names a callable that returns it; the remaining keys are the callable's own arguments.
+class Model(_Open):
+    """A network: `network` names a callable that returns it, called with the options and what the data set gives.
 
     `checkpoint`: a state dict to begin from, `.pt` or `.safetensors`.
     """
-
-    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
 
     name: str
     network: str
     checkpoint: Path | None = None
 
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """What it is called with, beside what the data set gives (see `prunelab.network.build`)."""
-        return dict(self.model_extra or {})
-
 
 class Training(_Section):
-    """How a network is trained. With no epochs, it is taken as it is."""
+    """How a network is trained; with 0 epochs, not at all. `shift` (pixels) and `flip` augment the images."""
 
     epochs: CountOrZero
     batch_size: Count
@@ -101,7 +100,7 @@ class Training(_Section):
 
 
 class Trainer(_Section):
-    """Where and with what a network is trained and pruned; of this, only `arithmetic` and the device change digits."""
+    """Where a network is trained and pruned; of this, only `arithmetic` and `accelerator` change results."""
 
     arithmetic: Arithmetic
     accelerator: Annotated[str, Field(pattern="^(cpu|gpu)$", description="cpu or gpu")]
@@ -129,29 +128,33 @@ class Method(_Section):
 
 
 class Calibration(_Section):
-    """Training images that scores and recoveries look at."""
+    """How many training images scores and recoveries are computed from."""
 
     images: Count
 
 
-class Recovery(_Section):
-    """What is done to a pruned network before it is evaluated; `module` has it, and says what its other keys may be."""
-
-    model_config = ConfigDict(extra="allow", frozen=True, allow_inf_nan=False)
+class Recovery(_Open):
+    """What is done to a pruned network before it is evaluated; `module` implements it and defines its options."""
 
     name: str
     module: str
 
-    @property
-    def options(self) -> dict[str, Any]:
-        """The keys that are the recovery's own."""
-        return dict(self.model_extra or {})
+
+class Retraining(BaseModel):
+    """Options that every recovery of ours that trains has: see `prunelab.recovery.finetune`."""
+
+    epochs: Count
+    batch_size: Count
+    learning_rate: Positive
+    schedule: Schedule
+    distillation: Share
+    temperature: Positive
 
 
 class Measure(_Section):
     """What is measured of a pruned network beside its accuracy; nothing here changes a result.
 
-    `runtime` is the one that speed is reported of; those of `beside` are timed too. `int8`: quantize, and measure that.
+    Speed is reported of `runtime`; those in `beside` are timed too. `int8`: quantize the network, and measure that.
     """
 
     name: str
@@ -166,10 +169,10 @@ class Measure(_Section):
 
 
 class Until(_Section):
-    """Conditions under which pruning goes on (experiment=until); null: no such condition.
+    """Conditions of experiment=until; null: no such condition. `max_accuracy_drop` is a fraction, on validation.
 
-    `min_speedup` is a ratio of multiply-adds, counted; `max_ms` the measured time of one batch of the smallest of
-    `measure.batch_sizes`; `max_bytes` the size of the saved network.
+    `min_speedup` is a ratio of MACs, counted; `max_ms` the measured time (ms) of one batch of the smallest of
+    `measure.batch_sizes`; `max_bytes` the size of the saved network (bytes).
     """
 
     max_accuracy_drop: NonNegative | None
@@ -183,7 +186,7 @@ class Until(_Section):
 
 
 class Search(_Section):
-    """What a search may give up, and the seeds whose mean each of its trials is; null: the job's own seed alone."""
+    """`tolerance`: the drop in validation accuracy that a search accepts. `seeds`: a trial is the mean over these."""
 
     tolerance: NonNegative
     seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] | None = None
@@ -194,10 +197,7 @@ class Tracking(_Section):
 
     uri: Annotated[
         str,
-        Field(
-            pattern=r"^(sqlite:////[^/]|https?://.)",
-            description="sqlite:////absolute/path.db or http://host:port",
-        ),
+        Field(pattern=r"^(sqlite:////[^/]|https?://.)", description="sqlite:////absolute/path.db or http://host:port"),
     ]
     artifacts: Path | None
     experiment_name: str | None
@@ -238,7 +238,7 @@ class Job(_Section):
         """The job's name in the store: `weight-50`."""
         return f"{self.method.name}-{self.percentage:g}"
 
-    def name_told_by(self, keys: Collection[str]) -> str:
+    def name_with(self, keys: Collection[str]) -> str:
         """The same with the `recovery` and the `seed`, where these are among the keys: `weight-50-finetune-seed1`."""
         recovery = "" if self.recovery.name == "none" or "recovery" not in keys else f"-{self.recovery.name}"
         return f"{self.run_name}{recovery}" + (f"-seed{self.seed}" if "seed" in keys else "")

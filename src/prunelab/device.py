@@ -1,4 +1,4 @@
-"""Where tensors live: the processor's memory, or a CUDA device's."""
+"""The device that tensors are on: the CPU, or a CUDA device."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def device_of(trainer: Trainer) -> torch.device:
 
 
 def has_bf16(trainer: Trainer) -> bool:
-    """Whether the device multiplies bf16 in hardware (a processor: AVX-512 BF16); elsewhere float32 is faster."""
+    """Whether the device computes bf16 in hardware (a CPU: AVX-512 BF16); elsewhere float32 is faster."""
     if trainer.accelerator == "gpu":
         return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
     return bool(torch.cpu._is_avx512_bf16_supported())

@@ -1,17 +1,19 @@
-"""What a person did, or a machine lacks, that stops the work: shown as one message, without a traceback."""
+"""Errors shown to the user without a traceback."""
 
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 DIRECTIONS = {*range(0x202A, 0x202F), *range(0x2066, 0x206A)}
-"""Characters that turn the direction of what is written after them."""
+"""Unicode characters that change the direction of the text after them."""
 
 
 class PrunelabError(Exception):
-    """Base of all errors that are for people; its text says what was wrong, where, and what is accepted.
+    """Base of all errors for users; its text says what was wrong, where, and what is accepted.
 
-    The text may quote a store or a file that somebody else wrote, so what would command a terminal is spelled out.
+    The text may quote a store or a file that somebody else wrote, so control characters in it are escaped.
     """
 
     def __str__(self) -> str:
@@ -19,7 +21,7 @@ class PrunelabError(Exception):
 
 
 def spelled_out(text: str) -> str:
-    """A text with escape sequences in place of characters that a terminal obeys instead of showing them."""
+    """A text with its control characters, which a terminal obeys instead of showing them, as escape sequences."""
     return "".join(letter.encode("unicode_escape").decode() if _commands(letter) else letter for letter in text)
 
 
@@ -28,24 +30,37 @@ def _commands(letter: str) -> bool:
 
 
 class ConfigError(PrunelabError):
-    """A configuration that cannot be run."""
+    """A configuration that is refused."""
 
 
 class DataError(PrunelabError):
-    """A data set that cannot be had, or a file of it that is not what it should be."""
+    """A data set that cannot be downloaded or read, or whose files are corrupted."""
 
 
 class StoreError(PrunelabError):
-    """A tracking store that cannot be reached, written, or does not hold what was asked for."""
+    """A tracking store that cannot be reached or written, or lacks what was asked for."""
 
 
 class ExportError(PrunelabError):
-    """A network that cannot be taken away, or an image that it cannot classify."""
+    """A network that cannot be exported, or an image that cannot be classified."""
 
 
 class TrainingError(PrunelabError):
-    """A training that went wrong: a loss that is not a number, a checkpoint that does not fit."""
+    """A training that failed: a loss that is not a number, a checkpoint that does not fit."""
 
 
 class NetworkError(PrunelabError):
     """A network that cannot be traced, or whose compacted form would differ from its masked one."""
+
+
+@contextmanager
+def exiting() -> Iterator[None]:
+    """End `prunelab` with the text of an error for users, status 1; Hydra would add its own words and a traceback.
+
+    Raises:
+        SystemExit: in place of a PrunelabError.
+    """
+    try:
+        yield
+    except PrunelabError as error:
+        raise SystemExit(f"prunelab: {error}") from error

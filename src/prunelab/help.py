@@ -1,6 +1,6 @@
-"""`prunelab --help`: what can be chosen, read from `conf/`, and the other commands, read from the installed package.
+"""`prunelab --help`: the options, read from `conf/`, and the other commands, read from the installed package.
 
-Hydra's own takes more than a second to list the groups when several launchers are installed.
+Hydra's own help takes more than a second to list the groups when several launchers are installed.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 import yaml
 
 import prunelab
+from prunelab.logs import FLAGS
 
 EXAMPLES = {
     "prunelab experiment=report": "the published report, a sweep by itself",
@@ -25,6 +26,7 @@ EXAMPLES = {
 }
 OPTIONS = {
     "-m, --multirun": "sweep over keys with several values: a,b,c or 'percentage=range(0,100,20)', in quotes",
+    **FLAGS,
     "--version": "prunelab's version",
     "--cfg job": "every key and its value, without running anything",
     "--config-dir DIR": "YAML files of your own in DIR/model/, DIR/method/ ... (docs/own_network.md)",
@@ -39,7 +41,7 @@ KEYS = {
     "resume": "last, or a sweep: finish what was interrupted",
 }
 DESCRIBED = ("recovery", "experiment")
-"""Groups whose options' names do not say what they do."""
+"""Groups whose options need a description each."""
 
 
 def help_text(conf: Path) -> str:
@@ -69,7 +71,7 @@ def help_text(conf: Path) -> str:
 
 
 def _groups(conf: Path) -> list[str]:
-    """The folders that hold options, as Hydra calls them, Hydra's own last."""
+    """The config groups, Hydra's own last."""
     found = {file.parent.relative_to(conf).as_posix() for file in conf.rglob("*/*.yaml")}
     return sorted(found - {"hydra/sweeper"}, key=lambda group: (group.startswith("hydra/"), group))
 
@@ -93,7 +95,7 @@ def _description(file: Path) -> str:
 
 
 def _commands() -> dict[str, str]:
-    """The other console commands and what their modules say they are, without importing these."""
+    """The other console commands with the first line of their modules' docstrings; nothing is imported."""
     found = {}
     for entry in distribution("prunelab").entry_points.select(group="console_scripts"):
         if entry.module == "prunelab.app":
@@ -106,7 +108,7 @@ def _commands() -> dict[str, str]:
 
 
 def _columns(entries: dict[str, str], width: int) -> str:
-    """Two columns: what to write, and what it is."""
+    """Two columns: what to write, and what it means."""
     left = max(map(len, entries), default=0) + 4
     lines = []
     for key, text in entries.items():

@@ -1,6 +1,6 @@
-"""What determines a result: two jobs, or trainings, that agree in it give the same numbers.
+"""What determines a result: jobs or trainings with the same determinants give the same numbers.
 
-That is the configuration, the data's digest, the code that computes, and the arithmetic; not names, folders, or what
+They are the configuration, the data's digest, the code that computes, and the arithmetic; not names, folders, or what
 is only measured.
 """
 
@@ -26,12 +26,12 @@ from prunelab.network.subject import graph_of
 from prunelab.plugins import imported
 
 COMPUTATION = 2
-"""Raised whenever pruning, recovery or evaluation compute something else from the same configuration.
+"""Incremented whenever pruning, recovery or evaluation compute something else from the same configuration.
 
 2: the compacted network is evaluated, not the masked one; they agree to rounding.
 """
 TRAINING = 3
-"""The same of training; older baselines are then not taken for the new ones."""
+"""The same for training; older baselines are then not reused."""
 
 INDEPENDENT_OF_THREADS = frozenset(
     {
@@ -45,7 +45,7 @@ INDEPENDENT_OF_THREADS = frozenset(
 
 
 def determinants(job: Job, threads: int | None = None) -> dict[str, Any]:
-    """All that determines a job's result. `threads`: what its launcher gives it, where `trainer.threads` is null."""
+    """All that determines a job's result, JSON-like. `threads`: what its launcher gives it (see `threads_of`)."""
     return {
         **training_determinants(job, threads),
         "method": job.method.model_dump(mode="json"),
@@ -59,7 +59,7 @@ def determinants(job: Job, threads: int | None = None) -> dict[str, Any]:
 
 
 def training_determinants(job: Job, threads: int | None = None) -> dict[str, Any]:
-    """All that determines the trained network."""
+    """All that determines the trained network, JSON-like. `threads`: see `determinants`."""
     checkpoint = job.model.checkpoint
     return {
         "data": {
@@ -84,21 +84,21 @@ def config_hash(job: Job, threads: int | None = None) -> str:
 
 
 def baseline_key(job: Job, threads: int | None = None) -> str:
-    """SHA-256 of all that determines the trained network: not what its files or its parts are called."""
+    """SHA-256 of all that determines the trained network, without the names of the data set and its loader."""
     found = training_determinants(job, threads)
     data = {key: value for key, value in found["data"].items() if key not in ("name", "loader")}
     return fingerprint({**found, "data": data})
 
 
 def threads_of(job: Job, threads: int | None = None) -> int:
-    """Torch's threads of a job: its configuration's, else those that its launcher gives it, else one for each core."""
+    """The number of torch threads of a job: `trainer.threads`, else what its launcher gives it, else one per core."""
     return job.trainer.threads or threads or os.cpu_count() or 1
 
 
 def depends_on_threads(graph: Graph) -> bool:
-    """Whether under portable arithmetic the digits of a training may depend on the number of threads.
+    """Whether the result of a training under portable arithmetic may depend on the number of threads.
 
-    So they do for convolutions and normalisations, whose gradients are sums that threads share.
+    It does for convolutions and normalisations, whose gradients are sums that several threads compute together.
     """
     return not graph.operators <= INDEPENDENT_OF_THREADS
 
@@ -112,24 +112,24 @@ def _arithmetic(job: Job, threads: int | None) -> dict[str, Any]:
 
 
 def _versions() -> dict[str, Any]:
-    """Of the training code, and of torch, whose operators do the arithmetic; without the kind of its build."""
+    """The versions of the training code and of torch, without torch's build (`+cpu`)."""
     return {"training": TRAINING, "torch": version("torch").partition("+")[0]}
 
 
 def _recoveries(recovery: Mapping[str, Any]) -> list[str]:
-    """The function of a recovery, and those of the recoveries that it is made of."""
+    """The paths of a recovery's function and of those of the recoveries it consists of."""
     inner = [path for value in recovery.values() if isinstance(value, Mapping) for path in _recoveries(value)]
     return [f"{recovery['module']}.recover", *inner] if "module" in recovery else inner
 
 
 def _code(*paths: str) -> dict[str, str]:
-    """For each dotted path outside prunelab, what tells its code from another."""
+    """What identifies the code of each dotted path outside prunelab."""
     return {path: _source(path) for path in paths if "." in path and not path.startswith("prunelab.")}
 
 
 @cache
 def _source(path: str) -> str:
-    """The version of an installed package; of a file that is one's own, its SHA-256."""
+    """The version of an installed package; the SHA-256 of any other file."""
     imported(path, "configuration")
     module = path.rpartition(".")[0]
     while module not in sys.modules:

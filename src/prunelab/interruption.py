@@ -1,7 +1,7 @@
 """Ctrl-C and SIGTERM.
 
-Both raise KeyboardInterrupt where the program is. Libraries may turn that into an error of their own or drop it
-(in a callback, in a destructor), so that the request is also remembered here, and asked for where it matters.
+Both raise KeyboardInterrupt in the main thread. Libraries may turn that into an error of their own or drop it (in a
+callback, in a destructor), so the request is also recorded here, and checked where it matters.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ _signals: list[int] = []
 
 
 class Interrupted(KeyboardInterrupt):
-    """An interruption of which there is something to say: what is done, and how to go on."""
+    """An interruption with a message: what is done, and how to continue."""
 
 
 def listen() -> None:
-    """From now on both signals interrupt the program; one that is ignored (SIGINT behind `nohup`) stays ignored."""
+    """Handle both signals from now on; one that is ignored (SIGINT under `nohup`) stays ignored."""
     _signals.clear()
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is not signal.SIG_IGN:
@@ -35,7 +35,7 @@ def asked() -> bool:
 
 
 def heed() -> None:
-    """End here if it was asked to.
+    """Stop here if the program was asked to end.
 
     Raises:
         KeyboardInterrupt: if it was.
@@ -46,7 +46,7 @@ def heed() -> None:
 
 @contextmanager
 def interruptible(program: str) -> Iterator[None]:
-    """A command's whole work: interrupted, it says so in a line and exits with `STATUS`, whatever a library made of it.
+    """Run a command; if it is interrupted, print a line and exit with `STATUS`, whatever a library made of it.
 
     Raises:
         SystemExit: as the command does, or with `STATUS`.

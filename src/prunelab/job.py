@@ -66,12 +66,12 @@ def run(
     alone: bool = True,
     name: str | None = None,
 ) -> Result:
-    """Do the job and record it, as a child of the sweep where there is one.
+    """Run the job and record it, as a child of its sweep if it has one.
 
-    Speed is measured only `alone`: beside other jobs, time says nothing. `name`: its run's, where not the usual one.
+    Speed is measured only `alone`: times taken beside other jobs mean nothing. `name`: its run's, if not the usual one.
 
     Raises:
-        PrunelabError: for whatever a person can mend; the run is then FAILED, with its traceback.
+        PrunelabError: for what the user can mend; the run is then FAILED, with its traceback.
     """
     ready(job.trainer.arithmetic, job.trainer.accelerator == "gpu")
     torch.set_num_threads(threads_of(job, threads))
@@ -123,8 +123,7 @@ def run(
 
 
 def check(job: Job) -> None:
-    """Refuse before any work what would fail later: data that cannot be had, networks that cannot be pruned, names that
-    lead nowhere.
+    """Refuse before any work what would fail later: missing data, networks that cannot be pruned, unknown names.
 
     Raises:
         PrunelabError: saying which key, and what it accepts.

@@ -1,6 +1,6 @@
-"""Keys of the command line that do not exist, refused before anything is composed, with the nearest that do.
+"""Refuses unknown keys on the command line before anything is composed, and suggests the nearest known ones.
 
-Hydra would refuse them too, and advise to add them with a plus sign, which is seldom what was meant.
+Hydra would refuse them too, but suggest to add them with a plus sign, which is seldom what was meant.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from prunelab.config import Job
 from prunelab.errors import ConfigError
 
 GROUPS_OF_NO_JOB = ("experiment", "hydra")
-"""What stands on a command line and is no key of a job."""
+"""Accepted on the command line, but not keys of a job."""
 
 
 def refuse_unknown(overrides: Iterable[str]) -> None:
-    """Check the names of keys, not their values. What is added (`+key=`) or deleted (`~key`) is left to Hydra.
+    """Check the names of keys, not their values; additions (`+key=`) and deletions (`~key`) are left to Hydra.
 
     Raises:
-        ConfigError: for the first key that no job has, naming the nearest ones.
+        ConfigError: for the first unknown key, naming the nearest known ones.
     """
     for override in overrides:
         key = override.partition("=")[0]
@@ -45,7 +45,7 @@ def _refuse(override: str, name: str, known: list[str], prefix: str) -> None:
 
 
 def _section(name: str) -> type[BaseModel] | None:
-    """The section of a job that a key names; None where it is a plain value, or no job's."""
+    """The section of a job that a key names; None if it is a plain value or unknown."""
     field = Job.model_fields.get(name)
     kinds: tuple[Any, ...] = () if field is None else (field.annotation, *get_args(field.annotation))
     return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)), None)

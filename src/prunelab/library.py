@@ -1,6 +1,6 @@
-"""Pruning for a program of one's own: everything between data and record, without Hydra, MLflow and Lightning.
+"""The library: everything between data and record, without Hydra, MLflow and Lightning.
 
-The command line does the same with a trained baseline, a store and a sweep around it (`prunelab.job`).
+The command line does the same, with a trained baseline, a store and sweeps (`prunelab.job`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from prunelab.recovery.recover import Learning, Task, recover, recovery_of
 from prunelab.refusals import refusals
 
 VALIDATION = 0.1
-"""The share of the images on which a recovery that trains chooses its best epoch."""
+"""The fraction of the images on which a recovery that trains chooses its best epoch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A pruned network, twice.
+    """A pruned network, compacted and masked.
 
     `network` is a smaller module of the same class, in evaluation mode; `masked` the module as it was given, with zeros
     in place of what was removed. `before` and `after` count; `whole` says which layers have no channel that can be
@@ -182,7 +182,7 @@ def _from_yaml(group: str, name: str) -> dict[str, Any]:
 
 
 def _within(place: str, keys: dict[str, Any]) -> dict[str, Any]:
-    """The keys below the key that a line `name@place` of `defaults` names; without a place as they are."""
+    """The keys nested under `place`, as `name@place` in `defaults` asks for; unchanged without a place."""
     return {place: keys} if place else keys
 
 

@@ -1,4 +1,4 @@
-"""The names under which runs, metrics and artifacts stand in the store: each written once, here."""
+"""The names of runs, metrics, tags and artifacts in the store."""
 
 from __future__ import annotations
 
@@ -68,12 +68,12 @@ UNPRUNED_ACCURACY = "curve/unpruned_accuracy"  # of the first curve from each ba
 UNPRUNED_LOSS = "curve/unpruned_loss"
 IQR = "iqr/"  # + the name of a time or speedup: its interquartile range
 MEASURED = (LATENCY, SPEEDUP, IQR, INT8, ONNX_BYTES)
-"""What the names of metrics begin with that say what this machine makes of a network: times are never the same twice,
-and what ONNX Runtime computes in int8, and the exporter writes, depends on the processor and on their versions."""
+"""Prefixes of metrics that depend on the machine: times are never the same twice; what ONNX Runtime computes in int8,
+and the bytes that the exporter writes, depend on the processor and on library versions."""
 
-CREATION = "creation"  # of runs on a server: tells a run that was created from one whose creation was asked for again
+CREATION = "creation"  # of runs on a server: finds the run again whose creation was not confirmed
 KIND = "kind"
-IMPORTING = "importing"  # in the place of a kind: a run that is being imported
+IMPORTING = "importing"  # instead of a kind: a run that is being imported
 IMPORT = "import_id"  # of runs that came with the same import
 IMPORTED_FROM = "imported_from"  # the run id in the store where it ran
 BASELINE_KEY = "baseline_key"
@@ -113,10 +113,10 @@ NETWORK_FILE = "network.safetensors"
 KEPT_FILE = "kept.safetensors"
 MODEL = "model"
 DIGESTS = {CHECKPOINT: CHECKPOINT_SHA256, NETWORK_FILE: "network_sha256", KEPT_FILE: "kept_sha256"}
-"""Artifacts whose SHA-256 is recorded, and the tags that have it."""
+"""Artifacts whose SHA-256 is recorded, and the tags that hold it."""
 FIGURES = "figures"
 SWEEP_COLUMN = "sweep"
-"""In rows of several sweeps, which one a row is of."""
+"""The column that names the sweep of a row, in tables of several sweeps."""
 
 
 def layer(prefix: str, number: int) -> str:

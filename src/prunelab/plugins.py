@@ -11,10 +11,10 @@ from prunelab.errors import ConfigError
 
 
 def imported(path: str, key: str) -> Any:
-    """What the dotted `path` leads to; modules in the current folder are found, too.
+    """Import what the dotted `path` names; modules in the current folder are found, too.
 
     Raises:
-        ConfigError: naming the config `key`, if the path leads nowhere.
+        ConfigError: naming the config `key`, if it cannot be imported.
     """
     module, _, name = path.rpartition(".")
     here = str(Path.cwd())

@@ -1,4 +1,4 @@
-"""Other libraries' talk, left out where it tells a user nothing."""
+"""Silences other libraries' log messages and warnings where they tell a user nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet(logger: str, **ignored: str) -> Iterator[None]:
-    """Without what `logger` says short of errors, and without warnings; `ignored` narrows those (`module=`)."""
+    """Drop what `logger` logs below errors, and Python's warnings; `ignored` says which (`module=`), else all."""
     log = logging.getLogger(logger)
     level = log.level
     log.setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""The words that refuse a key: its name, its value, and what it accepts."""
+"""Validation messages: the name of a key that is refused, its value, and what it accepts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 
 def refusals(error: ValidationError, model: type[BaseModel], prefix: str = "") -> str:
-    """What a model refused, a line for each key: its name, its value, and what it accepts."""
+    """A pydantic error as a message, a line for each key; `prefix` stands before their names (`recovery.`)."""
     return "\n".join(_complaint(e, model, prefix) for e in error.errors())
 
 
@@ -28,7 +28,7 @@ def _complaint(error: Any, model: type[BaseModel], prefix: str) -> str:
 
 
 def _accepted(model: Any, path: list[str]) -> str | None:
-    """What the key at `path` accepts, in words: the description that stands beside its type, or an enum's values."""
+    """What the key at `path` accepts: the description of its field, or an enum's values; None if there is neither."""
     for depth, name in enumerate(path):
         field = getattr(model, "model_fields", {}).get(name)
         if field is None:
@@ -46,7 +46,7 @@ def _accepted(model: Any, path: list[str]) -> str | None:
 
 
 def _described(kind: Any) -> str | None:
-    """What a type accepts: the description it carries, or an enum's values."""
+    """What a type accepts: its description, or an enum's values."""
     if isinstance(kind, type) and issubclass(kind, Enum):
         return " or ".join(str(member.value) for member in kind)
     return next((m.description for m in getattr(kind, "__metadata__", ()) if getattr(m, "description", None)), None)

@@ -1,7 +1,8 @@
-"""A recorded job, or training, done again from its own configuration, in a store that is deleted afterwards."""
+"""Repeats a recorded job or training from its own configuration, in a temporary store."""
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -33,7 +34,9 @@ from prunelab.tracking.store import Store
 from prunelab.training.baseline import baseline
 
 NATIVE = {"arithmetic": Arithmetic.NATIVE.value}
-"""What runs were recorded with before they said it."""
+"""The arithmetic of runs that do not record theirs: they are older than the choice."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +49,12 @@ class How:
 
 
 def reproduce(store: Store, here: Job, wanted: str, how: How) -> bool:
-    """Do the run again and say how it compares; whether all of it agrees.
+    """Repeat the run and print how it compares; returns whether all of it agrees.
 
     `here` says where things are on this machine; all else comes from the record.
 
     Raises:
-        PrunelabError: if it cannot be done again.
+        PrunelabError: if it cannot be repeated.
     """
     console = terminal()
     then = reproducible(store, find_run(store, wanted, (Kind.JOB, Kind.BASELINE)).id)
@@ -64,11 +67,11 @@ def reproduce(store: Store, here: Job, wanted: str, how: How) -> bool:
     _use(then.threads)
     console.print(str(then.run), highlight=False, soft_wrap=True)
     for key in supplied:
-        console.print(f"{key} is not in the record, being newer: taken as it is by default", highlight=False)
-    _say(console, changes(then.circumstances, circumstances(dataset.digest)))
+        log.warning(f"{key} is newer than the record, which lacks it: the default is used")
+    _print_changes(console, changes(then.circumstances, circumstances(dataset.digest)))
 
     parts: dict[str, list[Row]] = {}
-    with _passing_store(job) as (job, place):
+    with _temporary_store(job) as (job, place):
         if training is not None and how.reuse_baseline:
             copy_run(training.run, store, place, names.CHECKPOINT)
         elif training is not None:
@@ -89,7 +92,7 @@ def reproduce(store: Store, here: Job, wanted: str, how: How) -> bool:
 
 
 def rebuilt(then: Reproducible, here: Job) -> tuple[Job, list[str]]:
-    """The recorded configuration as a job of this machine, and the keys that it lacked and were supplied.
+    """The recorded configuration as a job of this machine, and the keys that it lacks, which have their defaults.
 
     Raises:
         ConfigError: if it does not fit this version.
@@ -116,7 +119,7 @@ def rebuilt(then: Reproducible, here: Job) -> tuple[Job, list[str]]:
 
 
 def changes(then: Mapping[str, str], now: Mapping[str, str]) -> dict[str, tuple[str, str]]:
-    """What is otherwise than it was: (then, now) of each, and of uncommitted changes even if there are some again."""
+    """Differences from the recorded environment: (then, now) of each, and uncommitted changes if both have some."""
     known = {name: (then.get(name, "not recorded"), now.get(name, "none")) for name in {**then, **now}}
     return {name: pair for name, pair in known.items() if pair[0] != pair[1] or pair == ("True", "True")}
 
@@ -142,7 +145,7 @@ def _training(store: Store, then: Reproducible, job: Job, dataset: Dataset, reus
     except StoreError as error:
         if reuse:
             raise
-        Console(stderr=True).print(f"the recorded training is not compared: {error}", markup=False, soft_wrap=True)
+        log.warning(f"the recorded training is not compared: {error}")
         return None
 
 
@@ -166,12 +169,12 @@ def _use(threads: int | None) -> None:
         torch.set_num_threads(threads)
 
 
-def _say(console: Console, changed: Mapping[str, tuple[str, str]]) -> None:
-    """What is otherwise than it was, as a table."""
+def _print_changes(console: Console, changed: Mapping[str, tuple[str, str]]) -> None:
+    """Differences from the recorded environment, as a table."""
     if not changed:
         console.print("Commit, versions, data and machine are those that are recorded.")
         return
-    table = Table(title="Otherwise than recorded", title_justify="left")
+    table = Table(title="Differences from the recorded environment", title_justify="left")
     for heading in ("", "recorded", "now"):
         table.add_column(heading, overflow="fold")
     for name, pair in changed.items():
@@ -180,7 +183,7 @@ def _say(console: Console, changed: Mapping[str, tuple[str, str]]) -> None:
 
 
 @contextmanager
-def _passing_store(job: Job) -> Iterator[tuple[Job, Store]]:
+def _temporary_store(job: Job) -> Iterator[tuple[Job, Store]]:
     """A store that is deleted at the end, and the job as one that is recorded there."""
     with tempfile.TemporaryDirectory(prefix="prunelab-reproduce-") as folder:
         place = Path(folder)

@@ -11,15 +11,12 @@ from pathlib import Path
 import pytest
 from tests.conftest import Outcome, Project, in_process
 
-from prunelab import app, reproduce
-from prunelab.cli import store
-from prunelab.deploy import export, predict
-from prunelab.sweep import redraw
-from prunelab.tracking import ui
+from prunelab import app
+from prunelab.cli import export, predict, report, reproduce, store, ui
 
 COMMANDS = {
     "prunelab": app.main,
-    "prunelab-report": redraw.main,
+    "prunelab-report": report.main,
     "prunelab-export": export.main,
     "prunelab-predict": predict.main,
     "prunelab-reproduce": reproduce.main,

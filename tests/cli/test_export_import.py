@@ -21,7 +21,7 @@ from tests.cli.archives import store
 from tests.conftest import SMALL, Outcome, Project, in_process, new_project
 from tests.tracking.test_outage import start, stop
 
-from prunelab.sweep.redraw import main as report
+from prunelab.cli.report import main as report
 from prunelab.tracking import importing
 
 COMMAND = (sys.executable, "-c", "from prunelab.cli.store import main; main()")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from mlflow.entities import Run
+from rich.filesize import decimal
 from tests.conftest import SMALL, Outcome, Project, in_process
 
 from prunelab.cli.store import main
@@ -55,7 +56,7 @@ def test_list_and_size_show_the_sweep_with_its_jobs_and_the_bytes_that_are_on_di
     assert "1 baselines" in listed
     own = [folder for folder in (project.folder / "mlruns/artifacts").rglob("*") if folder.is_file()]
     total = sum(path.stat().st_size for path in own)
-    assert f"{total / 1e6:.3g} MB" in store(project, "size").output
+    assert decimal(total) in store(project, "size").output
 
 
 def test_a_whole_store_passes_the_check(project: Project) -> None:

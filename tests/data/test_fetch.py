@@ -86,7 +86,7 @@ def test_a_source_that_fails_is_followed_by_the_next(
 
 
 def test_a_corrupted_file_is_said_and_healed(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     name = next(iter(CONTENTS))
     write(folder, packed=False, spoil=name)
@@ -94,7 +94,7 @@ def test_a_corrupted_file_is_said_and_healed(
     sources(monkeypatch, mirror=lambda workspace: good)
     fetch.obtain(folder)
     assert holds(folder)
-    assert "corrupted" in capsys.readouterr().err
+    assert "corrupted" in caplog.text
 
 
 def test_a_corrupted_download_is_neither_used_nor_left(

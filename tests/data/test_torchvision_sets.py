@@ -65,7 +65,7 @@ def test_a_set_is_downloaded_read_and_then_found_in_the_folder(
 
 @pytest.mark.parametrize("name", ["mnist", "cifar10", "svhn"])
 def test_a_corrupted_file_is_reported_and_downloaded_again(
-    name: str, mirror: Mirror, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    name: str, mirror: Mirror, folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     publish(name, mirror, monkeypatch)
     digest = loaded(name, folder).digest
@@ -74,7 +74,7 @@ def test_a_corrupted_file_is_reported_and_downloaded_again(
     spoilt.write_bytes(whole[:-1] + b"?")
     assert loaded(name, folder).digest == digest
     assert spoilt.read_bytes() == whole
-    assert f"{spoilt} is corrupted; downloading it again" in capsys.readouterr().err
+    assert f"{spoilt} is corrupted; downloading it again" in caplog.text
 
 
 @pytest.mark.parametrize("name", ["kmnist", "cifar100", "svhn"])

@@ -11,10 +11,10 @@ from tests.conftest import SMALL, Project, in_process
 from torch import Tensor, nn
 
 import prunelab
+from prunelab.cli.export import main
+from prunelab.cli.predict import main as predict
 from prunelab.compose import compose_job
 from prunelab.config import Model
-from prunelab.deploy.export import main
-from prunelab.deploy.predict import main as predict
 from prunelab.deploy.script import function_source
 from prunelab.errors import ExportError
 from prunelab.graph.exact import difference, is_exact

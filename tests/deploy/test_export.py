@@ -13,11 +13,11 @@ import torch
 from tests.conftest import SMALL, Outcome, Project, in_process
 
 from prunelab import interruption
+from prunelab.cli.export import main
+from prunelab.cli.predict import main as predict
 from prunelab.compose import compose_job
 from prunelab.data.dataset import dataset_of
 from prunelab.deploy import deployable, written
-from prunelab.deploy.export import main
-from prunelab.deploy.predict import main as predict
 from prunelab.deploy.written import TEMPORARY, write_together
 from prunelab.errors import ExportError
 from prunelab.network.saved import read_network

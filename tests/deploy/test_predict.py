@@ -11,12 +11,12 @@ import torch
 from PIL import Image
 from tests.conftest import SMALL, Outcome, Project, in_process
 
+from prunelab.cli.export import main as export
+from prunelab.cli.predict import main
 from prunelab.compose import compose_job
 from prunelab.config import Model
 from prunelab.data.dataset import dataset_of
 from prunelab.deploy.classify import read_image
-from prunelab.deploy.export import main as export
-from prunelab.deploy.predict import main
 from prunelab.errors import ExportError
 from prunelab.network.saved import Card, read_network
 

@@ -13,9 +13,9 @@ from safetensors.torch import save_file
 from tests.conftest import Outcome, Project, in_process
 from tests.deploy.bare import ONNX, TORCH, bare, only
 
+from prunelab.cli.export import main
 from prunelab.compose import compose_job
 from prunelab.data.dataset import dataset_of
-from prunelab.deploy.export import main
 from prunelab.network.saved import read_network
 
 ASK = """

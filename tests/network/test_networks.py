@@ -30,7 +30,7 @@ def arguments(name: str, shape: tuple[int, int, int]) -> tuple[type[nn.Module], 
     """The class and the arguments in `conf/model/<name>.yaml`; on 8x8 images LeNet-5 needs more padding."""
     overrides = ["model.padding=[2,2]"] if name == "lenet5" and shape[1] < 12 else []
     model = compose_job([f"model={name}", *overrides]).model
-    return imported(model.network, "model.network"), model.arguments
+    return imported(model.network, "model.network"), model.options
 
 
 def network(name: str, shape: tuple[int, int, int], seed: int = 0, **changed: Any) -> nn.Module:

@@ -17,12 +17,12 @@ from tests.report.opened import looking
 from tests.report.sweeps import HOSTILE, convolutional_pictures, ordinary, pictures
 
 from prunelab import names
+from prunelab.cli.report import main as redraw
 from prunelab.network.packed import KeptChannels, Packed
 from prunelab.report.figures import draw
 from prunelab.report.page import page
 from prunelab.report.pictures import Picture, matrix_png, picture
 from prunelab.report.tiles import GAP, GONE, TILE, tiles
-from prunelab.sweep.redraw import main as redraw
 
 SHAPE = json.dumps([3, 8, 8])
 

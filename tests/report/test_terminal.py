@@ -130,7 +130,7 @@ def test_a_sweep_ends_with_its_table_and_plot_in_the_encoding_of_its_log(project
     assert outcome.output.isascii()
     assert " +- " in outcome.output
     again = subprocess.run(
-        [sys.executable, "-c", "from prunelab.sweep.redraw import main; main()", "data=digits"],
+        [sys.executable, "-c", "from prunelab.cli.report import main; main()", "data=digits"],
         cwd=project.folder,
         env={**os.environ, "PYTHONIOENCODING": "utf-8"},
         capture_output=True,

@@ -24,8 +24,8 @@ from tests.conftest import SMALL, Project, examples
 from prunelab.config import Job
 from prunelab.errors import ConfigError
 from prunelab.reading import CONF, read
-from prunelab.sweep import grid
 from prunelab.sweep import launch as launch_module
+from prunelab.sweep.combinations import Combination, as_overrides
 from prunelab.sweep.composing import composer
 from prunelab.sweep.plan import PlannedJob
 from prunelab.tracking.store import Store
@@ -63,7 +63,7 @@ GROUPS = {
     "tracking": ["server", "local"],
     "experiment": ["until"],
 }
-CHOICES = [f"{key}={value}" for options in (PLAIN, GROUPS) for key, values in options.items() for value in values]
+CHOICES = [(key, value) for options in (PLAIN, GROUPS) for key, values in options.items() for value in values]
 
 
 @pytest.fixture(scope="module")
@@ -75,8 +75,8 @@ def hydra() -> Iterator[tuple[DictConfig, ConfigLoader]]:
     HydraConfig.instance().cfg = None
 
 
-def by_hydra(config: DictConfig, loader: ConfigLoader, overrides: Sequence[str]) -> Job:
-    composed = loader.load_sweep_config(config, list(overrides))
+def by_hydra(config: DictConfig, loader: ConfigLoader, combination: Combination) -> Job:
+    composed = loader.load_sweep_config(config, as_overrides(combination))
     HydraConfig.instance().set_config(composed)
     return read(composed)
 
@@ -91,20 +91,20 @@ def outcome(compose: object, *arguments: object) -> object:
 
 
 @settings(max_examples=examples(60), suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(st.lists(st.sampled_from(CHOICES), max_size=6), min_size=1, max_size=3))
+@given(st.lists(st.lists(st.sampled_from(CHOICES), max_size=6).map(dict), min_size=1, max_size=3))
 def test_a_job_is_what_hydra_composes_or_is_refused_in_the_same_words(
-    hydra: tuple[DictConfig, ConfigLoader], jobs: list[list[str]]
+    hydra: tuple[DictConfig, ConfigLoader], jobs: list[Combination]
 ) -> None:
     compose = composer(*hydra)
-    for overrides in jobs:  # one composer: what it keeps of one job must not show in the next
-        assert outcome(compose, overrides) == outcome(by_hydra, *hydra, overrides), overrides
+    for job in jobs:  # one composer: what it keeps of one job must not show in the next
+        assert outcome(compose, job) == outcome(by_hydra, *hydra, job), job
 
 
 def test_lists_are_not_shared_between_jobs(hydra: tuple[DictConfig, ConfigLoader]) -> None:
     compose = composer(*hydra)
-    first, second = compose(["model=mlp_small", "model.hidden=[8]"]), compose(["model=mlp_small"])
-    assert first.model.arguments["hidden"] == [8]
-    assert second.model.arguments["hidden"] == [64, 48, 32]
+    first, second = compose({"model": "mlp_small", "model.hidden": "[8]"}), compose({"model": "mlp_small"})
+    assert first.model.options["hidden"] == [8]
+    assert second.model.options["hidden"] == [64, 48, 32]
 
 
 def test_an_interpolation_in_a_config_of_ones_own_is_followed(tmp_path: Path) -> None:
@@ -116,19 +116,19 @@ def test_an_interpolation_in_a_config_of_ones_own_is_followed(tmp_path: Path) ->
         loader = GlobalHydra.instance().config_loader()
         config = loader.load_configuration("config", [f"hydra.searchpath=[file://{tmp_path}]"], RunMode.MULTIRUN)
         compose = composer(config, loader)
-        assert [compose(["method=mine", f"seed={seed}"]).method.min_keep for seed in (3, 4)] == [3, 4]
+        assert [compose({"method": "mine", "seed": str(seed)}).method.min_keep for seed in (3, 4)] == [3, 4]
     HydraConfig.instance().cfg = None
 
 
 def test_composing_a_job_takes_less_than_a_fifteenth_of_hydras_time(hydra: tuple[DictConfig, ConfigLoader]) -> None:
     compose = composer(*hydra)
-    jobs = [["data=digits", "model=mlp_small", f"percentage={n}", f"seed={n % 3}"] for n in range(60)]
+    jobs = [{"data": "digits", "model": "mlp_small", "percentage": str(n), "seed": str(n % 3)} for n in range(60)]
     compose(jobs[0])
     ours, theirs = [], []
     for number in range(0, 60, 10):  # in turn, so that both see the same machine
         started = time.perf_counter()
-        for overrides in jobs[number : number + 10]:
-            compose(overrides)
+        for job in jobs[number : number + 10]:
+            compose(job)
         ours.append((time.perf_counter() - started) / 10)
         started = time.perf_counter()
         by_hydra(*hydra, jobs[number])
@@ -139,20 +139,20 @@ def test_composing_a_job_takes_less_than_a_fifteenth_of_hydras_time(hydra: tuple
 
 def test_a_refusal_names_the_key(hydra: tuple[DictConfig, ConfigLoader]) -> None:
     with pytest.raises(ConfigError, match="percentage=101"):
-        composer(*hydra)(["percentage=101"])
+        composer(*hydra)({"percentage": "101"})
 
 
 def test_jobs_one_after_the_other_are_not_composed_again_unless_hydra_has_something_to_do(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     used: list[int] = []
-    real = grid.launch
+    real = launch_module._run_by_hydra
 
-    def launch(launcher: Launcher, store: Store, sweep_id: str, jobs: Sequence[PlannedJob], *rest: Any) -> Any:
+    def run(launcher: Launcher, store: Store, sweep_id: str, jobs: Sequence[PlannedJob], *rest: Any) -> Any:
         used.append(len(jobs))
         return real(launcher, store, sweep_id, jobs, *rest)
 
-    monkeypatch.setattr(grid, "launch", launch)
+    monkeypatch.setattr(launch_module, "_run_by_hydra", run)
     sweep = ("-m", *SMALL, "percentage=0,50", "measure=off")
     assert project.prunelab(*sweep).status == 0
     assert used == []
@@ -169,8 +169,8 @@ def test_many_jobs_go_to_joblib_in_parts_and_their_configurations_are_not_kept(
 ) -> None:
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher", reason="the extra `joblib` is not installed")
     kept: list[JobReturn] = []
-    real = grid.complain
-    monkeypatch.setattr(grid, "complain", lambda returns: (kept.extend(returns), real(returns)))
+    real = launch_module._complain
+    monkeypatch.setattr(launch_module, "_complain", lambda returns: (kept.extend(returns), real(kept)))
     monkeypatch.setattr(launch_module, "AT_ONCE", 2)
     outcome = project.prunelab(
         *("-m", *SMALL, "percentage=0,30,60", "measure=off"), "hydra/launcher=joblib", "hydra.launcher.n_jobs=1"

@@ -31,8 +31,9 @@ def job(store: Store, sweep: str, number: int, ended: int) -> None:
 
 
 def test_a_look_reads_only_the_jobs_that_ended_since_the_last_one(
-    store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO", "prunelab")
     sweep, hour = store.start(Kind.SWEEP, "sweep").id, 3_600_000
     read: list[int] = []
     original = Store.children
@@ -53,13 +54,14 @@ def test_a_look_reads_only_the_jobs_that_ended_since_the_last_one(
     job(store, sweep, 6, 2 * hour - progress.OVERLAP // 2)  # by a worker whose clock is behind
     watcher._look()
     assert read == [0, 5, 6, 1, 2]
-    output = capsys.readouterr().out
+    output = caplog.text
     assert [output.count(f"weight-{number} ") for number in range(7)] == [1] * 7
 
 
 def test_a_job_whose_clock_is_far_behind_is_reported_at_the_end(
-    store: Store, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    store: Store, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
+    caplog.set_level("INFO", "prunelab")
     sweep, hour = store.start(Kind.SWEEP, "sweep").id, 3_600_000
     watcher = Watcher(store, sweep, Progress({}, 2))
     watcher.start()
@@ -67,5 +69,5 @@ def test_a_job_whose_clock_is_far_behind_is_reported_at_the_end(
     watcher._look()
     job(store, sweep, 2, hour)
     watcher.stop()
-    output = capsys.readouterr().out
+    output = caplog.text
     assert output.count("weight-1") == output.count("weight-2") == 1

@@ -9,7 +9,7 @@ import pytest
 from mlflow.entities import Run
 from tests.conftest import SMALL, Project, copied, in_process, new_project, nothing_drawn
 
-from prunelab.sweep.redraw import main as report_main
+from prunelab.cli.report import main as report_main
 
 pytestmark = pytest.mark.usefixtures("unillustrated")
 SWEEP = ("-m", *SMALL, "method=weight,neuron", "percentage=0,50,90")

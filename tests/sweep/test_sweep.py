@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from tests.conftest import SMALL, Outcome, Project, in_process
 
-from prunelab.sweep.redraw import main as report_main
+from prunelab.cli.report import main as report_main
 
 PARAMETERS = {
     *("method", "percentage", "granularity", "score", "scope", "recovery", "seed", "data", "model", "epochs"),

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.conftest import SMALL, Outcome, Project, copied, in_process
 
-from prunelab.deploy.export import main as export_main
+from prunelab.cli.export import main as export_main
 from prunelab.tracking.moving import mend
 
 pytestmark = pytest.mark.usefixtures("unillustrated")

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from tests.conftest import SMALL, Project, in_process
 
+from prunelab.cli.report import main as report_main
 from prunelab.compose import compose_job
 from prunelab.errors import StoreError
-from prunelab.sweep.redraw import main as report_main
 from prunelab.tracking.opening import existing_store
 
 

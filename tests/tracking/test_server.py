@@ -10,7 +10,7 @@ from mlflow.tracking import MlflowClient
 from tests.conftest import SMALL, Project, in_process
 from tests.server import free_port, serving
 
-from prunelab.sweep.redraw import main as report_main
+from prunelab.cli.report import main as report_main
 
 PASSWORD = "correct-horse-battery"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from tests.conftest import SMALL, Outcome, Project, in_process
 
+from prunelab.cli.report import main as report_main
 from prunelab.compose import compose_job
-from prunelab.sweep.redraw import main as report_main
 from prunelab.tracking import views
 from prunelab.tracking.run import run_of
 

@@ -1,14 +1,16 @@
-"""Optuna's sweeper, its trials recorded as the jobs of a sweep. Without the extra `search` there is nothing here."""
+"""Optuna's sweeper, its trials recorded as the jobs of a sweep. Defines nothing without the extra `search`."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
-from hydra_plugins.prunelab.sweepers import choose_arithmetic
+from hydra_plugins.prunelab.sweepers import begin
+from prunelab.errors import exiting
 
 try:
     from hydra_plugins.hydra_optuna_sweeper.optuna_sweeper import OptunaSweeper
@@ -25,14 +27,15 @@ else:
             super().__init__(**settings)
 
         def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-            """Optuna's sweeper reads settings that may refer to Hydra's own."""
+            """Set up Optuna's sweeper, whose settings may refer to Hydra's own."""
             HydraConfig.instance().set_config(config)
             super().setup(hydra_context=hydra_context, task_function=task_function, config=config)
 
         def sweep(self, arguments: list[str]) -> Any:
             """Run the search; exits with status 1 if it is refused or any of its jobs failed."""
             assert self.sweeper.config is not None
-            choose_arithmetic(self.sweeper.config, arguments)
-            from prunelab.sweep.search import run_search
+            with exiting():
+                begin(self.sweeper.config, OverridesParser.create().parse_overrides(arguments))
+                from prunelab.sweep.search import run_search
 
-            return run_search(self.sweeper, arguments)
+                return run_search(self.sweeper, arguments)

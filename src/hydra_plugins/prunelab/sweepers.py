@@ -1,27 +1,31 @@
-"""How Hydra hands a sweep over: each sweeper says which jobs there are, `prunelab.sweep` does the rest.
+"""How Hydra hands a sweep over: each sweeper lists the jobs, `prunelab.sweep` does the rest.
 
 Hydra imports this file at every start, so nothing heavy is imported here.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
+from prunelab import logs
 from prunelab.arithmetic.environment import choose
+from prunelab.errors import exiting
 
 
 class GridSweeper(BasicSweeper):
     """Every combination of the swept values (`a=1,2 b=3,4` is four jobs), the last key varying fastest.
 
-    Each with each of the listed `jobs`, and with each step of the keys in `zip`: see `prunelab.sweep.combined`.
+    Each with each of the listed `jobs`, and with each step of the keys in `zip`: see `prunelab.sweep.combinations`.
     """
 
     def __init__(self, params: dict[str, str] | None = None, jobs: Any = None, zip: Any = None) -> None:
@@ -44,29 +48,24 @@ class GridSweeper(BasicSweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Run the sweep; exits with status 1 if it is refused or any of its jobs failed."""
-        parts = self._parts(arguments)  # before torch comes with the import
-        from prunelab.sweep.grid import run_grid
+        with exiting():
+            sweep = self._prepared(arguments)  # what is refused here is refused before torch is loaded
+            from prunelab.sweep.grid import run_grid
 
-        return run_grid(*parts)
+            return run_grid(*sweep)
 
-    def _parts(self, arguments: list[str]) -> tuple[DictConfig, ConfigLoader, Launcher, list[list[str]]]:
-        """The configuration, what composes it, the launcher, and every combination of the swept values."""
+    def _prepared(self, arguments: list[str]) -> tuple[DictConfig, ConfigLoader, Launcher, list[dict[str, str]]]:
+        """The sweep's configuration, what composes its jobs', the launcher, and the overrides of each job."""
+        from prunelab.sweep.combinations import combination_of, combined
+
         assert self.hydra_context is not None
         assert self.config is not None
         assert self.launcher is not None
-        choose_arithmetic(self.config, arguments)
         loader = self.hydra_context.config_loader
         overrides = OverridesParser.create(config_loader=loader).parse_overrides([*self._parse_config(), *arguments])
-        grid = self.split_arguments(overrides, None)[0]
-        if not self._jobs and not self._zip:
-            return self.config, loader, self.launcher, grid
-        from prunelab.errors import ConfigError
-        from prunelab.sweep.combined import combined
-
-        try:
-            return self.config, loader, self.launcher, combined(grid, self._jobs, self._zip)
-        except ConfigError as error:
-            raise SystemExit(f"prunelab: {error}") from error
+        begin(self.config, overrides)
+        grid = [combination_of(texts) for texts in self.split_arguments(overrides, None)[0]]
+        return self.config, loader, self.launcher, combined(grid, self._jobs, self._zip)
 
 
 class UntilSweeper(GridSweeper):
@@ -74,14 +73,15 @@ class UntilSweeper(GridSweeper):
 
     def sweep(self, arguments: list[str]) -> Any:
         """Run the sweep; exits with status 1 if it is refused or any of its jobs failed."""
-        parts = self._parts(arguments)  # before torch comes with the import
-        from prunelab.sweep.guided import run_until
+        with exiting():
+            sweep = self._prepared(arguments)
+            from prunelab.sweep.until import run_until
 
-        return run_until(*parts)
+            return run_until(*sweep)
 
 
-def choose_arithmetic(config: DictConfig, arguments: list[str]) -> None:
-    """Set the arithmetic of this process, and of its workers, before torch is loaded: the same for all jobs."""
-    key = "trainer.arithmetic="
-    given = [argument.removeprefix(key) for argument in arguments if argument.startswith(key)]
-    choose(given[-1] if given else str(config.trainer.arithmetic))
+def begin(config: DictConfig, overrides: Iterable[Override]) -> None:
+    """Choose the arithmetic of this process and its workers, the same for all jobs, before torch is loaded."""
+    logs.follow_hydra(config.hydra.verbose)
+    given = [override.value() for override in overrides if override.key_or_group == "trainer.arithmetic"]
+    choose(str(given[-1] if given else config.trainer.arithmetic))

@@ -1,1 +1,1 @@
-"""Console commands, one file each: they parse, ask and print; what they do is in the package's other folders."""
+"""The console commands, one file each (`prunelab` itself is `prunelab.app`): they parse, call, and print."""

@@ -4,46 +4,24 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from prunelab import interruption
-from prunelab.compose import compose_job, split_arguments
+from prunelab.cli.command import command
+from prunelab.compose import compose_job
 from prunelab.config import Tracking
-from prunelab.errors import ConfigError, PrunelabError
+from prunelab.errors import ConfigError
 
 if TYPE_CHECKING:
-    from prunelab.cli.opened import Opened
+    from prunelab.cli.housekeeping import Housekeeping
 
-DAMAGED, REFUSED = 1, 2
+UNDONE, REFUSED = 1, 2
 
 
 def main() -> None:
     """The console command: status 0, 1 if `check` found something or a deletion was not confirmed, 2 if refused."""
-    overrides, others = split_arguments(sys.argv[1:])
-    arguments = _parser().parse_args(others)
-    try:
-        tracking = compose_job(overrides).tracking
-        if arguments.command == "relocate":
-            sys.exit(_relocate(tracking, arguments))
-        if arguments.command == "import":
-            sys.exit(_import(tracking, arguments.file))
-        from prunelab.cli.opened import opened
-
-        commands: dict[str, Callable[[Opened, argparse.Namespace], int]] = {
-            "list": _list,
-            "size": _size,
-            "delete": _delete,
-            "check": _check,
-            "export": _export,
-        }
-        sys.exit(commands[arguments.command](opened(tracking), arguments))
-    except (PrunelabError, OSError) as error:
-        print(f"prunelab-store: {error}", file=sys.stderr)
-        sys.exit(REFUSED)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    with command(_parser(), refused=REFUSED) as (overrides, arguments):
+        sys.exit(arguments.run(compose_job(overrides).tracking, arguments))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -53,11 +31,9 @@ def _parser() -> argparse.ArgumentParser:
         epilog="Any KEY=VALUE says where the store is, as for prunelab: paths.store=DIR, tracking.uri=sqlite:////x.db, "
         "tracking=server. Status: 0; 1 if check found damage, or a deletion was not confirmed; 2 if refused.",
     )
-    commands = parser.add_subparsers(
-        dest="command", required=True, metavar="list|size|delete|relocate|check|export|import"
-    )
-    commands.add_parser("list", help="the sweeps, newest first, with their jobs by status")
-    commands.add_parser("size", help="bytes of artifacts, by sweep")
+    commands = parser.add_subparsers(required=True, metavar="list|size|delete|relocate|check|export|import")
+    listed = commands.add_parser("list", help="the sweeps, newest first, with their jobs by status")
+    size = commands.add_parser("size", help="bytes of artifacts, by sweep")
     delete = commands.add_parser("delete", help="delete sweeps with their jobs, curves, artifacts, unneeded baselines")
     delete.add_argument("sweeps", nargs="*", metavar="SWEEP", help="names or run ids; last is the newest")
     delete.add_argument(
@@ -81,53 +57,50 @@ def _parser() -> argparse.ArgumentParser:
     exported.add_argument("file", type=Path, metavar="FILE", help="a new file")
     imported = commands.add_parser("import", help="take a sweep from such a file into this store")
     imported.add_argument("file", type=Path, metavar="FILE")
+    for each, run in (
+        *((listed, _list), (size, _size), (delete, _delete), (relocate, _relocate), (check, _check)),
+        *((exported, _export), (imported, _import)),
+    ):
+        each.set_defaults(run=run)
     return parser
 
 
-def _list(store: Opened, arguments: argparse.Namespace) -> int:
-    store.print(store.listing())
-    return 0
+def _list(tracking: Tracking, arguments: argparse.Namespace) -> int:
+    return _print(_store(tracking).sweeps())
 
 
-def _size(store: Opened, arguments: argparse.Namespace) -> int:
-    store.print(store.sizes())
-    return 0
+def _size(tracking: Tracking, arguments: argparse.Namespace) -> int:
+    return _print(_store(tracking).sizes())
 
 
-def _delete(store: Opened, arguments: argparse.Namespace) -> int:
+def _delete(tracking: Tracking, arguments: argparse.Namespace) -> int:
     if not arguments.sweeps and not arguments.leftovers:
         raise ConfigError("delete: say which sweeps (prunelab-store list), or --leftovers")
-    going = store.doomed(arguments.sweeps, arguments.leftovers)
-    if not going.runs and not going.folders:
-        store.print("there is nothing to delete")
-        return 0
-    store.print(going.summary())
-    if not _confirmed(arguments.yes, "Delete this for good?"):
-        return 1
-    store.print(store.delete(going))
-    return 0
+    store = _store(tracking)
+    doomed = store.doomed(arguments.sweeps, arguments.leftovers)
+    if not doomed.runs and not doomed.folders:
+        return _print("there is nothing to delete")
+    _print(doomed.summary())
+    return _print(store.delete(doomed)) if _confirmed(arguments.yes, "Delete this for good?") else UNDONE
 
 
-def _check(store: Opened, arguments: argparse.Namespace) -> int:
+def _check(tracking: Tracking, arguments: argparse.Namespace) -> int:
+    store = _store(tracking)
     if arguments.close:
-        store.print(store.close())
+        _print(store.close())
     found, table = store.check(not arguments.quick)
-    store.print(table)
-    return DAMAGED if found else 0
+    _print(table)
+    return int(found)
 
 
-def _export(store: Opened, arguments: argparse.Namespace) -> int:
-    store.print(store.export(arguments.sweep, arguments.file))
-    return 0
+def _export(tracking: Tracking, arguments: argparse.Namespace) -> int:
+    return _print(_store(tracking).export(arguments.sweep, arguments.file))
 
 
-def _import(tracking: Tracking, file: Path) -> int:
-    from prunelab.report.console import terminal
+def _import(tracking: Tracking, arguments: argparse.Namespace) -> int:
     from prunelab.tracking.importing import import_archive
 
-    interruption.listen()
-    terminal().print(import_archive(tracking, file), highlight=False, markup=False)
-    return 0
+    return _print(import_archive(tracking, arguments.file))
 
 
 def _relocate(tracking: Tracking, arguments: argparse.Namespace) -> int:
@@ -140,23 +113,35 @@ def _relocate(tracking: Tracking, arguments: argparse.Namespace) -> int:
         if not mend(database, artifacts, writing=True, lost_too=True):
             print(f"all artifact addresses of {database} are those of tracking.artifacts={artifacts}")
         return 0
-    from prunelab.cli.opened import opened
-
-    store, folder = opened(tracking), arguments.folder.resolve()
+    store, folder = _store(tracking), arguments.folder.resolve()
     store.refuse_at_work("relocate")
     print(f"{'copy' if arguments.keep else 'move'} {database} and {artifacts} into {folder}")
     if not arguments.keep and not _confirmed(arguments.yes, "Move them?"):
-        return 1
+        return UNDONE
     relocate(tracking, folder, arguments.keep)
     print(f"done; give paths.store={folder} to prunelab and its other commands")
     return 0
 
 
+def _store(tracking: Tracking) -> Housekeeping:
+    from prunelab.cli.housekeeping import Housekeeping  # loads MLflow
+
+    return Housekeeping(tracking)
+
+
+def _print(what: Any) -> int:
+    """Print what was asked for; the status of a command that did it."""
+    from prunelab.report.console import terminal
+
+    terminal().print(what, highlight=False, markup=not isinstance(what, str))
+    return 0
+
+
 def _confirmed(yes: bool, question: str) -> bool:
-    """Whether a person says yes, or has said so.
+    """Whether the user says yes, or has said so with `--yes`.
 
     Raises:
-        ConfigError: if there is nobody to ask.
+        ConfigError: if there is no terminal to ask on.
     """
     if yes:
         return True

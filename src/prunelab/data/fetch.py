@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import logging
 import os
 import shutil
 import socket
@@ -19,7 +20,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock
-from rich.console import Console
 from torchvision.datasets import FashionMNIST
 
 from prunelab.errors import DataError
@@ -38,6 +38,7 @@ CONNECT_SECONDS = 5.0
 """Timeout of a connection or read."""
 PACKAGE_SECONDS = 120.0
 """Timeout of a command of the package manager."""
+log = logging.getLogger(__name__)
 
 Source = Callable[[Path], Path]
 """Takes an empty folder to work in; returns a folder with the files, plain or as `.gz`, or raises."""
@@ -63,17 +64,16 @@ def obtain(folder: Path) -> None:
 
 def _fetch(folder: Path, sources: dict[str, Source]) -> None:
     """Fetch the files that are missing or corrupted."""
-    console = Console(stderr=True)
     lacking = _lacking(folder)
     failures = [f"  {folder}: " + ", ".join(f"{name} is {why}" for name, why in lacking.items())]
     for name, why in lacking.items():
         if why != "missing":
-            console.print(f"data: {folder / name} is {why}; fetching it again")
+            log.warning(f"data: {folder / name} is {why}; fetching it again")
             (folder / name).unlink()
     for label, source in sources.items():
         if not lacking:
             return
-        console.print(f"data: trying {label}")
+        log.info(f"data: trying {label}")
         with tempfile.TemporaryDirectory(dir=folder, prefix=".fetch-") as workspace:
             try:
                 found = source(Path(workspace))
@@ -83,7 +83,7 @@ def _fetch(folder: Path, sources: dict[str, Source]) -> None:
             except (OSError, RuntimeError, EOFError, subprocess.SubprocessError, DataError) as error:
                 failures.append(f"  {label}: {reason(error)}")
                 continue
-        console.print(f"data: Fashion-MNIST from {label}, verified")
+        log.info(f"data: Fashion-MNIST from {label}, verified")
     if lacking:
         raise DataError(
             "Fashion-MNIST could not be obtained from any source:\n"

@@ -6,6 +6,7 @@ place is complete, even after an interruption. The layout is torchvision's: a fo
 
 from __future__ import annotations
 
+import logging
 import shutil
 import tarfile
 import tempfile
@@ -14,11 +15,12 @@ from http.client import HTTPException
 from pathlib import Path
 
 from filelock import FileLock
-from rich.console import Console
 from torchvision.datasets.utils import check_integrity, download_url
 
 from prunelab.data.fetch import CONNECT_SECONDS, reason, timeout
 from prunelab.errors import DataError
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +80,9 @@ def _lacking(folder: Path, published: Published) -> dict[File, str]:
 
 
 def _fetch(folder: Path, published: Published, lacking: dict[File, str]) -> None:
-    console = Console(stderr=True, soft_wrap=True)
     for file, why in lacking.items():
         if why == "corrupted":
-            console.print(f"data: {folder / file.path} is corrupted; downloading it again", markup=False)
+            log.warning(f"data: {folder / file.path} is corrupted; downloading it again")
     with tempfile.TemporaryDirectory(dir=folder, prefix=f".{published.name}-") as temporary:
         workspace = Path(temporary)
         for download in published.downloads:
@@ -96,7 +97,7 @@ def _fetch(folder: Path, published: Published, lacking: dict[File, str]) -> None
                 _unpack(archive, workspace, list(lacking))
                 for file in lacking:
                     _place(workspace / file.path, folder, file)
-    console.print(f"data: {published.name}, verified", markup=False)
+    log.info(f"data: {published.name}, verified")
 
 
 def _download(

@@ -27,7 +27,7 @@ def build(model: Model, shape: tuple[int, int, int], classes: int, seed: int) ->
         ConfigError: if the callable does not exist, rejects its arguments, or does not return a module.
     """
     function = imported(model.network, "model.network")
-    given = {**from_data(function, model.network, shape, classes), **model.arguments}
+    given = {**from_data(function, model.network, shape, classes), **model.options}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         try:

@@ -25,7 +25,7 @@ def refuse_foreign(model: Model) -> None:
         found = imported(path, "model.network")
         if inspect.isclass(found) and issubclass(found, nn.Module) and found.__module__.startswith(OWN):
             return
-    if path.startswith(TORCHVISION) and model.arguments.get("weights") is None:
+    if path.startswith(TORCHVISION) and model.options.get("weights") is None:
         from torchvision.models import list_models
 
         if path.rpartition(".")[2] in list_models():

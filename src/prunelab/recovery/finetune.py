@@ -8,14 +8,11 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
 
-from pydantic import Field
 from pytorch_lightning.callbacks import Callback
 from torch import nn
 
-from prunelab.choices import Schedule
-from prunelab.config import Count, Positive, Training
+from prunelab.config import Retraining, Training
 from prunelab.graph.surgery import restored, runnable, smaller
 from prunelab.pruning.prune import Pruned
 from prunelab.recovery.recover import Options as NoOptions
@@ -24,18 +21,9 @@ from prunelab.training.classifier import Distillation
 from prunelab.training.fit import fit
 from prunelab.training.masked import KeepZeros
 
-Share = Annotated[float, Field(strict=True, ge=0, le=1, description="a number from 0 to 1")]
 
-
-class Options(NoOptions):
+class Options(NoOptions, Retraining):
     """`distillation`: the share of the loss, 0 to 1, that is the distance to the dense network at `temperature`."""
-
-    epochs: Count
-    batch_size: Count
-    learning_rate: Positive
-    schedule: Schedule
-    distillation: Share
-    temperature: Positive
 
     @property
     def trains(self) -> bool:

@@ -1,7 +1,7 @@
-"""Hydra's composition of a sweep's jobs, done once for each choice of options instead of once for each job.
+"""Composes the jobs of a sweep as Hydra does, but once for each choice of options instead of once for each job.
 
 Hydra reads, parses and merges every YAML file of a job again, some 75 ms. In a sweep most jobs differ in a few plain
-values (`percentage=20`, `seed=3`). Those are set on the resolved result of a composition that has all the rest. That is
+values (`percentage=20`, `seed=3`): these are set on the resolved result of a composition of everything else. This is
 only done where it cannot make a difference; whatever is not known to be plain is composed by Hydra itself.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -22,9 +22,10 @@ from omegaconf import AnyNode, DictConfig, ListConfig, OmegaConf
 
 from prunelab.config import Job
 from prunelab.reading import job_of, plain, read
+from prunelab.sweep.combinations import Combination, as_overrides
 
 KNOWN = 10_000
-"""Parsed overrides that are kept: a sweep's jobs share them."""
+"""How many parsed overrides are cached: the jobs of a sweep share them."""
 INTERPOLATION = re.compile(r"\$\{([^{}]*)\}")
 HARMLESS = re.compile(r"(hydra:runtime\.|oc\.env:)")
 """Resolvers whose result no override of a job's own keys changes."""
@@ -42,10 +43,10 @@ class _Base:
     references: frozenset[str] | None
 
 
-def composer(config: DictConfig, loader: ConfigLoader) -> Callable[[Sequence[str]], Job]:
-    """A function that composes the job that a combination of overrides describes, exactly as Hydra would.
+def composer(config: DictConfig, loader: ConfigLoader) -> Callable[[Combination], Job]:
+    """A function that composes the job of a combination of overrides exactly as Hydra would.
 
-    `config` is the sweep's own configuration.
+    `config` is the sweep's own configuration. The function raises ConfigError for a job that is refused.
     """
     groups = frozenset(loader.list_groups(""))
     bases: dict[tuple[str, ...], _Base] = {}
@@ -55,7 +56,8 @@ def composer(config: DictConfig, loader: ConfigLoader) -> Callable[[Sequence[str
         HydraConfig.instance().set_config(composed)
         return composed
 
-    def compose(overrides: Sequence[str]) -> Job:
+    def compose(combination: Combination) -> Job:
+        overrides = as_overrides(combination)
         parsed = [_parsed(text) for text in overrides]
         simple = [_is_simple(override, groups) for override in parsed]
         settings = [override for override, is_simple in zip(parsed, simple, strict=True) if is_simple]
@@ -132,27 +134,10 @@ def _related(one: str, other: str) -> bool:
 
 def _references(config: DictConfig) -> frozenset[str] | None:
     """The keys that the interpolations of a job's own configuration name; None if one of them cannot be judged."""
-    shape: Any = OmegaConf.to_container(config, resolve=False)
-    found: set[str] = set()
-    for text in _texts({key: value for key, value in shape.items() if key not in ("hydra", "experiment")}):
-        if text.count("${") != len(INTERPOLATION.findall(text)):
-            return None
-        for inside in INTERPOLATION.findall(text):
-            name = inside.strip()
-            if HARMLESS.match(name):
-                continue
-            if not re.fullmatch(r"[A-Za-z_]\w*(\.\w+)*", name):
-                return None
-            found.add(name)
-    return frozenset(found)
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for inner in value.values():
-            yield from _texts(inner)
-    elif isinstance(value, list | tuple):
-        for inner in value:
-            yield from _texts(inner)
+    own = OmegaConf.masked_copy(config, [str(key) for key in config if key not in ("hydra", "experiment")])
+    text = OmegaConf.to_yaml(own)
+    insides = [inside.strip() for inside in INTERPOLATION.findall(text)]
+    if text.count("${") != len(insides):
+        return None
+    names = [inside for inside in insides if not HARMLESS.match(inside)]
+    return frozenset(names) if all(re.fullmatch(r"[A-Za-z_]\w*(\.\w+)*", name) for name in names) else None

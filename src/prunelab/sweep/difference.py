@@ -1,4 +1,4 @@
-"""What sweeps differ in, from their recorded plans."""
+"""Differences between sweeps, from their recorded plans."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ABSENT = "absent"
 
 
 def changed(plans: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
-    """For each key that has not the same values over the jobs of every plan: these values, a text per plan."""
+    """The keys whose values over all jobs differ between plans: for each, these values, a text per plan."""
     every = [_values(plan) for plan in plans]
     keys = sorted({key for values in every for key in values})
     found = {key: [", ".join(values.get(key, [])) or ABSENT for values in every] for key in keys}
@@ -18,10 +18,12 @@ def changed(plans: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
 
 
 def differences(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """In words, what two plans differ in; nothing if they are the same jobs."""
+    """In words, what two plans differ in: their jobs, or the conditions by which adaptive ones choose these."""
     before, after = ({job["config_hash"] for job in plan["jobs"]} for plan in (recorded, now))
     if before == after:
-        return []
+        old, new = (flat(plan.get("conditions") or {}) for plan in (recorded, now))
+        changed_keys = sorted(key for key in {*old, *new} if old.get(key) != new.get(key))
+        return [f"{key}: recorded {old.get(key, ABSENT)}, now {new.get(key, ABSENT)}" for key in changed_keys]
     lines = [f"{key}: recorded {old}, now {new}" for key, (old, new) in changed([recorded, now]).items()]
     return lines or [f"recorded {len(before)} jobs, now {len(after)}, in other combinations"]
 

@@ -1,11 +1,13 @@
-"""Handing a sweep's jobs to Hydra's launcher, and going on when a worker process dies under them."""
+"""Runs a sweep's jobs: in this process, or by Hydra's launcher, going on when a worker process dies."""
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus
@@ -13,9 +15,10 @@ from hydra.core.utils import JobReturn, JobStatus
 from prunelab import names
 from prunelab.errors import PrunelabError
 from prunelab.sweep import slurm
+from prunelab.sweep.combinations import Combination, as_overrides, spelled
+from prunelab.sweep.launchers import in_this_process, needs_hydra
 from prunelab.sweep.plan import PlannedJob
-from prunelab.sweep.slurm import every_job_awaited
-from prunelab.sweep.worker import Stop, SweepContext, run_composed
+from prunelab.sweep.worker import JobFailed, Stop, SweepContext, run_composed, run_in_sweep
 from prunelab.tracking.environment import process
 from prunelab.tracking.run import Run
 from prunelab.tracking.store import Store
@@ -23,9 +26,11 @@ from prunelab.tracking.store import Store
 DYING_SECONDS = 10.0
 """How long the other workers of a broken pool may take to end."""
 AT_ONCE = 1000
-"""So many jobs are handed to joblib together: each comes back with two copies of its whole configuration."""
+"""How many jobs joblib gets at once: each comes back with two copies of its whole configuration."""
 FRUITLESS = 3
 """How often in a row workers may die before any job has begun."""
+
+log = logging.getLogger(__name__)
 
 
 class LaunchFailed(PrunelabError):
@@ -33,78 +38,81 @@ class LaunchFailed(PrunelabError):
 
 
 def launch(
-    launcher: Any, store: Store, sweep_id: str, jobs: Sequence[PlannedJob], overrides: Callable[[PlannedJob], list[str]]
-) -> list[JobReturn]:
-    """Run the jobs; what the launcher returned for those whose pool lived to the end.
+    launcher: Any, store: Store, context: SweepContext, jobs: Sequence[PlannedJob], first: int = 0
+) -> dict[str, JobReturn]:
+    """Run the jobs, which are the sweep's from number `first` on; what came of each, by its hash.
+
+    Jobs that run one after the other in this process are not given to Hydra unless it has something to do for each: its
+    basic launcher would compose each job again (91 ms), and keep two copies of every configuration until the last job
+    ends.
+
+    A job whose worker process was killed is missing from what is returned.
+
+    Raises:
+        PrunelabError: if jobs cannot be launched, or the jobs after one that failed would fail alike.
+    """
+    if in_this_process(launcher.config.hydra.launcher) and not needs_hydra(launcher.config):
+        found = {planned.hash: _run_here(context, planned) for planned in jobs}
+    else:
+        launcher.task_function = partial(run_in_sweep, context)
+        found = _run_by_hydra(launcher, store, context.sweep_id, jobs, first)
+    _complain(found.values())
+    return found
+
+
+def _run_here(context: SweepContext, planned: PlannedJob) -> JobReturn:
+    overrides = as_overrides(planned.overrides)
+    outcome = JobReturn(overrides=overrides, status=JobStatus.COMPLETED)
+    try:
+        outcome.return_value = run_composed(context, planned.job, overrides)
+    except Stop as stop:
+        raise stop.error from None
+    except Exception as error:
+        outcome.status, outcome.return_value = JobStatus.FAILED, error
+    return outcome
+
+
+def _run_by_hydra(
+    launcher: Any, store: Store, sweep_id: str, jobs: Sequence[PlannedJob], first: int
+) -> dict[str, JobReturn]:
+    """Run the jobs; what the launcher returned for those whose pool lived to the end, less the configurations.
 
     When a worker process is killed (by the system when memory runs out, for instance), joblib takes the whole pool
     down. The jobs that were running in it are FAILED then, with that reason, and the others go on in a new pool.
-
-    Raises:
-        LaunchFailed: if jobs cannot be launched.
     """
-    remaining, fruitless = list(jobs), 0
-    returned: list[JobReturn] = []
+    remaining, fruitless, since = list(jobs), 0, round(1000 * time.time())
+    returned: dict[str, JobReturn] = {}
     while remaining:
         batch = remaining[:AT_ONCE] if type(launcher).__name__ == "JoblibLauncher" else remaining
+        overrides = [as_overrides(_for_workers(planned)) for planned in batch]
         try:
-            with _in_words(launcher), every_job_awaited(launcher):
-                found = launcher.launch([overrides(job) for job in batch], initial_job_idx=len(jobs) - len(remaining))
+            with _in_words(launcher), slurm.every_job_awaited(launcher):
+                found = launcher.launch(overrides, initial_job_idx=first + len(jobs) - len(remaining))
         except BrokenProcessPool as error:
-            ended = fail_lost(store, sweep_id, f"its worker process died ({reason(error)}); resume= runs it again")
-            left = [job for job in remaining if job.hash not in ended]
+            ended = _fail_dead(
+                store, sweep_id, since, f"its worker process died ({_reason(error)}); resume= runs it again"
+            )
+            left = [planned for planned in remaining if planned.hash not in ended]
             fruitless = fruitless + 1 if len(left) == len(remaining) else 0
             if fruitless == FRUITLESS:
-                raise LaunchFailed(f"worker processes die before they begin a job: {reason(error)}") from error
+                raise LaunchFailed(f"worker processes die before they begin a job: {_reason(error)}") from error
             remaining = left
         else:
-            returned += [
-                JobReturn(each.overrides, status=each.status, _return_value=each._return_value) for each in found
-            ]
+            for planned, each in zip(batch, found, strict=True):
+                returned[planned.hash] = JobReturn(each.overrides, status=each.status, _return_value=each._return_value)
             remaining = remaining[len(batch) :]
-    slurm.fail_lost(store, sweep_id, returned)
+    slurm.fail_lost(store, sweep_id, list(returned.values()))
     return returned
 
 
-def launch_here(context: SweepContext, jobs: Sequence[PlannedJob]) -> list[JobReturn]:
-    """Run the jobs one after the other in this process; what Hydra's basic launcher would return, less the configs.
-
-    That launcher composes each job again (91 ms) and keeps two copies of its whole configuration until the last job
-    ends: 10,000 jobs took a quarter of an hour, and gigabytes, for nothing.
-
-    Raises:
-        PrunelabError: if the jobs after one that failed would fail alike.
-    """
-    returned = []
-    for planned in jobs:
-        outcome = JobReturn(overrides=planned.overrides, status=JobStatus.COMPLETED)
-        try:
-            outcome.return_value = run_composed(context, planned.job, list(planned.overrides))
-        except Stop as stop:
-            raise stop.error from None
-        except Exception as error:
-            outcome.status, outcome.return_value = JobStatus.FAILED, error
-        returned.append(outcome)
-    return returned
-
-
-def launch_one(launcher: Any, overrides: list[str]) -> Any:
-    """Run one job; what the launcher returned for it.
-
-    Raises:
-        LaunchFailed: if it cannot be launched, or its worker process dies.
-    """
-    try:
-        with _in_words(launcher), every_job_awaited(launcher):
-            (returned,) = launcher.launch([overrides], initial_job_idx=0)
-    except BrokenProcessPool as error:
-        raise LaunchFailed(f"a worker process died: {reason(error)}") from error
-    return returned
+def _for_workers(planned: PlannedJob) -> Combination:
+    """The overrides of a job for a worker, whose current folder, Hydra's `paths.root`, may be another."""
+    return {**planned.overrides, "paths.root": spelled(str(planned.job.paths.root))}
 
 
 @contextmanager
 def _in_words(launcher: Any) -> Iterator[None]:
-    """What a launcher raises, as an error for people; a broken pool passes, for whoever can go on after it."""
+    """What a launcher raises, as an error for users; a broken pool passes, for whoever can go on after it."""
     try:
         yield
     except Stop as stop:
@@ -117,7 +125,20 @@ def _in_words(launcher: Any) -> Iterator[None]:
         ) from error
 
 
-def reason(error: Exception) -> str:
+def _complain(returns: Iterable[JobReturn]) -> None:
+    """Log why jobs failed that have no run in the store with the reason, or that a cluster ended."""
+    reasons = []
+    for job in returns:
+        error = job._return_value
+        if isinstance(error, slurm.LostJob):
+            reasons.append(str(error))
+        elif isinstance(error, Exception) and not isinstance(error, JobFailed):
+            reasons.append(f"a job could not be started: {type(error).__name__}: {error}")
+    for reason in dict.fromkeys(reasons):
+        log.warning(reason)
+
+
+def _reason(error: Exception) -> str:
     """What is known of why a worker died: loky tells exit codes, SIGKILL being the system's when memory runs out."""
     text = str(error)
     if "SIGKILL" in text:
@@ -126,15 +147,18 @@ def reason(error: Exception) -> str:
     return codes or text.partition("\n")[0] or type(error).__name__
 
 
-def fail_lost(store: Store, sweep_id: str, words: str) -> set[str]:
-    """End as FAILED the sweep's jobs whose processes on this machine are gone; the config hashes of all that ended."""
+def _fail_dead(store: Store, sweep_id: str, since: int, words: str) -> set[str]:
+    """End as FAILED the sweep's jobs whose processes on this machine are gone.
+
+    Returns the config hashes of all jobs that ended since the time `since` (ms since 1970), however they did.
+    """
     deadline = time.monotonic() + DYING_SECONDS
     while any(map(_is_alive, store.children(sweep_id, "RUNNING"))) and time.monotonic() < deadline:
         time.sleep(0.2)
     for run in store.children(sweep_id, "RUNNING"):
         if not _is_alive(run):
             store.fail(run.id, words)
-    return {run.tags[names.CONFIG_HASH] for run in store.children(sweep_id) if run.status != "RUNNING"}
+    return {run.tags[names.CONFIG_HASH] for run in store.children(sweep_id, ended_since=since)}
 
 
 def _is_alive(run: Run) -> bool:

@@ -1,4 +1,4 @@
-"""What Hydra's launchers mean for a job: how many run at once, and how many threads each may use."""
+"""What a launcher's configuration means for a job: whether it runs alone, and how many threads it may use."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ def in_this_process(launcher: DictConfig) -> bool:
 
 
 def needs_hydra(config: DictConfig) -> bool:
-    """Whether Hydra does something about each job: calls back, or sets environment variables."""
+    """Whether Hydra has to run each job itself: for callbacks, or to set environment variables."""
     return bool(config.hydra.callbacks) or bool(config.hydra.job.env_set)
 
 
 def threads_per_job(launcher: DictConfig) -> int | None:
-    """Torch threads of each job, so that all jobs at once use each core about once; None: all cores.
+    """Torch threads of each job, so that jobs that run at once share the cores; None: all cores.
 
-    It depends on the launcher's config alone, not on how many jobs are left, so that a resumed sweep computes alike.
+    It depends on the launcher's configuration alone, not on how many jobs are left, so that a resumed sweep computes
+    the same.
     """
     settings: Any = OmegaConf.to_container(launcher, resolve=True)
     cores = os.cpu_count() or 1

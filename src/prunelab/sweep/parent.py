@@ -1,8 +1,9 @@
-"""The run that owns a sweep: opened before its first job, closed whatever happens, with what finished published."""
+"""The run that owns a sweep: opened before its first job, and closed and reported whatever happens."""
 
 from __future__ import annotations
 
 import json
+import logging
 import signal
 import threading
 from collections.abc import Iterator
@@ -11,14 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from omegaconf import DictConfig
-from rich.console import Console
 
-from prunelab import interruption, names
+from prunelab import interruption, logs, names
 from prunelab.errors import PrunelabError
 from prunelab.identity import baseline_key
-from prunelab.loading import say_on_terminal
 from prunelab.names import Kind
-from prunelab.sweep.launchers import in_this_process, threads_per_job
+from prunelab.sweep.launchers import in_this_process
 from prunelab.sweep.orphans import close_orphans
 from prunelab.sweep.plan import Plan
 from prunelab.sweep.progress import Progress, Watcher
@@ -30,6 +29,8 @@ from prunelab.tracking.recorder import Recorder
 from prunelab.tracking.store import Store
 from prunelab.training.baseline import is_stored
 
+log = logging.getLogger(__name__)
+
 
 class SweepFailed(PrunelabError):
     """Some jobs of a sweep did not finish."""
@@ -37,7 +38,7 @@ class SweepFailed(PrunelabError):
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """An open sweep: `remaining` is what of the plan is still to do; `verdicts` gathers what it decides."""
+    """An open sweep. `remaining`: what of the plan is still to do; `verdicts`: what an adaptive sweep decided."""
 
     store: Store
     remaining: Plan
@@ -49,26 +50,34 @@ class Sweep:
 def open_sweep(plan: Plan, launcher: DictConfig) -> Iterator[Sweep]:
     """Announce the plan, record it as a run, or reopen the one to resume, and close that run at the end.
 
+    `launcher` is the configuration of Hydra's launcher.
+
     It ends FINISHED only if every job of the plan is; FAILED if one is not; KILLED if interrupted.
 
     Raises:
         PrunelabError: if the sweep to resume cannot be.
         SweepFailed: at the end, if a job did not finish.
-        Interrupted: if it was, saying how much is done.
+        Interrupted: if it was, with how much is done.
     """
     first = plan.jobs[0].job
     store = open_store(first.tracking, first.experiment_name)
-    threads = threads_per_job(launcher)
-    run, remaining = _start(store, plan, first.resume, threads)
-    progress = Progress({}, None) if plan.guided else Progress(plan.labels, len(remaining.jobs))
+    run, remaining = _start(store, plan, first.resume)
+    progress = Progress({}, None) if plan.adaptive else Progress(plan.labels, len(remaining.jobs))
     serial = in_this_process(launcher)
+    context = SweepContext(
+        run.id,
+        plan.threads,
+        alone=serial,
+        in_names=plan.in_names,
+        log_level=logs.log.level,
+        progress=progress if serial else None,
+    )
     watcher = None if serial or not remaining.jobs else Watcher(store, run.id, progress)
     if watcher is not None:
         watcher.start()
     verdicts: list[str] = []
     status = "FAILED"
     try:
-        context = SweepContext(run.id, threads, progress if serial else None, plan.told_by)
         yield Sweep(store, remaining, context, verdicts)
         status = "FINISHED"
     except KeyboardInterrupt:
@@ -81,27 +90,27 @@ def open_sweep(plan: Plan, launcher: DictConfig) -> Iterator[Sweep]:
     finally:
         with _undisturbed():
             if status == "KILLED":
-                say_on_terminal("interrupted: closing the sweep")
+                logs.status("interrupted: closing the sweep")
             if watcher is not None:
                 watcher.stop()
-            missing = _closed(store, plan, run, status, verdicts)
+            missing = _close(store, plan, run, status, verdicts)
     if status == "KILLED":
         raise interruption.Interrupted(_how_far(plan, missing))
     if missing:
-        of = "" if plan.guided else f" of {len(plan.jobs)}"
+        of = "" if plan.adaptive else f" of {len(plan.jobs)}"
         raise SweepFailed(f"{missing}{of} jobs did not finish; their runs in the store say why")
 
 
 def _how_far(plan: Plan, missing: int) -> str:
-    """What an interrupted sweep leaves, and how it goes on."""
-    done = "" if plan.guided else f"{len(plan.jobs) - missing} of {len(plan.jobs)} jobs done; "
+    """How much of an interrupted sweep is done, and how to continue it."""
+    done = "" if plan.adaptive else f"{len(plan.jobs) - missing} of {len(plan.jobs)} jobs done; "
     return f"{done}continue with the same command and resume=last"
 
 
-def _start(store: Store, plan: Plan, resume: str | None, threads: int | None) -> tuple[Recorder, Plan]:
-    """The sweep's run and what is to do in it, after saying so."""
+def _start(store: Store, plan: Plan, resume: str | None) -> tuple[Recorder, Plan]:
+    """The run of the sweep, new or resumed, and what is still to do in it; both are announced."""
     if resume is None:
-        _announce(store, plan, plan.name, threads)
+        _announce(store, plan, plan.name)
         started = datetime.now().strftime("%Y-%m-%d %H:%M:%S")
         run = store.start(Kind.SWEEP, f"{plan.name} {started}", tags={names.SWEEP_NAME: plan.name})
         try:
@@ -114,54 +123,48 @@ def _start(store: Store, plan: Plan, resume: str | None, threads: int | None) ->
     sweep = resumed(store, plan, resume)
     ended = done(store, sweep.id)
     remaining = plan.without(ended)
-    finished = f"{len(plan.jobs) - len(remaining.jobs)} of {len(plan.jobs)}" if not plan.guided else str(len(ended))
-    _announce(store, remaining, f"resuming {sweep.name}: {finished} jobs are done; to do", threads)
+    finished = f"{len(plan.jobs) - len(remaining.jobs)} of {len(plan.jobs)}" if not plan.adaptive else str(len(ended))
+    _announce(store, remaining, f"resuming {sweep.name}: {finished} jobs are done; to do")
     return store.reopen(sweep.id), remaining
 
 
-def _announce(store: Store, plan: Plan, what: str, threads: int | None) -> None:
-    """Say how much there is to do before it begins."""
-    baselines = {baseline_key(planned.job, threads) for planned in plan.jobs}
+def _announce(store: Store, plan: Plan, what: str) -> None:
+    """Log how much there is to do, before any of it is done."""
+    baselines = {baseline_key(planned.job, plan.threads) for planned in plan.jobs}
     there = sum(is_stored(key, store) for key in baselines)
-    jobs = "as many jobs as it takes" if plan.guided else f"{len(plan.jobs)} jobs"
-    Console().print(
-        f"{what}: {jobs}; baselines: {len(baselines) - there} to train, {there} there already",
-        highlight=False,
-        soft_wrap=True,
-    )
+    jobs = "as many jobs as it takes" if plan.adaptive else f"{len(plan.jobs)} jobs"
+    log.info(f"{what}: {jobs}; baselines: {len(baselines) - there} to train, {there} there already")
 
 
-def _closed(store: Store, plan: Plan, run: Recorder, status: str, verdicts: list[str]) -> int:
-    """As `_close`; if even that fails, the run is at least not left RUNNING, as far as the store can be written."""
+def _close(store: Store, plan: Plan, run: Recorder, status: str, verdicts: list[str]) -> int:
+    """Publish what finished and end the run; returns how many jobs did not finish.
+
+    If that fails, at least the run is not left RUNNING, as far as the store can be written.
+    """
     try:
-        return _close(store, plan, run, status, verdicts)
+        close_orphans(store, run.id)
+        sweep = store.sweep(run.id)
+        latest = {job.tags[names.CONFIG_HASH]: job.status for job in sweep.jobs}
+        finished = len(sweep.finished)
+        failed = sum(state == "FAILED" for state in latest.values())
+        missing = (len(latest) if plan.adaptive else len(plan.jobs)) - finished
+        run.metrics({names.JOBS_FINISHED: finished, names.JOBS_FAILED: failed, names.JOBS_NOT_RUN: missing - failed})
+        if missing and status == "FINISHED":
+            status = "FAILED"
+        if finished:
+            logs.status("writing the report")
+            publish(store, run, sweep, verdicts)
+        store.end(run, status)
     except Exception:
         with suppress(Exception):
             store.end(run, "KILLED" if status == "KILLED" else "FAILED")
         raise
-
-
-def _close(store: Store, plan: Plan, run: Recorder, status: str, verdicts: list[str]) -> int:
-    """Publish what finished and end the run; returns how many jobs did not finish."""
-    close_orphans(store, run.id)
-    sweep = store.sweep(run.id)
-    latest = {job.tags[names.CONFIG_HASH]: job.status for job in sweep.jobs}
-    finished = len(sweep.finished)
-    failed = sum(state == "FAILED" for state in latest.values())
-    missing = (len(latest) if plan.guided else len(plan.jobs)) - finished
-    run.metrics({names.JOBS_FINISHED: finished, names.JOBS_FAILED: failed, names.JOBS_NOT_RUN: missing - failed})
-    if missing and status == "FINISHED":
-        status = "FAILED"
-    if finished:
-        say_on_terminal("writing the report")
-        publish(store, run, sweep, verdicts)
-    store.end(run, status)
     return missing
 
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """A second Ctrl-C does not interrupt the closing."""
+    """Ignore a second Ctrl-C while the sweep is closed."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

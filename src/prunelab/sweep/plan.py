@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
+
+from hydra.core.config_loader import ConfigLoader
+from omegaconf import DictConfig
 
 from prunelab.config import Job
 from prunelab.fingerprint import fingerprint
 from prunelab.identity import determinants
 from prunelab.job import check
 from prunelab.recovery.recover import recovery_of
+from prunelab.sweep.combinations import Combination, as_overrides
+from prunelab.sweep.composing import composer
+from prunelab.sweep.launchers import threads_per_job
 
-IN_A_NAME = ("method=", "percentage=", "recovery=", "seed=")
-"""Overrides that the name of a job says, where they vary."""
+IN_A_NAME = ("method", "percentage", "recovery", "seed")
+"""Keys whose values are in the name of a job, where they vary."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedJob:
-    """A job, the overrides that lead to it, and its config hash."""
+    """A job, the overrides that it was composed from, everything that determines its result, and the hash of that."""
 
-    overrides: tuple[str, ...]
+    overrides: Combination
     job: Job
     determinants: dict[str, Any]
     hash: str
@@ -29,24 +35,25 @@ class PlannedJob:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A sweep's jobs, none twice, all checked.
+    """A sweep's jobs, none twice, all checked. `threads`: torch threads of each; None: as many as there are cores.
 
-    `conditions`: what a sweep that decides as it goes decides by, JSON-like; its jobs are then only those that are
-    known to be possible, one of each kind.
+    `conditions` are what an adaptive sweep, which chooses its jobs as it goes, decides by (JSON-like); `jobs` are then
+    one for each combination that it begins with.
     """
 
     name: str
     jobs: tuple[PlannedJob, ...]
+    threads: int | None = None
     conditions: Mapping[str, Any] | None = None
 
     @property
-    def guided(self) -> bool:
-        """Whether it decides as it goes."""
+    def adaptive(self) -> bool:
+        """Whether its jobs are chosen as it goes, so that nobody knows how many there will be."""
         return self.conditions is not None
 
     @property
-    def told_by(self) -> tuple[str, ...]:
-        """What of recovery and seed differs between the jobs, so that their names in the store say it."""
+    def in_names(self) -> tuple[str, ...]:
+        """Which of recovery and seed differ between the jobs, so that their names in the store have them."""
         varies = {
             "recovery": len({planned.job.recovery.name for planned in self.jobs}) > 1,
             "seed": len({planned.job.seed for planned in self.jobs}) > 1,
@@ -55,30 +62,35 @@ class Plan:
 
     @property
     def labels(self) -> dict[str, str]:
-        """What each job is called on the terminal, by its config hash: its name, and what else it takes to tell it."""
-        told_by = self.told_by
-        count = Counter(planned.job.name_told_by(told_by) for planned in self.jobs)
-        common = set.intersection(*(set(planned.overrides) for planned in self.jobs)) if self.jobs else set()
+        """What each job is called on the terminal, by its hash: its name and, where several have it, what differs."""
+        in_names, common = self.in_names, self.common
+        count = Counter(planned.job.name_with(in_names) for planned in self.jobs)
         labels = {}
         for planned in self.jobs:
-            words = [planned.job.name_told_by(told_by)]
+            words = [planned.job.name_with(in_names)]
             if count[words[0]] > 1:
-                words += [o for o in planned.overrides if o not in common and not o.startswith(IN_A_NAME)]
+                differing = {key: value for key, value in planned.overrides.items() if (key, value) not in common}
+                words += as_overrides({key: differing[key] for key in differing if key not in IN_A_NAME})
             labels[planned.hash] = " ".join(words)
         return labels
 
     @property
+    def common(self) -> set[tuple[str, str]]:
+        """The overrides that all jobs have."""
+        return set.intersection(*(set(planned.overrides.items()) for planned in self.jobs)) if self.jobs else set()
+
+    @property
     def record(self) -> dict[str, Any]:
-        """The plan as it is kept with the sweep run: every job, and all that decides what it computes."""
-        told_by = self.told_by
+        """The plan as it is kept with the sweep's run, JSON-like: every job, and all that determines its result."""
+        in_names = self.in_names
         return {
             "name": self.name,
             **({"conditions": dict(self.conditions)} if self.conditions is not None else {}),
             "jobs": [
                 {
-                    "name": planned.job.name_told_by(told_by),
+                    "name": planned.job.name_with(in_names),
                     "config_hash": planned.hash,
-                    "overrides": list(planned.overrides),
+                    "overrides": as_overrides(planned.overrides),
                     "determinants": planned.determinants,
                 }
                 for planned in self.jobs
@@ -86,44 +98,60 @@ class Plan:
         }
 
     def without(self, config_hashes: set[str]) -> Plan:
-        """The plan less the jobs that are done; one that decides as it goes stays as it is."""
-        if self.guided:
+        """The plan less the jobs that are done; that of an adaptive sweep, which asks for them again, unchanged."""
+        if self.adaptive:
             return self
-        return Plan(self.name, tuple(planned for planned in self.jobs if planned.hash not in config_hashes))
+        return replace(self, jobs=tuple(planned for planned in self.jobs if planned.hash not in config_hashes))
 
 
-def plan(
-    combinations: Iterable[Sequence[str]], compose: Callable[[Sequence[str]], Job], threads: int | None = None
-) -> Plan:
-    """Compose and check every job; a job that another one repeats is left out. `threads`: what the launcher gives each.
+class Planner:
+    """Composes the jobs of a sweep and says what identifies them; `config` is the sweep's own configuration."""
 
-    A recovery that trains is only fairly compared with the unpruned network given the same extra training: the job
-    that does so, its percentage 0, is added where the sweep does not ask for it. It comes before the jobs that are
-    compared with it, so that a sweep that is interrupted has it.
+    def __init__(self, config: DictConfig, loader: ConfigLoader) -> None:
+        self._compose = composer(config, loader)
+        self._threads = threads_per_job(config.hydra.launcher)
 
-    Raises:
-        PrunelabError: for the first job that could not run; nothing has been done by then.
-    """
-    jobs: dict[str, PlannedJob] = {}
-    checked: dict[str, bool] = {}
-    references: set[tuple[str, ...]] = set()
-    for overrides in combinations:
-        job = compose(overrides)
-        sections = fingerprint([job.data, job.model, job.method, job.recovery, job.trainer])
-        if sections not in checked:
-            check(job)
-            checked[sections] = recovery_of(job.recovery)[1].trains
-        planned = _identified(overrides, job, threads)
-        reference = (*(o for o in overrides if not o.startswith("percentage=")), "percentage=0")
-        if checked[sections] and planned.hash not in jobs and reference not in references:
-            references.add(reference)
-            first = _identified(reference, compose(reference), threads)
-            jobs.setdefault(first.hash, first)
-        jobs.setdefault(planned.hash, planned)
-    every = tuple(jobs.values())
-    return Plan(every[0].job.name, every)
+    def job(self, overrides: Combination, job: Job | None = None) -> PlannedJob:
+        """The job of a combination, which is composed unless it is given.
 
+        Raises:
+            ConfigError: if it is refused.
+        """
+        job = job or self._compose(overrides)
+        found = determinants(job, self._threads)
+        return PlannedJob(overrides, job, found, fingerprint(found))
 
-def _identified(overrides: Sequence[str], job: Job, threads: int | None) -> PlannedJob:
-    found = determinants(job, threads)
-    return PlannedJob(tuple(overrides), job, found, fingerprint(found))
+    def plan(
+        self, combinations: Iterable[Combination], conditions: Callable[[Job], Mapping[str, Any]] | None = None
+    ) -> Plan:
+        """Compose and check every job; a job that another one repeats is left out.
+
+        A recovery that trains is only fairly compared with the unpruned network given the same extra training. The job
+        that does that, with percentage 0, is added where the sweep does not ask for it, before the jobs that are
+        compared with it, so that an interrupted sweep has it.
+
+        An adaptive sweep says in `conditions` what it decides by; no job is added to it.
+
+        Raises:
+            PrunelabError: for the first job that could not run; nothing has been done by then.
+        """
+        jobs: dict[str, PlannedJob] = {}
+        trains: dict[str, bool] = {}
+        references: set[tuple[tuple[str, str], ...]] = set()
+        for overrides in combinations:
+            job = self._compose(overrides)
+            sections = fingerprint([job.data, job.model, job.method, job.recovery, job.trainer])
+            if sections not in trains:
+                check(job)
+                trains[sections] = recovery_of(job.recovery)[1].trains
+            planned = self.job(overrides, job)
+            reference = {**overrides, "percentage": "0"}
+            known = tuple(reference.items())
+            if conditions is None and trains[sections] and planned.hash not in jobs and known not in references:
+                references.add(known)
+                first = self.job(reference)
+                jobs.setdefault(first.hash, first)
+            jobs.setdefault(planned.hash, planned)
+        every = tuple(jobs.values())
+        decided = [conditions(planned.job) for planned in every] if conditions else [None]
+        return Plan(every[0].job.name, every, self._threads, decided[0])

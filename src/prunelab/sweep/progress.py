@@ -1,34 +1,35 @@
-"""A line on the terminal for each job that ends, whichever process it ran in."""
+"""Progress: a line for each job that ends, whichever process it ran in."""
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from rich.console import Console
-
-from prunelab import names
+from prunelab import logs, names
 from prunelab.errors import StoreError
 from prunelab.tracking.run import Run
 from prunelab.tracking.store import Store
 
 POLL_SECONDS = 1.0
 REST = 10.0
-"""How many times longer than it looks at the store the watcher rests."""
+"""The watcher rests this many times longer than a look at the store took it."""
 OVERLAP = 60_000
-"""Milliseconds before the newest end seen that a look goes back: how far workers' clocks may be apart."""
+"""How far (ms) before the newest end that it has seen a look goes back: workers' clocks may differ as much."""
 ENDED = ("FINISHED", "FAILED", "KILLED")
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class Progress:
     """Counts the jobs of a sweep that have ended, and from their pace the time left.
 
-    `labels` has, by config hash, what a job is called, where its name is not enough; `total` is the number of jobs, or
-    None in a sweep that decides as it goes.
+    `labels`: by config hash, what a job is called where its name is not enough. `total`: the number of jobs; None in an
+    adaptive sweep.
     """
 
     labels: Mapping[str, str]
@@ -42,36 +43,29 @@ class Progress:
 
     def starts(self, config_hash: str, name: str) -> None:
         """A job begins now, in this process."""
-        console = Console(stderr=True)
-        if console.is_terminal:
-            of = f" of {self.total}" if self.total else ""
-            console.print(f"job {self.ended + 1}{of}: {self.labels.get(config_hash, name)}", highlight=False, end="\r")
+        of = f" of {self.total}" if self.total else ""
+        logs.transient(f"job {self.ended + 1}{of}: {self.labels.get(config_hash, name)}")
 
     def finished(self, config_hash: str, name: str, accuracy: float, loss: float, seconds: float) -> None:
-        """A job came out well."""
+        """A job finished; `loss` is in nats, `seconds` is how long it took."""
         self._line(self.labels.get(config_hash, name), f"accuracy {accuracy:.4f}   loss {loss:7.4f}", seconds)
 
     def failed(self, config_hash: str, name: str, reason: str, seconds: float) -> None:
-        """A job did not."""
-        self._line(self.labels.get(config_hash, name), reason, seconds)
+        """A job failed, after so many seconds."""
+        self._line(self.labels.get(config_hash, name), reason, seconds, logging.WARNING)
 
-    def _line(self, label: str, outcome: str, seconds: float) -> None:
+    def _line(self, label: str, outcome: str, seconds: float, level: int = logging.INFO) -> None:
         self.ended += 1
         counter, remaining = f"[{self.ended}]", ""
         if self.total is not None:
             counter = f"[{self.ended:>{len(str(self.total))}}/{self.total}]"
             left = (time.perf_counter() - self.started) / self.ended * (self.total - self.ended)
             remaining = f", {_duration(left)} left" if self.ended < self.total else ""
-        Console().print(
-            f"{counter} {label:<{self.width}}   {outcome}   ({seconds:.1f} s{remaining})",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )
+        log.log(level, f"{counter} {label:<{self.width}}   {outcome}   ({seconds:.1f} s{remaining})")
 
 
 class Watcher(threading.Thread):
-    """Follows in the store the jobs that run in other processes, and reports each as it ends."""
+    """Follows the jobs that run in other processes, in the store, and reports each as it ends."""
 
     def __init__(self, store: Store, sweep_id: str, progress: Progress) -> None:
         super().__init__(daemon=True)
@@ -81,7 +75,7 @@ class Watcher(threading.Thread):
         self._done = threading.Event()
 
     def run(self) -> None:
-        """Look every second until told to stop, less often where that takes long; after no answer, look again."""
+        """Look every second until stopped, less often where that takes long; after no answer, look again."""
         pause = POLL_SECONDS
         while not self._done.wait(pause):
             started = time.perf_counter()
@@ -90,7 +84,7 @@ class Watcher(threading.Thread):
             pause = max(POLL_SECONDS, REST * (time.perf_counter() - started))
 
     def stop(self) -> None:
-        """Report what is still unreported, of whatever time, and end."""
+        """End, after reporting every job that has not been reported."""
         self._done.set()
         self.join()
         self._newest = 0

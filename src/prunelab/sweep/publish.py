@@ -1,4 +1,4 @@
-"""The results of a sweep, written onto its run and into the curve runs that MLflow charts."""
+"""Publishes the results of a sweep: on its run, and as the curve runs that MLflow charts."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ UNPRUNED = (names.UNPRUNED_ACCURACY, names.UNPRUNED_LOSS)
 def publish(
     store: Store, run: Recorder, sweep: SweepRuns, verdicts: Sequence[str] = (), bars: Bars = Bars.INTERVAL
 ) -> None:
-    """Page, tables, findings and figures of what finished: on the sweep's run, in the curve runs, on the terminal.
+    """Report what finished, as page, tables, findings and figures: on the sweep's run, as curve runs, on the terminal.
 
-    `run` is the sweep's, to be written to. `verdicts` are what a sweep that decides came to; they are kept with it and
-    stand first. `bars`: how the spread over seeds is shown.
+    `run` is the sweep's, and written to. `verdicts` are those of an adaptive sweep; they are recorded and come first.
+    `bars`: how the spread over seeds is shown.
 
     Raises:
         StoreError: if no job of it finished.
@@ -52,7 +52,7 @@ def publish(
 
 
 def _page(store: Store, run_id: str) -> str:
-    """Where the page is: its file, or on a server the run that has it."""
+    """Where the page is: its file, or the run that has it on a server."""
     folder = folder_of(store.get(run_id).address)
     if folder is None:
         return f"{names.REPORT_FILE} among the artifacts of run {run_id} on {store.address}"
@@ -81,7 +81,7 @@ def _write_curves(store: Store, run: Recorder, table: pd.DataFrame) -> None:
 
 
 def _colours(series: Iterable[str]) -> dict[str, dict[str, str]]:
-    """Tags that draw a series as the figures do; where they tell it by its dashes, MLflow has to choose a colour."""
+    """Tags with the colours of the figures; of series that differ in their dashes alone, the first gets it."""
     first: dict[str, str] = {}
     for name, look in looks(series).items():
         first.setdefault(look["color"], name)

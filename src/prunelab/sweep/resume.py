@@ -1,14 +1,13 @@
-"""Picking an interrupted sweep up again: which one, whether it is the same, and what of it is done."""
+"""Resuming an interrupted sweep: which one, whether it is the same, and which of its jobs are done."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from prunelab import names
 from prunelab.errors import ConfigError, StoreError
-from prunelab.sweep.difference import ABSENT, differences, flat
+from prunelab.sweep.difference import differences
 from prunelab.sweep.orphans import close_orphans
 from prunelab.sweep.plan import Plan
 from prunelab.tracking.addresses import refuse_outside
@@ -28,7 +27,7 @@ def resumed(store: Store, plan: Plan, wanted: str) -> Run:
     if sweep.is_at_work:
         raise StoreError(f"sweep {sweep.name} is still running ({sweep.process}): there is nothing to resume")
     recorded = _plan(store, sweep)
-    difference = differences(recorded, plan.record) or _conditions(recorded, plan.record)
+    difference = differences(recorded, plan.record)
     if difference:
         raise ConfigError(
             f"resume={wanted} is refused: sweep {sweep.name} was recorded with another configuration.\n"
@@ -57,16 +56,6 @@ def _plan(store: Store, sweep: Run) -> dict[str, Any]:
             f"sweep {sweep.name} has a damaged {names.PLAN_FILE}: {type(error).__name__}: {error}"
         ) from error
     return recorded
-
-
-def _conditions(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """In words, what two sweeps that decide as they go decide by, where that is not the same."""
-    before, after = (flat(plan.get("conditions") or {}) for plan in (recorded, now))
-    return [
-        f"{key}: recorded {before.get(key, ABSENT)}, now {after.get(key, ABSENT)}"
-        for key in sorted({*before, *after})
-        if before.get(key) != after.get(key)
-    ]
 
 
 def done(store: Store, sweep_id: str) -> set[str]:

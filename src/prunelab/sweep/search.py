@@ -1,11 +1,11 @@
-"""The search for the fewest parameters: Optuna's trials as the jobs of one sweep."""
+"""The experiment `search`: Optuna's trials as the jobs of one sweep, looking for the fewest parameters."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -13,52 +13,58 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig, OmegaConf
 
-from prunelab.config import Job
-from prunelab.errors import ConfigError, PrunelabError
+from prunelab.config import Job, Search
+from prunelab.errors import ConfigError
 from prunelab.job import Result
-from prunelab.sweep.composing import composer
-from prunelab.sweep.grid import complain, with_root
-from prunelab.sweep.guided import conditions
-from prunelab.sweep.launchers import threads_per_job
-from prunelab.sweep.parent import open_sweep
-from prunelab.sweep.plan import plan
-from prunelab.sweep.replay import Known
-from prunelab.sweep.worker import SweepContext, run_in_sweep
+from prunelab.sweep.combinations import combination_of
+from prunelab.sweep.launch import LaunchFailed, launch
+from prunelab.sweep.parent import Sweep, open_sweep
+from prunelab.sweep.plan import PlannedJob, Planner
+from prunelab.sweep.replay import results_of
 
 
-def run_search(sweeper: Any, arguments: list[str]) -> Any:
-    """Optuna's trials as the jobs of one sweep; what it found is said with it.
+def run_search(sweeper: Any, arguments: list[str]) -> list[Trial]:
+    """Run Optuna's trials as the jobs of one sweep, whose verdict is the best of them; returns all.
 
     `sweeper` is what is behind hydra-optuna-sweeper's plugin: it asks Optuna, launches, and tells it the values.
 
     Raises:
-        SystemExit: with a message, if the sweep is refused or a job did not finish.
+        PrunelabError: if the sweep is refused or a job did not finish.
     """
-    config, loader = sweeper.config, sweeper.hydra_context.config_loader
-    try:
-        parsed = OverridesParser.create().parse_overrides(arguments)
-        fixed = [each for each, override in zip(arguments, parsed, strict=True) if not override.is_sweep_override()]
-        compose, threads = composer(config, loader), threads_per_job(config.hydra.launcher)
-        planned = plan([fixed], compose, threads)
-        first = planned.jobs[0].job
-        if first.search is None:
-            raise ConfigError("search.tolerance is missing: use experiment=search")
-        if first.resume is not None and sweeper.storage is not None:
+    config = sweeper.config
+    parsed = OverridesParser.create().parse_overrides(arguments)
+    asked = sorted(str(override.input_line) for override in parsed if override.is_sweep_override())
+
+    def conditions(job: Job) -> dict[str, Any]:
+        search = _settings(job)
+        if job.resume is not None and sweeper.storage is not None:
             raise ConfigError(
-                f"resume={first.resume} is refused with hydra.sweeper.storage={sweeper.storage}: a search is resumed "
+                f"resume={job.resume} is refused with hydra.sweeper.storage={sweeper.storage}: a search is resumed "
                 "by asking Optuna again from the beginning, which takes hydra.sweeper.storage=null"
             )
-        asked = [argument for argument in arguments if argument not in fixed]
-        planned = replace(planned, conditions=conditions(first, {**_sweeper(config), "given": sorted(asked)}))
-        found: list[Trial] = []
-        with open_sweep(planned, config.hydra.launcher) as sweep:
-            known = Known(sweep.store.children(sweep.context.sweep_id, "FINISHED"), compose, threads)
-            sweeper.launcher = _Objectives(sweeper.launcher, sweep.context, first, found, known)
-            sweeper.sweep(arguments)
-            sweep.verdicts.append(_choice(found, first.search.tolerance))
-        return found
-    except PrunelabError as error:
-        raise SystemExit(f"prunelab: {error}") from error
+        return {
+            "until": None,
+            "search": search.model_dump(mode="json"),
+            "hydra.sweeper": {**_sweeper(config), "given": asked},
+        }
+
+    planner = Planner(config, sweeper.hydra_context.config_loader)
+    fixed = combination_of(str(override.input_line) for override in parsed if not override.is_sweep_override())
+    planned = planner.plan([fixed], conditions)
+    search = _settings(planned.jobs[0].job)
+    Path(config.hydra.sweep.dir).mkdir(parents=True, exist_ok=True)  # Optuna's sweeper writes its results there
+    with open_sweep(planned, config.hydra.launcher) as sweep:
+        results = results_of(sweep.store, sweep.context.sweep_id)
+        trials = sweeper.launcher = _Trials(sweeper.launcher, sweep, planner, search.seeds, results)
+        sweeper.sweep(arguments)
+        sweep.verdicts.append(_choice(trials.found, search.tolerance))
+    return trials.found
+
+
+def _settings(job: Job) -> Search:
+    if job.search is None:
+        raise ConfigError("search.tolerance is missing: use experiment=search")
+    return job.search
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,47 +90,49 @@ class Trial:
         )
 
 
-class _Objectives:
-    """A launcher whose trials return what Optuna is to optimise: (remaining parameters, validation accuracy).
+@dataclass(slots=True)
+class _Trials:
+    """A launcher whose jobs return what Optuna is to optimise: (remaining parameters, validation accuracy).
 
     A trial is a job, or with `search.seeds` one for each seed. A job that finished before, earlier in the search or
     before it was interrupted, is not run again.
     """
 
-    def __init__(self, launcher: Any, context: SweepContext, job: Job, found: list[Trial], known: Known) -> None:
-        self._launcher, self._job, self._found, self._known = launcher, job, found, known
-        launcher.task_function = partial(run_in_sweep, context)
+    launcher: Any
+    sweep: Sweep
+    planner: Planner
+    seeds: Sequence[int] | None
+    results: dict[str, Result]
+    found: list[Trial] = field(default_factory=list)
 
-    def launch(self, combinations: Sequence[Sequence[str]], initial_job_idx: int) -> Any:
+    def launch(self, combinations: Sequence[Sequence[str]], initial_job_idx: int) -> list[JobReturn]:
         """Launch, and turn the results of each trial into its two values; a failed job stays as it is."""
         trials = [self._jobs(overrides) for overrides in combinations]
-        missing = [job for trial in trials for job in trial if self._known.find(job) is None]
-        launched = [with_root(overrides, self._job) for overrides in missing]
-        returns = list(self._launcher.launch(launched, initial_job_idx=initial_job_idx)) if launched else []
-        complain(returns)
-        failed = {}
-        for overrides, returned in zip(missing, returns, strict=True):
-            if isinstance(returned._return_value, Result):
-                self._known.add(overrides, returned._return_value)
-            else:
-                failed[tuple(overrides)] = returned
-        return [
-            next((failed[tuple(job)] for job in trial if tuple(job) in failed), None) or self._values(overrides, trial)
-            for overrides, trial in zip(combinations, trials, strict=True)
-        ]
+        missing = {job.hash: job for trial in trials for job in trial if job.hash not in self.results}
+        returned = launch(
+            self.launcher, self.sweep.store, self.sweep.context, list(missing.values()), first=initial_job_idx
+        )
+        self.results |= {
+            key: each._return_value for key, each in returned.items() if isinstance(each._return_value, Result)
+        }
+        return [self._judged(overrides, trial, returned) for overrides, trial in zip(combinations, trials, strict=True)]
 
-    def _jobs(self, overrides: Sequence[str]) -> list[list[str]]:
-        seeds = None if self._job.search is None else self._job.search.seeds
-        return [list(overrides)] if seeds is None else [[*overrides, f"seed={seed}"] for seed in seeds]
+    def _jobs(self, overrides: Sequence[str]) -> list[PlannedJob]:
+        setting = combination_of(overrides)
+        seeds = [{}] if self.seeds is None else [{"seed": str(seed)} for seed in self.seeds]
+        return [self.planner.job(setting | seed) for seed in seeds]
 
-    def _values(self, overrides: Sequence[str], jobs: Sequence[Sequence[str]]) -> JobReturn:
-        results = [result for job in jobs if (result := self._known.find(job)) is not None]
-        assert len(results) == len(jobs)
-        trial = Trial.of(results)
-        self._found.append(trial)
-        returned = JobReturn(overrides=overrides, status=JobStatus.COMPLETED)
-        returned.return_value = (trial.parameters, trial.validation)
-        return returned
+    def _judged(
+        self, overrides: Sequence[str], jobs: Sequence[PlannedJob], returned: dict[str, JobReturn]
+    ) -> JobReturn:
+        failed = next((job.hash for job in jobs if job.hash not in self.results), None)
+        if failed is not None:
+            lost = JobReturn(overrides, status=JobStatus.FAILED, _return_value=LaunchFailed("its worker process died"))
+            return returned.get(failed, lost)
+        trial = Trial.of([self.results[job.hash] for job in jobs])
+        self.found.append(trial)
+        values = (trial.parameters, trial.validation)
+        return JobReturn(overrides, status=JobStatus.COMPLETED, _return_value=values)
 
 
 def _sweeper(config: DictConfig) -> dict[str, Any]:

@@ -16,12 +16,13 @@ from typing import Any
 from hydra.core.utils import JobReturn, JobStatus
 
 from prunelab import names
+from prunelab.errors import PrunelabError
 from prunelab.tracking.store import Store
 
 LOOK_SECONDS = 30
-"""How often Slurm is asked for the states of jobs, at most."""
+"""The least time between two questions to Slurm for the states of jobs."""
 NO_RESULT = ("CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "DEADLINE", "BOOT_FAIL")
-"""States after which no result comes any more."""
+"""States after which a job gives no result."""
 ALIVE = ("PENDING", "RUNNING", "COMPLETING", "CONFIGURING", "SUSPENDED")
 CANCEL_SECONDS = 60
 """How long cancelled jobs may take to end."""
@@ -29,7 +30,7 @@ GONE = "GONE"
 """Not known to Slurm any more, which forgets a job some minutes after its end."""
 
 
-class LostJob(Exception):
+class LostJob(PrunelabError):
     """A Slurm job that ended without a result."""
 
     def __init__(self, job_id: str, state: str) -> None:

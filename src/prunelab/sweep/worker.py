@@ -1,30 +1,34 @@
-"""One job of a sweep, in whatever process the launcher puts it."""
+"""One job of a sweep, in whatever process the launcher runs it."""
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from prunelab import logs
 from prunelab.config import Job
+from prunelab.errors import PrunelabError
 from prunelab.identity import config_hash
 from prunelab.interruption import heed
 from prunelab.job import Result, run
 from prunelab.reading import read
+from prunelab.sweep.combinations import as_overrides, combination_of
 from prunelab.sweep.progress import Progress
 from prunelab.tracking.outage import Unwritable
 
-ROOT = "paths.root="
+log = logging.getLogger(__name__)
 
 
-class JobFailed(Exception):
-    """A job failed, and its run in the store says why. Travels from any worker as a plain text."""
+class JobFailed(PrunelabError):
+    """A job failed; its run in the store has the reason. Any worker can send it: it holds nothing but a text."""
 
 
 class Stop(BaseException):
-    """Ends a serial sweep, whose next jobs would fail alike; no Exception, which a launcher would keep."""
+    """Ends a serial sweep whose next jobs would all fail alike. No Exception, which a launcher would keep."""
 
     def __init__(self, error: Unwritable) -> None:
         super().__init__(str(error))
@@ -33,40 +37,49 @@ class Stop(BaseException):
 
 @dataclass(frozen=True, slots=True)
 class SweepContext:
-    """What every job of a sweep is told; travels to the workers of any launcher.
+    """What every job of a sweep needs to know; it travels to the workers of any launcher.
 
-    `progress` is there only where the job runs in the sweep's own process; elsewhere the sweep watches the store.
-    `told_by`: which of recovery and seed the jobs' names have to say.
+    `alone`: jobs run one at a time, so that their speed can be measured. `in_names`: which of recovery and seed the
+    jobs' names have. `log_level`: of `logging`. `progress` is there only where jobs run in the sweep's own process;
+    elsewhere the sweep watches the store.
     """
 
     sweep_id: str
     threads: int | None
-    progress: Progress | None
-    told_by: tuple[str, ...] = ()
+    alone: bool
+    in_names: tuple[str, ...] = ()
+    log_level: int = logging.INFO
+    progress: Progress | None = None
 
 
 def run_in_sweep(context: SweepContext, config: DictConfig) -> Result:
-    """Run the job and report it; an exception is passed on to the launcher, which goes on with the other jobs."""
-    heed()
-    overrides = [override for override in HydraConfig.get().overrides.task if not override.startswith(ROOT)]
-    return run_composed(context, read(config), overrides)
+    """Hydra's task function: run the job that Hydra composed, and pass an exception on to the launcher, which goes on.
+
+    Raises:
+        JobFailed, Stop: as `run_composed`.
+    """
+    logs.use(context.log_level)
+    overrides = combination_of(HydraConfig.get().overrides.task)
+    overrides.pop("paths.root", None)  # it came with the launch
+    return run_composed(context, read(config), as_overrides(overrides))
 
 
 def run_composed(context: SweepContext, job: Job, overrides: list[str]) -> Result:
-    """As `run_in_sweep`, of a job that is composed already.
+    """Run the job and report its end.
 
     Raises:
         JobFailed: if it failed, whatever the reason.
         Stop: if the jobs after it would fail alike.
     """
     heed()
-    progress, name = context.progress, job.name_told_by(context.told_by)
+    progress, name = context.progress, job.name_with(context.in_names)
     started = time.perf_counter()
     label = "" if progress is None else config_hash(job, context.threads)
+    log.debug("%s begins: %s", name, " ".join(overrides))
     if progress is not None:
         progress.starts(label, name)
     try:
-        result = run(job, overrides, context.sweep_id, context.threads, alone=progress is not None, name=name)
+        result = run(job, overrides, context.sweep_id, context.threads, alone=context.alone, name=name)
     except Exception as error:
         heed()
         if isinstance(error, Unwritable) and progress is not None:

@@ -12,14 +12,13 @@ rewritten in the database, which MLflow's own UI and commands read too. What dec
 
 from __future__ import annotations
 
+import logging
 import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-from rich.console import Console
 
 from prunelab.config import Tracking
 from prunelab.errors import StoreError
@@ -39,6 +38,7 @@ ADDRESSES = (
 DATABASE = "mlflow.db"
 ARTIFACTS = "artifacts"
 """As `conf/tracking/local.yaml` names them below paths.store."""
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +94,7 @@ def mend(database: Path, artifacts: Path, writing: bool, lost_too: bool = False)
     wanted = [place for place in places if place.is_moved or (lost_too and place.is_lost)]
     if wanted:
         _rewrite(database, wanted)
-    for place in wanted:
-        Console(stderr=True).print(
-            f"{place.name}: the store was moved or copied; its artifacts, recorded at {place.recorded}, are now read "
-            f"from and written to {place.configured}",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
-        )
+        _warn(wanted)
     return wanted
 
 
@@ -223,3 +216,11 @@ def _children(uri: str) -> set[str]:
 
 def _sizes(folder: Path) -> dict[str, int]:
     return {path.relative_to(folder).as_posix(): path.stat().st_size for path in folder.rglob("*") if path.is_file()}
+
+
+def _warn(places: list[Place]) -> None:
+    for place in places:
+        log.warning(
+            f"{place.name}: the store was moved or copied; its artifacts, recorded at {place.recorded}, are now read "
+            f"from and written to {place.configured}"
+        )

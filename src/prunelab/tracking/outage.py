@@ -7,6 +7,7 @@ with one message; some room is reserved on it, so that runs can still be ended w
 from __future__ import annotations
 
 import errno
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,7 +18,6 @@ from typing import Any, TypeVar, cast
 import requests
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
-from rich.console import Console
 
 from prunelab.errors import StoreError
 from prunelab.tracking.addresses import redacted, sqlite_file
@@ -40,6 +40,7 @@ UNWRITABLE = ("disk is full", "readonly database", "disk i/o error", "unable to 
 DAMAGED = ("disk image is malformed", "file is not a database", "no such table", "no such column")
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 
 class Unreachable(StoreError):
@@ -81,13 +82,13 @@ def again(action: Callable[[], T], uri: str, done: Callable[[], T | None] | None
                     "resume=last finishes the sweep"
                 ) from error
             if pause == 1.0:
-                _say(f"{where}: no answer, asking again for up to {PATIENCE / 60:.0f} minutes")
+                log.warning(f"{where}: no answer, asking again for up to {PATIENCE / 60:.0f} minutes")
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
             action_now = partial(_unless_done, action, done)
         else:
             if pause > 1.0:
-                _say(f"{where}: it answers again after {time.monotonic() - began:.0f} s")
+                log.warning(f"{where}: it answers again after {time.monotonic() - began:.0f} s")
             return result
 
 
@@ -168,7 +169,3 @@ def _words(where: str, error: Exception) -> str:
     reason = next((words for words in UNWRITABLE if words in str(error).lower()), str(error))
     remedy = "free some room" if full or "full" in reason else "make it writable, or name another with tracking.uri="
     return f"{redacted(where)} cannot be written: {reason}; {remedy}, then resume=last finishes a sweep"
-
-
-def _say(words: str) -> None:
-    Console(stderr=True).print(words, markup=False, highlight=False, soft_wrap=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import logging
 from dataclasses import dataclass
 
-from rich.console import Console
 from torch import nn
 
 from prunelab import names
@@ -19,6 +19,8 @@ from prunelab.names import Kind
 from prunelab.network.subject import untrained
 from prunelab.tracking.store import Store
 from prunelab.training.checkpoint import load_weights
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +85,7 @@ def _stored(job: Job, dataset: Dataset, store: Store, key: str) -> Baseline | No
                 raise StoreError("it does not have the recorded SHA-256")
             load_weights(network, io.BytesIO(checkpoint))
         except Exception as error:
-            Console(stderr=True).print(
-                f"baseline {run.name}: its checkpoint is damaged or missing ({error}); training it again",
-                markup=False,
-            )
+            log.warning(f"baseline {run.name}: its checkpoint is damaged or missing ({error}); training it again")
             store.fail(run.id, f"the checkpoint was found damaged or missing: {error}")
             continue
         metrics = run.metrics

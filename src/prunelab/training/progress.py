@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 import time
 
 import pytorch_lightning as lightning
 from pytorch_lightning.callbacks import Callback, TQDMProgressBar
-from rich.console import Console
 
 from prunelab.config import Trainer
+from prunelab.logs import on_terminal
+
+log = logging.getLogger(__name__)
 
 
 def progress_of(trainer: Trainer, epochs: int) -> Callback:
     """The callback that shows the progress of `epochs` epochs. With `trainer.progress=false` there is never a bar."""
-    if trainer.progress and sys.stderr.isatty():
+    if trainer.progress and on_terminal():
         return TQDMProgressBar(refresh_rate=20)
     return EpochLines(epochs)
 
@@ -24,7 +26,6 @@ class EpochLines(Callback):
 
     def __init__(self, epochs: int) -> None:
         self.epochs = epochs
-        self.console = Console(stderr=True, soft_wrap=True, highlight=False)
         self.started = 0.0
 
     def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
@@ -37,4 +38,4 @@ class EpochLines(Callback):
         each = (time.perf_counter() - self.started) / done
         metrics = trainer.callback_metrics
         values = ", ".join(f"{name} {float(metrics[name]):.4f}" for name in sorted(metrics) if "/" in name)
-        self.console.print(f"epoch {done}/{self.epochs}: {values} ({each * (self.epochs - done):.0f} s left)")
+        log.info(f"epoch {done}/{self.epochs}: {values} ({each * (self.epochs - done):.0f} s left)")

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from pathlib import Path
 
 import yaml
 from pytorch_lightning.callbacks import Callback
-from rich.console import Console
 from torch import nn
 
 from prunelab import names
 from prunelab.config import Job
 from prunelab.data.dataset import Dataset
+from prunelab.logs import as_text
 from prunelab.measure.quality import Quality, evaluate
 from prunelab.names import Kind
 from prunelab.network.subject import graph_of
@@ -24,6 +25,8 @@ from prunelab.training.fit import Fit, fit
 from prunelab.training.logger import EpochLogger
 from prunelab.training.progress import progress_of
 
+log = logging.getLogger(__name__)
+
 
 def train(job: Job, network: nn.Module, dataset: Dataset, store: Store, key: str) -> tuple[str, Quality, Quality]:
     """Train `network` in place and record the run; returns (run id, quality on test, quality on validation).
@@ -33,11 +36,10 @@ def train(job: Job, network: nn.Module, dataset: Dataset, store: Store, key: str
     Raises:
         TrainingError: if the training fails; its run is then FAILED.
     """
-    console = Console(stderr=True)
     epochs = job.training.epochs
     what = f"training {job.model.name} on {job.data.name}, seed {job.seed}: {epochs} epochs"
-    console.print(what if epochs else f"{job.model.name} on {job.data.name} is taken as it is (training.epochs=0)")
-    console.print(summary(graph_of(job.model, dataset)))
+    log.info(what if epochs else f"{job.model.name} on {job.data.name} is taken as it is (training.epochs=0)")
+    log.info(as_text(summary(graph_of(job.model, dataset))))
     with (
         tempfile.TemporaryDirectory() as folder,
         store.run(Kind.BASELINE, f"baseline-{key[:12]}", tags={names.BASELINE_KEY: key}) as run,
@@ -73,5 +75,5 @@ def train(job: Job, network: nn.Module, dataset: Dataset, store: Store, key: str
         )
         run.files({names.CHECKPOINT: fitted.checkpoint, **provenance(yaml.safe_dump(job.model_dump(mode="json")))})
         run.dataset(dataset.name, dataset.digest, dataset.source)
-    console.print(f"baseline: test accuracy {test.accuracy:.4f}, loss {test.loss:.4f}")
+    log.info(f"baseline: test accuracy {test.accuracy:.4f}, loss {test.loss:.4f}")
     return run.id, test, validation

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from tests.conftest import SMALL, Outcome, Project, in_process, new_project, nothing_drawn
 
-from prunelab.sweep.redraw import main
+from prunelab.cli.report import main
 
 
 def report(project: Project, *arguments: str) -> Outcome:
@@ -153,7 +153,7 @@ def test_an_experiment_without_a_sweep_is_refused(project: Project) -> None:
 
 
 def test_reporting_takes_none_of_the_seconds_that_torch_takes_to_load(two: Project) -> None:
-    probe = "import sys\nfrom prunelab.sweep.redraw import main\nmain()\nprint('LOADED', *sys.modules)\n"
+    probe = "import sys\nfrom prunelab.cli.report import main\nmain()\nprint('LOADED', *sys.modules)\n"
     done = subprocess.run(
         [sys.executable, "-c", probe, "data=digits"],
         cwd=two.folder,

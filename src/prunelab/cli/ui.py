@@ -3,28 +3,29 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import re
 import sys
 import webbrowser
-from contextlib import suppress
 
-from prunelab.compose import compose_job, split_arguments
-from prunelab.errors import PrunelabError
-from prunelab.loading import say_loading
+from prunelab import interruption
+from prunelab.cli.command import command
+from prunelab.compose import compose_job
 from prunelab.tracking import views
+
+log = logging.getLogger(__name__)
 
 
 def main() -> None:
     """The console command."""
-    overrides, others = split_arguments(sys.argv[1:])
-    arguments = _parser().parse_args(others)
-    say_loading("prunelab-ui")
-    try:
-        with suppress(KeyboardInterrupt):
+    with command(_parser()) as (overrides, arguments):
+        try:
             _look(overrides, arguments)
-    except (PrunelabError, OSError) as error:
-        sys.exit(f"prunelab-ui: {error}")
+        except KeyboardInterrupt:
+            pass
+        finally:
+            interruption.listen()  # Ctrl-C is how the UI ends: there is no interruption to report
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -32,12 +33,12 @@ def _parser() -> argparse.ArgumentParser:
         prog="prunelab-ui",
         description="Serve the MLflow UI on this project's store and print the address of the comparison in it.",
         epilog="Any KEY=VALUE is an override as for prunelab, for instance data=digits or "
-        "tracking.uri=sqlite:////x.db; with tracking=server nothing is started: the addresses are that server's",
+        "tracking.uri=sqlite:////x.db; with tracking=server nothing is started: the addresses are that server's. "
+        "With -v the MLflow server's own log is shown.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine alone)")
     parser.add_argument("--port", type=int, default=5000, help="port to listen on (default: 5000)")
     parser.add_argument("--no-browser", action="store_true", help="print the addresses only")
-    parser.add_argument("--verbose", action="store_true", help="show the MLflow server's own log")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="where the store is, if not here")
     return parser
 
@@ -55,8 +56,9 @@ def _look(overrides: list[str], arguments: argparse.Namespace) -> None:
         _show(re.sub(r"//[^/]*@", "//", job.tracking.uri), store.experiment_id, known, not arguments.no_browser)
         return
     address = f"http://{arguments.host}:{arguments.port}"
-    print(f"starting the MLflow UI on {address} (Ctrl-C ends it)", flush=True)
-    with running(job.tracking.uri, arguments.host, arguments.port, arguments.verbose) as server:
+    log.info("starting the MLflow UI on %s (Ctrl-C ends it)", address)
+    verbose = log.isEnabledFor(logging.DEBUG)
+    with running(job.tracking.uri, arguments.host, arguments.port, verbose) as server:
         _show(address, store.experiment_id, known, not arguments.no_browser)
         sys.exit(server.wait())
 

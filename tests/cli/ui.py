@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 from tests.server import free_port
 
-COMMAND = (sys.executable, "-c", "from prunelab.tracking.ui import main; main()")
+COMMAND = (sys.executable, "-c", "from prunelab.cli.ui import main; main()")
 SILENCE = 90.0
 
 

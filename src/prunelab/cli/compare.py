@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from rich.table import Table
-
 from prunelab import names
+from prunelab.cli.command import listing
 from prunelab.errors import ConfigError, StoreError
 from prunelab.report.bars import Bars
 from prunelab.report.console import PLAIN, terminal
@@ -49,9 +48,7 @@ def compare(store: Store, sweeps: Sequence[Run], folder: Path, bars: Bars = Bars
     console = terminal()
     outcome.say(console)
     if changes:
-        table = Table(title="How the configurations differ", title_justify="left")
-        for heading in ("key", *labels):
-            table.add_column(heading, overflow="fold")
+        table = listing("key", *labels, title="How the configurations differ")
         for key, texts in changes.items():
             table.add_row(key, *texts)
         console.print(table)

@@ -10,13 +10,13 @@ import pytest
 import torch
 import yaml
 from mlflow.entities import Run
+from tests.conftest import SMALL, Outcome, Project, in_process, new_project
 
+from prunelab.cli.reproduce import main
 from prunelab.compose import compose_job
-from prunelab.reproduce import main
 from prunelab.reproduction import rebuilt
 from prunelab.tracking.opening import existing_store
 from prunelab.tracking.reproducible import reproducible
-from tests.conftest import SMALL, Outcome, Project, in_process, new_project
 
 
 def reproduce(project: Project, *arguments: str) -> Outcome:
@@ -110,7 +110,7 @@ def test_paths_are_those_of_this_machine_keys_that_are_newer_are_supplied_and_ch
     assert outcome.status == 0, outcome.output
     for key in ("calibration", "training.patience"):
         assert f"{key} is not in the record" in outcome.output
-    for line in ("Otherwise than recorded", "1.0.0", "f00"):
+    for line in ("Differences from the recorded environment", "1.0.0", "f00"):
         assert line in outcome.output
     assert "processor" not in outcome.output
 

@@ -17,12 +17,12 @@ import requests
 from mlflow.entities import Metric, Run
 from playwright.sync_api import Browser, Page, expect
 from tests.browser import OUTPUT
+from tests.cli.ui import Ui, running, servers
 from tests.conftest import Project, in_process, new_project, sweep_of_six
-from tests.tracking.ui import Ui, running, servers
 
+from prunelab.cli.ui import main
 from prunelab.tracking import views
 from prunelab.tracking.run import run_of
-from prunelab.tracking.ui import main
 
 CHARTS = (
     "() => [...document.querySelectorAll('.js-plotly-plot')].map(chart => ({lines: chart.data, layout: chart.layout}))"

@@ -1,19 +1,18 @@
-"""A store opened for housekeeping: its contents as tables for the terminal, and what is done to them."""
+"""Housekeeping of a store: its contents as tables for the terminal, and what can be done to them."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 
 from rich.console import Group, RenderableType
-from rich.table import Table
+from rich.filesize import decimal
 
+from prunelab.cli.command import listing, started
 from prunelab.config import Tracking
 from prunelab.names import Kind
-from prunelab.report.console import terminal
 from prunelab.tracking import delete as deletion
 from prunelab.tracking.damage import REMEDIES, What, findings
 from prunelab.tracking.exporting import export
@@ -34,20 +33,19 @@ class Doomed:
         counts = Counter(run.kind for run in self.runs)
         parts = [f"{count} {kind}{'s' * (count > 1)}" for kind, count in counts.items()]
         parts += [f"{len(self.folders)} folders without a run"] if self.folders else []
-        return f"to delete: {', '.join(parts)}; {human(self.size)} of artifacts"
+        return f"to delete: {', '.join(parts)}; {decimal(self.size)} of artifacts"
 
 
-class Opened:
-    """Everything a store holds, read once."""
+class Housekeeping:
+    """Everything a store holds, read once.
+
+    Raises:
+        StoreError: if there is no store where `tracking` says.
+    """
 
     def __init__(self, tracking: Tracking) -> None:
         self._tracking = tracking
         self._held = existing_inventory(tracking)
-
-    @staticmethod
-    def print(what: RenderableType) -> None:
-        """On the terminal."""
-        terminal().print(what, highlight=False)
 
     def refuse_at_work(self, what: str) -> None:
         """Refuse while a run's process may be alive.
@@ -59,21 +57,23 @@ class Opened:
         if busy is not None:
             raise still_running(what, busy)
 
-    def listing(self) -> RenderableType:
+    def sweeps(self) -> RenderableType:
         """The sweeps, and how many runs belong to none."""
-        table = _table("sweep", "run id", "experiment", "started", "jobs", "status")
+        table = listing("sweep", "run id", "experiment", "started", "jobs", "status")
         for each in self._held.sweeps:
             sweep = each.run
             state = f"{sweep.status}, process gone" if sweep.is_abandoned else sweep.status
             counts = Counter(job.status for job in each.jobs)
             jobs = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
-            table.add_row(sweep.name, sweep.id, self._held.titles[sweep.experiment_id], _date(sweep), jobs, state)
+            table.add_row(
+                sweep.name, sweep.id, self._held.titles[sweep.experiment_id], started(sweep.started), jobs, state
+            )
         rest = f"{len(self._held.single_jobs)} jobs outside of sweeps, {len(self._held.baselines)} baselines"
         return Group(table, rest)
 
     def sizes(self) -> RenderableType:
         """Bytes of artifacts, the largest sweep first, then what belongs to none, and the database."""
-        table = _table("", "runs", "artifacts")
+        table = listing("", "runs", "artifacts")
         rows = [(each.run.name, len(each.all), self._bytes(each.all)) for each in self._held.sweeps]
         rows.sort(key=lambda row: -row[2])
         for title, runs in (
@@ -88,12 +88,12 @@ class Opened:
         if strays:
             rows.append(("folders without a run", len(strays), sum(strays.values())))
         for title, count, size in rows:
-            table.add_row(title, f"{count:,}", human(size))
+            table.add_row(title, f"{count:,}", decimal(size))
         table.add_section()
-        table.add_row("artifacts in all", "", human(sum(size for *_, size in rows)))
+        table.add_row("artifacts in all", "", decimal(sum(size for *_, size in rows)))
         database = self._held.database
         if database is not None:
-            table.add_row("database", "", human(database.stat().st_size))
+            table.add_row("database", "", decimal(database.stat().st_size))
         return table
 
     def doomed(self, sweeps: Sequence[str], leftovers: bool) -> Doomed:
@@ -149,7 +149,7 @@ class Opened:
         counted = f"{len(self._held.active):,} runs, {len(self._held.sweeps):,} sweeps"
         if not found:
             return False, f"{counted}: nothing is wrong"
-        table = _table("", "where", "what")
+        table = listing("", "where", "what")
         for finding in found:
             table.add_row(finding.what.value, finding.where, finding.words)
         remedies = [f"{what.value}: {words}" for what, words in REMEDIES.items() if any(f.what is what for f in wrong)]
@@ -157,34 +157,3 @@ class Opened:
 
     def _bytes(self, runs: Sequence[Run]) -> int:
         return sum(sum(self._held.artifacts.sizes(run).values()) for run in runs if run.kind != Kind.CURVE)
-
-
-def opened(tracking: Tracking) -> Opened:
-    """The store that `tracking` names.
-
-    Raises:
-        StoreError: if there is none.
-    """
-    return Opened(tracking)
-
-
-def human(size: int) -> str:
-    """Bytes in the unit that suits them."""
-    value = float(size)
-    for unit in ("B", "KB", "MB", "GB"):
-        if value < 1000:
-            return f"{value:.3g} {unit}"
-        value /= 1000
-    return f"{value:.3g} TB"
-
-
-def _table(*headings: str) -> Table:
-    table = Table()
-    for heading in headings:
-        right = heading in ("runs", "artifacts")
-        table.add_column(heading, overflow="fold", justify="right" if right else "left", no_wrap=heading == "run id")
-    return table
-
-
-def _date(run: Run) -> str:
-    return datetime.fromtimestamp(run.started / 1000).strftime("%Y-%m-%d %H:%M")

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
-from prunelab.compose import TRUST, compose_job, split_arguments
-from prunelab.errors import PrunelabError
-from prunelab.interruption import interruptible
-from prunelab.loading import say_loading
+from prunelab.cli.command import command
+from prunelab.compose import TRUST, compose_job
 
 FORMATS = ("onnx", "safetensors")
 
@@ -33,25 +30,19 @@ def main() -> None:
     parser.add_argument("--force", action="store_true", help="replace FILE if it exists")
     parser.add_argument("--trust-code", action="store_true", help=TRUST)
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="where the store is, if not here")
-    overrides, others = split_arguments(sys.argv[1:])
-    arguments = parser.parse_args(others)
-    if arguments.int8 and arguments.format != "onnx":
-        parser.error("--int8 is refused with --format safetensors: it goes with onnx")
-    if arguments.dense and arguments.format != "safetensors":
-        parser.error("--dense is refused with --format onnx: an ONNX file is dense; it goes with safetensors")
-    say_loading("prunelab-export")
-    with interruptible("prunelab-export"):
-        try:
-            job = compose_job(overrides)
-            from prunelab.deploy.deployable import Wanted, export
-            from prunelab.tracking.opening import existing_store
+    with command(parser) as (overrides, arguments):
+        if arguments.int8 and arguments.format != "onnx":
+            parser.error("--int8 is refused with --format safetensors: it goes with onnx")
+        if arguments.dense and arguments.format != "safetensors":
+            parser.error("--dense is refused with --format onnx: an ONNX file is dense; it goes with safetensors")
+        job = compose_job(overrides)
+        from prunelab.deploy.deployable import Wanted, export
+        from prunelab.tracking.opening import existing_store
 
-            store = existing_store(job.tracking, job.experiment_name)
-            wanted = Wanted(
-                *(arguments.run, arguments.format, arguments.output, arguments.force, arguments.trust_code),
-                int8=arguments.int8,
-                dense=arguments.dense,
-            )
-            export(store, job.data.folder, wanted)
-        except (PrunelabError, OSError) as error:
-            sys.exit(f"prunelab-export: {error}")
+        store = existing_store(job.tracking, job.experiment_name)
+        wanted = Wanted(
+            *(arguments.run, arguments.format, arguments.output, arguments.force, arguments.trust_code),
+            int8=arguments.int8,
+            dense=arguments.dense,
+        )
+        export(store, job.data.folder, wanted)

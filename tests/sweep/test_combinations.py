@@ -8,10 +8,10 @@ import pytest
 from tests.conftest import SMALL, Project
 
 from prunelab.errors import ConfigError
-from prunelab.sweep.combined import combined
+from prunelab.sweep.combinations import combined
 
 pytestmark = pytest.mark.usefixtures("unillustrated")
-GRID = [["seed=0"], ["seed=1"]]
+GRID = [{"seed": "0"}, {"seed": "1"}]
 EXPERIMENT = """\
 # @package _global_
 # Two recipes side by side.
@@ -40,18 +40,18 @@ hydra:
 def test_each_job_is_combined_with_the_grid() -> None:
     jobs = [["method=weight", "percentage=90"], {"method": "neuron", "model.hidden": [8, 4], "a": None, "b": True}]
     assert combined(GRID, jobs, None) == [
-        ["seed=0", "method=weight", "percentage=90"],
-        ["seed=0", "method=neuron", "model.hidden=[8,4]", "a=null", "b=true"],
-        ["seed=1", "method=weight", "percentage=90"],
-        ["seed=1", "method=neuron", "model.hidden=[8,4]", "a=null", "b=true"],
+        {"seed": "0", "method": "weight", "percentage": "90"},
+        {"seed": "0", "method": "neuron", "model.hidden": "[8,4]", "a": "null", "b": "true"},
+        {"seed": "1", "method": "weight", "percentage": "90"},
+        {"seed": "1", "method": "neuron", "model.hidden": "[8,4]", "a": "null", "b": "true"},
     ]
 
 
 def test_zipped_keys_go_in_step() -> None:
     steps = {"method": "weight,neuron", "percentage": [90, 50], "name": ["a b", "c"]}
-    assert combined([[]], None, steps) == [
-        ["method=weight", "percentage=90", "name='a b'"],
-        ["method=neuron", "percentage=50", "name=c"],
+    assert combined([{}], None, steps) == [
+        {"method": "weight", "percentage": "90", "name": "'a b'"},
+        {"method": "neuron", "percentage": "50", "name": "c"},
     ]
     assert len(combined(GRID, [["recovery=none"], ["recovery=rewind"]], steps)) == 8
 

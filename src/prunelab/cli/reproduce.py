@@ -6,23 +6,34 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from prunelab.compose import TRUST, compose_job, split_arguments
-from prunelab.errors import ConfigError, PrunelabError
-from prunelab.loading import say_loading
+from prunelab.cli.command import command
+from prunelab.compose import TRUST, compose_job
+from prunelab.errors import ConfigError
 
 PLACES = ("tracking", "tracking.", "paths.", "data", "data.folder", "trainer.progress")
 """What an override may set: where things are. A group's name is whole, a prefix ends in a dot."""
 
 
 def main() -> None:
-    """The console command: status 0 if all agrees, 1 if something differs, 2 if it could not be done."""
+    """The console command: status 0 if all metrics agree, 1 if one differs, 2 if the run could not be repeated."""
+    with command(_parser(), refused=2) as (overrides, arguments):
+        here = compose_job(_places(overrides))
+        from prunelab.reproduction import How, reproduce
+        from prunelab.tracking.opening import existing_store
+
+        store = existing_store(here.tracking, here.experiment_name)
+        how = How(arguments.tolerance, arguments.reuse_baseline, arguments.trust_code)
+        sys.exit(0 if reproduce(store, here, arguments.run, how) else 1)
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="prunelab-reproduce",
         description=(
-            "Run a recorded job again, its training included, from the configuration in the store, with as many "
-            "threads as then; say what is otherwise than it was, and for every metric whether it came out the same. "
-            "Measured times are not compared. Nothing is written to the store: the repetition goes into a temporary "
-            "one, which is deleted."
+            "Run a recorded job again, its training included, from the configuration in the store and with the "
+            "recorded number of threads; list what differs from the recorded environment, and for every metric whether "
+            "it came out the same. Measured times are not compared. Nothing is written to the store: the repetition "
+            "goes into a temporary one, which is deleted."
         ),
         epilog="Status: 0 if all metrics agree, 1 if one differs, 2 if the run could not be repeated.",
     )
@@ -42,23 +53,7 @@ def main() -> None:
     )
     parser.add_argument("--reuse-baseline", action="store_true", help="prune the recorded network, do not train again")
     parser.add_argument("--trust-code", action="store_true", help=TRUST)
-    overrides, others = split_arguments(sys.argv[1:])
-    arguments = parser.parse_args(others)
-    say_loading("prunelab-reproduce")
-    try:
-        here = compose_job(_places(overrides))
-        from prunelab.reproduction import How, reproduce
-        from prunelab.tracking.opening import existing_store
-
-        store = existing_store(here.tracking, here.experiment_name)
-        how = How(arguments.tolerance, arguments.reuse_baseline, arguments.trust_code)
-        agrees = reproduce(store, here, arguments.run, how)
-    except (PrunelabError, OSError) as error:
-        print(f"prunelab-reproduce: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    sys.exit(0 if agrees else 1)
+    return parser
 
 
 def _places(overrides: Sequence[str]) -> Sequence[str]:
@@ -80,5 +75,5 @@ def _places(overrides: Sequence[str]) -> Sequence[str]:
 def _tolerance(text: str) -> float:
     value = float(text)
     if not 0 <= value < 1:
-        raise argparse.ArgumentTypeError(f"{text}: a number from 0 to 1 (without it)")
+        raise argparse.ArgumentTypeError(f"{text}: it takes a number from 0 to below 1")
     return value

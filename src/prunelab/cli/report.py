@@ -3,27 +3,47 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from prunelab.compose import compose_job, split_arguments
+from prunelab import names
+from prunelab.cli.command import command, listing, started
+from prunelab.compose import compose_job
 from prunelab.config import Job
-from prunelab.errors import ConfigError, PrunelabError
-from prunelab.loading import say_loading
+from prunelab.errors import ConfigError
 from prunelab.report.bars import Bars
+
+if TYPE_CHECKING:
+    from prunelab.tracking.run import Run
+    from prunelab.tracking.store import Store
 
 OUTPUT = Path("comparison")
 
 
 def main() -> None:
     """The console command."""
+    with command(_parser()) as (overrides, arguments):
+        job = compose_job(overrides)
+        from prunelab.tracking.opening import existing_store
+
+        store = existing_store(job.tracking, job.experiment_name)
+        wanted = arguments.sweeps or ["last"]
+        if arguments.list:
+            _print_sweeps(store)
+        elif arguments.jobs:
+            _print_jobs(store, wanted)
+        else:
+            _report(job, store, wanted, arguments.output, Bars(arguments.bars))
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="prunelab-report",
         description=(
             "Draw the tables, figures and curves of a recorded sweep again, from the store alone, and write them onto "
-            "the sweep's run. Of several sweeps: compare them on the same axes, and say how their "
-            "configurations differ; that goes into a folder, and nothing into the store."
+            "the sweep's run. Of several sweeps: compare them on the same axes, and show how their configurations "
+            "differ; that goes into a folder, and nothing into the store."
         ),
         epilog="Any KEY=VALUE is an override as for prunelab, for instance data=digits or tracking.uri=sqlite:////x.db",
     )
@@ -44,31 +64,16 @@ def main() -> None:
         help="what stands after ± and is drawn as a band over seeds: the 95%% confidence interval of the mean "
         "(default) or the standard deviation",
     )
-    overrides, others = split_arguments(sys.argv[1:])
-    arguments = parser.parse_args(others)
-    try:
-        if not arguments.list:
-            say_loading("prunelab-report")
-        job = compose_job(overrides)
-        if arguments.list:
-            _list(job)
-        elif arguments.jobs:
-            _list_jobs(job, arguments.sweeps or ["last"])
-        else:
-            _report(job, arguments.sweeps or ["last"], arguments.output, Bars(arguments.bars))
-    except (PrunelabError, OSError) as error:
-        sys.exit(f"prunelab-report: {error}")
+    return parser
 
 
-def _report(job: Job, wanted: Sequence[str], output: Path | None, bars: Bars) -> None:
-    from prunelab.sweep.compare import compare
+def _report(job: Job, store: Store, wanted: Sequence[str], output: Path | None, bars: Bars) -> None:
+    from prunelab.cli.compare import compare
     from prunelab.sweep.orphans import close_abandoned
     from prunelab.sweep.publish import publish
     from prunelab.tracking.addresses import refuse_outside
     from prunelab.tracking.find import find_sweep
-    from prunelab.tracking.opening import existing_store
 
-    store = existing_store(job.tracking, job.experiment_name)
     sweeps = [find_sweep(store, each) for each in wanted]
     if len({sweep.id for sweep in sweeps}) < len(sweeps):
         raise ConfigError(f"{', '.join(wanted)}: the same sweep twice; comparing takes different ones (--list)")
@@ -82,21 +87,35 @@ def _report(job: Job, wanted: Sequence[str], output: Path | None, bars: Bars) ->
     record.flush()
 
 
-def _list(job: Job) -> None:
-    from prunelab.names import Kind
+def _print_sweeps(store: Store) -> None:
     from prunelab.report.console import terminal
-    from prunelab.sweep.listing import listing
-    from prunelab.tracking.opening import existing_store
 
-    terminal().print(listing(existing_store(job.tracking, job.experiment_name).find(Kind.SWEEP)))
+    table = listing("sweep", "run id", "started", "finished", "status")
+    for sweep in store.find(names.Kind.SWEEP):
+        table.add_row(sweep.name, sweep.id, started(sweep.started), _finished(sweep.metrics), _status(sweep))
+    terminal().print(table)
 
 
-def _list_jobs(job: Job, wanted: Sequence[str]) -> None:
+def _print_jobs(store: Store, wanted: Sequence[str]) -> None:
     from prunelab.report.console import terminal
-    from prunelab.sweep.listing import jobs_of
     from prunelab.tracking.find import find_sweep
-    from prunelab.tracking.opening import existing_store
 
-    store = existing_store(job.tracking, job.experiment_name)
     for sweep in [find_sweep(store, each) for each in wanted]:
-        terminal().print(jobs_of(sweep, store.children(sweep.id)[::-1]))
+        table = listing("job", "run id", "recovery", "seed", "test accuracy", "status", title=sweep.name)
+        for job in reversed(store.children(sweep.id)):
+            accuracy = job.metrics.get(names.TEST_ACCURACY)
+            cells = [job.params.get(key, "") for key in ("recovery", "seed")]
+            measured = "" if accuracy is None else f"{accuracy:.4f}"
+            table.add_row(job.name, job.id, *cells, measured, _status(job))
+        terminal().print(table)
+
+
+def _finished(metrics: dict[str, float]) -> str:
+    """Finished jobs of all; a sweep counts them when it ends."""
+    counts = [metrics.get(name) for name in (names.JOBS_FINISHED, names.JOBS_FAILED, names.JOBS_NOT_RUN)]
+    known = [int(count) for count in counts if count is not None]
+    return f"{known[0]} of {sum(known)}" if len(known) == len(counts) else ""
+
+
+def _status(run: Run) -> str:
+    return "RUNNING, process gone" if run.is_abandoned else run.status

@@ -7,9 +7,8 @@ import sys
 
 from rich.console import Console
 
-from prunelab.compose import TRUST, compose_job, split_arguments
-from prunelab.errors import PrunelabError
-from prunelab.loading import say_loading
+from prunelab.cli.command import command
+from prunelab.compose import TRUST, compose_job
 
 WIDE = 200
 """Columns of the table beside the names of the images, if it is not printed on a terminal."""
@@ -35,12 +34,9 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print JSON: a list with an object for each image")
     parser.add_argument("--crop", action="store_true", help="take the middle of images of other sizes and proportions")
     parser.add_argument("--trust-code", action="store_true", help=TRUST)
-    overrides, others = split_arguments(sys.argv[1:])
-    arguments = parser.parse_args(others)
-    try:
+    with command(parser) as (overrides, arguments):
         if arguments.top < 1:
             parser.error(f"argument --top: {arguments.top} is refused: it takes a whole number, at least 1")
-        say_loading("prunelab-predict")
         job = compose_job(overrides)
         from prunelab.deploy.classify import as_json, as_table, classify, expanded, network_of
 
@@ -58,7 +54,3 @@ def main() -> None:
         if failed:
             print(f"prunelab-predict: {len(failed)} of {len(seen)} images could not be classified", file=sys.stderr)
             sys.exit(1)
-    except (PrunelabError, OSError) as error:
-        sys.exit(f"prunelab-predict: {error}")
-    except KeyboardInterrupt:
-        sys.exit(130)
