@@ -57,6 +57,11 @@ def _answer_or_run(arguments: Sequence[str]) -> None:
     except ConfigError as error:
         sys.exit(f"prunelab: {error}")
     sys.argv[1:] = [*options, *overrides]
+    if COMPLETION & given:
+        from prunelab.completion import complete
+
+        complete(overrides, compose_and_run)
+        return
     compose_and_run()
 
 

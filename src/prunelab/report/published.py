@@ -1,8 +1,9 @@
 """The rows that the published report prints, beside ours.
 
-The report does not label its rows with percentages and prints some without the accuracy. Both lists begin with the
-unpruned network. The neuron list then has nine rows for its nine percentages; the weight list has ten, one more than
-those that it names, and fits its text ("near 0.87 at 50%") only if it begins at 10%. That reading is ours.
+The published report does not label its rows with percentages and prints some without the accuracy. Both lists begin
+with the unpruned network. The neuron list then has nine rows for its nine percentages; the weight list has ten, one
+more than the percentages it names, and fits its text ("near 0.87 at 50%") only if it begins at 10%. That reading is
+ours.
 """
 
 from __future__ import annotations

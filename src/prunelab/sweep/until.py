@@ -1,7 +1,7 @@
 """Prune further, or stop? The largest percentage that satisfies conditions of the user's, found by bisection.
 
-The report's fourth step. An accuracy condition holds up to some percentage, a speed or size condition from some
-percentage on; each is looked for by halving, every probe a job of the sweep.
+The published report's fourth step. An accuracy condition holds up to some percentage, a speed or size condition from
+some percentage on; each is looked for by halving, every probe a job of the sweep.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class _Gain:
 
 def _gains(until: Until) -> list[_Gain]:
     return [
-        _Gain("a speedup in MACs (counted, not timed)", until.min_speedup, lambda result: result.speedup, True),
+        _Gain("a theoretical speedup (MACs)", until.min_speedup, lambda result: result.speedup, True),
         _Gain("a number of parameters", until.max_parameters, lambda result: result.parameters, False),
         _Gain("a measured time in ms", until.max_ms, _milliseconds, False),
         _Gain("a file size in bytes", until.max_bytes, _bytes, False),
