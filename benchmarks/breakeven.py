@@ -137,7 +137,7 @@ def table(cases: Sequence[Case]) -> str:
     head = [
         "# From which sparsity on sparse pays",
         "",
-        "For those who would run a pruned layer as a sparse matrix: where that is faster than the dense product.",
+        "For people who want to run a pruned layer as a sparse matrix: where that is faster than the dense product.",
         "",
         f"`make breakeven` makes this page: {known['processor']}, {threads} thread{'' if threads == 1 else 's'}, torch "
         f"{of['torch']}{f', {onnx.version()}' if onnx.lacking() is None else ''}. A sparse product against the faster "
