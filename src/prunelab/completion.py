@@ -21,7 +21,7 @@ prunelab_completion()
     else
         choices=$(COMP_LINE="prunelab $word" prunelab -sc query=bash 2> /dev/null)
         if [[ "$1" == prunelab-store && COMP_CWORD -eq 1 ]]; then
-            choices="$choices $($1 --help | grep -oE -m 1 '\\{[a-z,]+\\}' | tr '{,}' ' ')"
+            choices="$choices $($1 --help | grep -oEm 1 '[a-z]+([|][a-z]+)+' | tr '|' ' ')"
         fi
     fi
     COMPREPLY=($(compgen -W "$choices" -- "$word"))
