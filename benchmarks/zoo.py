@@ -32,7 +32,7 @@ SIZES = {"inception_v3": 299}
 FILE = Path(__file__).parents[1] / "docs" / "zoo.md"
 HEAD = """# Every torchvision classifier
 
-For people who want to know whether their network can be pruned: every torchvision classifier with 40% of its units removed.
+For people who wonder whether their network can be pruned: every torchvision classifier with 40% of its units removed.
 
 The weights are random (seed 0), and so is the choice of units. The table shows what the analysis found, and the largest
 difference between outputs of the compacted and of the masked network, relative to the largest output. Output layers and

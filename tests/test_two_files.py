@@ -1,12 +1,12 @@
 """A criterion, a recovery, a data set, a network: each is added with one Python file and one YAML file, in a folder of
-one's own, and swept at once. Nothing in the checkout changes."""
+one's own, and swept at once. Nothing in the checkout changes.
+"""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.small import mlp, mlp_graph
 
 from prunelab.choices import GranularityName, Scope
 from prunelab.config import Method
 from prunelab.errors import ConfigError
 from prunelab.pruning.calibration import Calibration
 from prunelab.pruning.prune import prune
-from tests.small import mlp, mlp_graph
 
 SOURCE = """
 import torch
