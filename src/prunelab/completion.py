@@ -18,11 +18,10 @@ prunelab_completion()
     fi
     if [[ "$word" == -* ]]; then
         choices=$($asked --help 2> /dev/null | grep -oE -- '--[a-z][a-z0-9-]*')
+    elif [[ "$1" == prunelab-store && COMP_CWORD -eq 1 ]]; then
+        choices=$($1 --help 2> /dev/null | grep -oEm 1 '[a-z]+([|][a-z]+)+' | tr '|' ' ')
     else
         choices=$(COMP_LINE="prunelab $word" prunelab -sc query=bash 2> /dev/null)
-        if [[ "$1" == prunelab-store && COMP_CWORD -eq 1 ]]; then
-            choices="$choices $($1 --help | grep -oEm 1 '[a-z]+([|][a-z]+)+' | tr '|' ' ')"
-        fi
     fi
     COMPREPLY=($(compgen -W "$choices" -- "$word"))
 }
