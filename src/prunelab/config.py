@@ -168,7 +168,7 @@ class Measure(_Section):
 class Until(_Section):
     """Conditions under which pruning goes on (experiment=until); null: no such condition.
 
-    `min_speedup` is a ratio of multiply-adds, counted; `max_ms` the measured time of one batch of the smallest of
+    `min_speedup` is theoretical, a ratio of multiply-adds; `max_ms` the measured time of one batch of the smallest of
     `measure.batch_sizes`; `max_bytes` the size of the saved network.
     """
 
