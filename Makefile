@@ -76,7 +76,7 @@ zoo: $(READY)  ## structured pruning tried on every torchvision classifier: docs
 breakeven: $(READY)  ## from which sparsity on sparse products pay on this machine: docs/breakeven.md
 	$(BIN)/python -m benchmarks.breakeven --write
 
-deploy: $(READY)  ## size, accuracy and time of the report's network with 80% of its neurons removed, in int8
+deploy: $(READY)  ## size, accuracy and time of the published network with 80% of its neurons removed, in int8
 	$(BIN)/python -m benchmarks.deploy $(ARGUMENTS)
 
 peers: $(READY)  ## Torch-Pruning on the same networks: docs/peers.md: make peers [ARGUMENTS='mlp --seeds 5']

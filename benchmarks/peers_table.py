@@ -41,7 +41,7 @@ def page(entries: Sequence[Entry], batch: int, steps: int, theirs: str) -> str:
     lines = [
         "# Beside Torch-Pruning",
         "",
-        "For those who choose between the two: both on the same trained networks, brought to the same number of",
+        "For people who choose between the two: both on the same trained networks, brought to the same number of",
         "multiply-adds (MACs), without retraining.",
         "",
         f"`make peers` makes this page: {known['processor']}, {known['cores']} cores; torch {of['torch']}, {THEIRS}",

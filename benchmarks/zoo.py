@@ -33,11 +33,12 @@ SIZES = {"inception_v3": 299}
 FILE = Path(__file__).parents[1] / "docs" / "zoo.md"
 HEAD = """# Every torchvision classifier
 
-For those who wonder whether their network can be pruned: 40% of the units of each network (random weights, seed 0)
-removed at random: what analysis found, and how far the compacted network's outputs are from the masked one's,
-relative to the largest. Output layers and layer scales that begin as zeros have random numbers, and batch
-normalisations keep the signal of one size: otherwise the output of many networks would not depend on what was removed.
-`make zoo` makes this table.
+For people who wonder whether their network can be pruned: every torchvision classifier with 40% of its units removed.
+
+The weights are random (seed 0), and so is the choice of units. The table shows what the analysis found, and the largest
+difference between outputs of the compacted and of the masked network, relative to the largest output. Output layers and
+layer scales that are initialised to zero get random numbers, and batch normalisation keeps the scale of the signal:
+otherwise the outputs of many networks would not depend on what was removed. `make zoo` writes this table.
 
 """
 HEADINGS = ("network", "units", "layers", "left whole", "parameters", "after", "difference", "analysis, s")

@@ -102,17 +102,35 @@ def test_a_word_is_said_at_once_on_a_terminal_only() -> None:
     assert "loading" not in quiet.stderr + quiet.stdout
 
 
-def test_tab_completion_offers_the_options_of_a_group(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("prunelab -m method=neuron_a", {"method=neuron_activation"}),
+        ("prunelab -m method=weight,neuron_a", {"method=weight,neuron_activation"}),
+        ("prunelab -m method=weight,neuron percentage=0,50 recovery=none,fine", {"recovery=none,finetune"}),
+        ("prunelab -m 'method=glob(*)' recovery=fine", {"recovery=finetune"}),
+        ("prunelab --config-dir mine model=ow", {"model=own"}),
+        ("prunelab-report data=dig", {"data=digits"}),
+        ("prunelab-report --l", {"--list"}),
+        ("prunelab-store re", {"relocate"}),
+        ("prunelab-store delete --l", {"--leftovers"}),
+    ],
+)
+def test_tab_completion_offers_options(line: str, offered: set[str], tmp_path: Path) -> None:
     # What a person does: the completion installed in a bash, then a half-written command.
-    command = tmp_path / "prunelab"
-    command.write_text(f"#!{sys.executable}\nfrom prunelab.app import main\nmain()\n")
-    command.chmod(0o755)
-    script = """
+    for entry in distribution("prunelab").entry_points.select(group="console_scripts"):
+        command = tmp_path / entry.name
+        command.write_text(f"#!{sys.executable}\nfrom {entry.module} import {entry.attr}\n{entry.attr}()\n")
+        command.chmod(0o755)
+    (tmp_path / "mine" / "model").mkdir(parents=True)
+    (tmp_path / "mine" / "model" / "own.yaml").write_text("name: own\n")
+    script = f"""
         eval "$(prunelab -sc install=bash)"
-        complete -p prunelab
-        COMP_LINE="prunelab -m method=neuron_a"; COMP_POINT=${#COMP_LINE}; COMP_CWORD=2
-        hydra_bash_completion
-        echo "${COMPREPLY[@]}"
+        COMP_LINE={shlex.quote(line)}; COMP_WORDS=($COMP_LINE)
+        COMP_POINT=${{#COMP_LINE}}; COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1))
+        function=$(complete -p "${{COMP_WORDS[0]}}" | grep -oE -- "-F [a-z_]+" | cut -d " " -f 2)
+        $function "${{COMP_WORDS[0]}}" "${{COMP_WORDS[COMP_CWORD]}}"
+        echo "${{COMPREPLY[@]}}"
     """
     done = subprocess.run(
         ["bash", "-c", script],
@@ -122,4 +140,4 @@ def test_tab_completion_offers_the_options_of_a_group(tmp_path: Path) -> None:
         text=True,
         check=True,
     )
-    assert "method=neuron_activation" in done.stdout.splitlines()[-1].split()
+    assert set(done.stdout.splitlines()[-1].split()) == offered

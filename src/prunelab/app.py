@@ -59,6 +59,11 @@ def _answer_or_run(arguments: Sequence[str]) -> None:
         with exiting():
             refuse_unknown(overrides)
     sys.argv[1:] = [*options, *overrides]
+    if COMPLETION & given:
+        from prunelab.completion import complete
+
+        complete(overrides, compose_and_run)
+        return
     compose_and_run()
 
 

@@ -171,8 +171,8 @@ class Measure(_Section):
 class Until(_Section):
     """Conditions of experiment=until; null: no such condition. `max_accuracy_drop` is a fraction, on validation.
 
-    `min_speedup` is a ratio of MACs, counted; `max_ms` the measured time (ms) of one batch of the smallest of
-    `measure.batch_sizes`; `max_bytes` the size of the saved network (bytes).
+    `min_speedup` is theoretical, a ratio of MACs, counted; `max_ms` the measured time (ms) of one batch of the smallest
+    of `measure.batch_sizes`; `max_bytes` the size of the saved network (bytes).
     """
 
     max_accuracy_drop: NonNegative | None

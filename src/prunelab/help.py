@@ -36,7 +36,7 @@ OPTIONS = {
 KEYS = {
     "percentage_of": "units, parameters or multiply_adds: what the percentage counts",
     "method.exclude": "layers left whole, by name or pattern: [conv1,stage1.*]",
-    "trainer.arithmetic": "portable: the same digits on every x86-64 machine with AVX2; native: this one's fastest",
+    "trainer.arithmetic": "portable: the same numbers on every x86-64 machine with AVX2; native: this one's fastest",
     "measure.int8": "true: quantize the network too, and measure that",
     "resume": "last, or a sweep: finish what was interrupted",
 }

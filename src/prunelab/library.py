@@ -51,7 +51,7 @@ class Result:
     `network` is a smaller module of the same class, in evaluation mode; `masked` the module as it was given, with zeros
     in place of what was removed. `before` and `after` count; `whole` says which layers have no channel that can be
     removed, and why; `error` is the largest relative difference of `network(images)` and `masked(images)`.
-    `arithmetic` is `portable` (the same digits on every x86-64 processor with AVX2) or `native`.
+    `arithmetic` is `portable` (the same numbers on every x86-64 processor with AVX2) or `native`.
     """
 
     network: nn.Module

@@ -19,7 +19,8 @@ def _complaint(error: Any, model: type[BaseModel], prefix: str) -> str:
     if error["type"] == "extra_forbidden":
         return f"{key}: no such key"
     if error["type"] == "missing":
-        return f"{key}: missing"
+        accepted = _accepted(model, path)
+        return f"{key} is missing" + (f": it accepts {accepted}" if accepted else "")
     if error["type"] == "value_error":
         return f"{key}={error['input']} is refused: {error['ctx']['error']}"
     accepted = _accepted(model, path)

@@ -36,6 +36,14 @@ def test_its_checkpoint_holds_plain_weights_of_the_best_epoch(project: Project) 
     assert "optimizer_states" not in state
 
 
+@pytest.mark.parametrize(("rate", "said"), [("1e-9", True), ("0.01", False)])
+def test_one_that_learned_nothing_is_pointed_out(rate: str, said: bool, project: Project) -> None:
+    training = ("training.epochs=4", f"training.learning_rate={rate}")
+    outcome = project.prunelab(*SMALL, *training, "percentage=0", "measure=off")
+    assert outcome.status == 0
+    assert ("has learned next to nothing" in " ".join(outcome.output.split())) is said
+
+
 def test_it_is_trained_once_and_shared_by_later_sweeps_with_other_methods(project: Project) -> None:
     project.prunelab("-m", *SMALL, "method=weight", "percentage=0,50")
     outcome = project.prunelab("-m", *SMALL, "method=neuron", "percentage=0,50")

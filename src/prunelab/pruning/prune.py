@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from inspect import signature
 from math import prod
@@ -92,6 +92,7 @@ def prune(
     try:
         # Ranking is deterministic on the CPU.
         scores = [score.detach().cpu() for score in granularity.scores(graph, saliency)]
+        _check_shapes(granularity, graph, saliency, scores)
     except (KeyError, TypeError, IndexError, AttributeError, RuntimeError) as error:
         raise ConfigError(
             f"method.score={method.score} gives something else than its granularity takes, which is a tensor "
@@ -114,6 +115,14 @@ def prune(
     kept = choice(count)
     mask = {name: stays.to(calibration.images.device) for name, stays in granularity.mask(graph, kept).items()}
     return Pruned(masked(network, mask), graph, kept, mask, granularity)
+
+
+def _check_shapes(granularity: Granularity, graph: Graph, saliency: Any, scores: Sequence[Tensor]) -> None:
+    for layer, score, shape in zip(granularity.layers(graph), scores, granularity.shapes(graph), strict=True):
+        if score.shape != shape:
+            raise TypeError(f"layer {layer} has {list(shape)} units, their scores are {list(score.shape)}")
+    if isinstance(saliency, Tensor) and saliency.shape != (graph.units,):
+        raise TypeError(f"it gives a tensor {list(saliency.shape)}")
 
 
 def _cost_of_choices(graph: Graph, granularity: Granularity, what: PercentageOf) -> Callable[[list[Tensor]], int]:

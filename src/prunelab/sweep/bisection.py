@@ -91,7 +91,7 @@ class _Gain:
 
 def _gains(until: Until) -> list[_Gain]:
     every = (
-        ("a speedup in MACs (counted, not timed)", until.min_speedup, lambda result: result.speedup, True),
+        ("a theoretical speedup (MACs)", until.min_speedup, lambda result: result.speedup, True),
         ("a number of parameters", until.max_parameters, lambda result: result.parameters, False),
         ("a measured time in ms", until.max_ms, _milliseconds, False),
         ("a file size in bytes", until.max_bytes, _bytes, False),

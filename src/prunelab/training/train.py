@@ -26,6 +26,8 @@ from prunelab.training.logger import EpochLogger
 from prunelab.training.progress import progress_of
 
 log = logging.getLogger(__name__)
+LEARNED = 0.05
+"""The least share of the way from naming the most frequent class to naming every class right."""
 
 
 def train(job: Job, network: nn.Module, dataset: Dataset, store: Store, key: str) -> tuple[str, Quality, Quality]:
@@ -76,4 +78,11 @@ def train(job: Job, network: nn.Module, dataset: Dataset, store: Store, key: str
         run.files({names.CHECKPOINT: fitted.checkpoint, **provenance(yaml.safe_dump(job.model_dump(mode="json")))})
         run.dataset(dataset.name, dataset.digest, dataset.source)
     log.info(f"baseline: test accuracy {test.accuracy:.4f}, loss {test.loss:.4f}")
+    guessed = int(dataset.validation.labels.bincount().max()) / len(dataset.validation.labels)
+    if validation.accuracy - guessed < LEARNED * (1 - guessed):
+        log.warning(
+            f"The unpruned network has learned next to nothing: its validation accuracy is {validation.accuracy:.4f}, "
+            f"always naming the most frequent class gives {guessed:.4f}. Comparing methods on it is meaningless: train "
+            "it longer (training.epochs) or with another recipe (training=convolution for convolutional networks)."
+        )
     return run.id, test, validation
