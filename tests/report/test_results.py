@@ -9,7 +9,7 @@ from tests.report.sweeps import job, results
 
 from prunelab import names
 from prunelab.report.bars import Bars
-from prunelab.report.results import BAR, alive, same_ratios, together
+from prunelab.report.results import BAR, same_ratios, together
 
 
 def test_the_table_has_the_mean_over_seeds_with_its_spread_and_how_many_there_are() -> None:
@@ -38,9 +38,8 @@ def test_networks_that_lost_a_layer_and_their_accuracy_are_left_out_unless_all_d
         job("weight", 50),
         job("weight", 100, **{names.layer(names.REMAINING, 1): 0, names.TEST_ACCURACY: 0.1}),
     )
-    table = results(whole, dead).table
-    assert list(alive(table)[names.PERCENTAGE]) == [50]
-    assert len(alive(results(dead).table)) == 1
+    assert list(results(whole, dead).alive[names.PERCENTAGE]) == [50]
+    assert len(results(dead).alive) == 1
 
 
 def test_ratios_are_the_same_only_if_they_are_in_every_row() -> None:
