@@ -225,7 +225,7 @@ def _printed(results: Results, column: str) -> tuple[Line, ...]:
         return ()
     return tuple(
         Line(
-            name=f"{series!s}, as published",
+            name=str(series) + ", as published",
             x=_finite(part[names.PERCENTAGE]),
             y=_finite(part[column]),
             look={**look[str(series)], "linestyle": NO_LINE, "markersize": 8.5, "markerfacecolor": "none"},

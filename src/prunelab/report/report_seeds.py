@@ -1,6 +1,6 @@
 """The published report's jobs over several seeds, which come with prunelab, beside a run of one seed.
 
-Its methods hang on single layers, and training amplifies rounding, so that one network says little about the next.
+Its methods depend on single layers, and training amplifies rounding, so one network says little about the next.
 `python -m benchmarks.report_seeds` makes the file from a recorded sweep.
 """
 

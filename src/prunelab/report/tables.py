@@ -219,6 +219,6 @@ def _explained(table: pd.DataFrame) -> str:
     columns = _narrow(table)
     words = [EXPLAINED[column] for column in columns if column in EXPLAINED]
     if batch_sizes(columns):
-        words.append("faster: measured, times as fast as the unpruned network, for a batch of so many images")
+        words.append("faster: measured, times as fast as the unpruned network, for a batch of that many images")
         words.append("fastest as: the form that took least time")
     return "; ".join(words)
