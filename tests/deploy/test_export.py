@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,14 +10,11 @@ import pytest
 import torch
 from tests.conftest import SMALL, Outcome, Project, in_process
 
-from prunelab import interruption
 from prunelab.cli.export import main
 from prunelab.cli.predict import main as predict
 from prunelab.compose import compose_job
 from prunelab.data.dataset import dataset_of
-from prunelab.deploy import deployable, written
-from prunelab.deploy.written import TEMPORARY, write_together
-from prunelab.errors import ExportError
+from prunelab.deploy import deployable
 from prunelab.network.saved import read_network
 from prunelab.runtime import onnx
 
@@ -99,14 +94,6 @@ def test_a_run_that_is_unknown_no_job_or_not_finished_is_refused(swept: tuple[Pr
     assert set(project.folder.iterdir()) == before
 
 
-@pytest.mark.parametrize("target", ["/proc/out.onnx", "/nowhere/out.onnx", "/tmp"])
-def test_an_unwritable_target_is_refused(target: str, swept: tuple[Project, Outcome]) -> None:
-    outcome = export(swept[0], "weight-50", f"--output={target}", "--force")
-    assert outcome.status == 1
-    assert f"{target} cannot be written" in outcome.output
-    assert "Traceback" not in outcome.output
-
-
 def test_a_file_that_computes_something_else_is_never_written(
     swept: tuple[Project, Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -159,14 +146,6 @@ def test_a_network_with_an_empty_layer_is_refused_in_int8_with_words(
     assert outcome.status == 1
     assert "pruning left a layer without units" in outcome.output
     assert list(tmp_path.iterdir()) == []
-
-
-def test_files_appear_together_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first, second = tmp_path / "a.py", tmp_path / "a.onnx"
-    second.mkdir()
-    with pytest.raises(ExportError, match="cannot be written"):
-        write_together({first: b"1", second: b"2"}, lambda files: None)
-    assert list(tmp_path.iterdir()) == [second]
 
 
 def test_an_int8_file_is_a_quarter_as_large_and_its_accuracy_is_that_of_all_test_images(
@@ -225,40 +204,3 @@ def test_a_job_that_kept_no_network_is_said_to_have_kept_none(project: Project, 
     assert outcome.status == 1
     assert "kept no network, because it ran with measure=off" in outcome.output
     assert "Errno" not in outcome.output
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_export_that_is_interrupted_while_it_writes_leaves_nothing_behind(
-    number: signal.Signals, swept: tuple[Project, Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (kept := tmp_path / "x.safetensors.md").write_text("as it was")
-    monkeypatch.setattr(interruption, "_signals", [])
-    monkeypatch.setattr(written.os, "fsync", lambda handle: signal.raise_signal(number))
-    outcome = export(swept[0], "weight-0", "--format=safetensors", "--force", f"--output={tmp_path / 'x.safetensors'}")
-    assert (outcome.status, outcome.output.splitlines()[-1]) == (130, "prunelab-export: interrupted")
-    assert list(tmp_path.iterdir()) == [kept]
-    assert kept.read_text() == "as it was"
-
-
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from prunelab.deploy import written
-seen = []
-def fsync(handle):
-    seen.append(handle)
-    if len(seen) == 2:
-        os.kill(os.getpid(), signal.SIGKILL)
-written.os.fsync = fsync
-written.write_together({Path(name): b"new" for name in sys.argv[1:]}, lambda places: None)
-"""
-
-
-def test_a_process_that_is_killed_while_it_writes_leaves_nothing_under_the_name_of_a_file(tmp_path: Path) -> None:
-    (kept := tmp_path / "b").write_text("as it was")
-    killed = subprocess.run([sys.executable, "-c", KILLED, tmp_path / "a", kept, tmp_path / "c"], check=False)
-    assert killed.returncode == -signal.SIGKILL
-    assert kept.read_text() == "as it was"
-    (left,) = (path for path in tmp_path.iterdir() if path != kept)
-    assert left.name.startswith(TEMPORARY)
-    assert left.is_dir()
