@@ -143,3 +143,17 @@ def test_of_a_sequence_only_what_it_does_is_checked() -> None:
 def test_a_missing_group_is_refused_by_name() -> None:
     with pytest.raises(ConfigError, match="nonsense"):
         compose_job(["nonsense=weight"])
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ("methd=weight", "there is no key methd; did you mean method=?"),
+        ("~data.validation", "data.validation is missing: it accepts a whole number, at least 1"),
+        ("~method.scope", "method.scope is missing: it accepts global or "),
+    ],
+)
+def test_the_other_commands_refuse_in_the_same_words(override: str, words: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        compose_job([override])
+    assert words in str(refused.value)

@@ -38,7 +38,7 @@ def _marked(document: Path) -> ParameterSet:
 
 
 @pytest.mark.usefixtures("unillustrated")
-@pytest.mark.parametrize("document", map(_marked, DOCUMENTS))
+@pytest.mark.parametrize("document", [_marked(document) for document in DOCUMENTS])
 def test_every_command_of_a_document_runs(
     document: Path, tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

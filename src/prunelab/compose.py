@@ -11,6 +11,7 @@ from hydra.errors import HydraException
 
 from prunelab.config import Job
 from prunelab.errors import ConfigError, spelled_out
+from prunelab.keys import refuse_unknown
 from prunelab.reading import CONF, read
 
 TRUST = "run the code that the record names: networks, loaders, criteria that are not prunelab's or torchvision's"
@@ -23,6 +24,7 @@ def compose_job(overrides: Sequence[str]) -> Job:
     Raises:
         ConfigError: for overrides that `conf/` does not accept.
     """
+    refuse_unknown(overrides)
     try:
         with initialize_config_dir(str(CONF), version_base="1.3"):
             return read(compose("config", list(overrides)), root=Path.cwd())
