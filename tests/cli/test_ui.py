@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -227,39 +226,6 @@ def test_on_a_terminal_it_opens_the_comparison_says_three_lines_and_ends_at_ctrl
         assert first == ["prunelab-ui:", "starting", "comparison:", "runs:"]
         assert ui.process.returncode == 0
         assert not servers(ui.port)
-
-
-def test_a_port_in_use_is_said_with_the_way_out(project: Project) -> None:
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        other.listen()
-        port = other.getsockname()[1]
-        outcome = in_process("prunelab-ui", main, project.folder, "--no-browser", f"--port={port}", "data=digits")
-    assert outcome.status == 1
-    assert f"prunelab-ui: cannot listen on port {port} of 127.0.0.1" in outcome.output
-    assert "make ui PORT=" in outcome.output
-
-
-def test_a_store_that_is_not_there_is_said_and_not_made(tmp_path: Path) -> None:
-    outcome = in_process("prunelab-ui", main, tmp_path, "--no-browser")
-    assert outcome.status == 1
-    assert "there is no store at" in outcome.output
-    assert not list(tmp_path.iterdir())
-
-
-def test_an_experiment_that_is_not_there_is_said_beside_those_that_are(project: Project) -> None:
-    outcome = in_process("prunelab-ui", main, project.folder, "--no-browser")
-    assert outcome.status == 1
-    assert "there is no experiment fashion-mnist-pruning in" in outcome.output
-    assert "digits-pruning" in outcome.output
-    assert project.client.get_experiment_by_name("fashion-mnist-pruning") is None
-
-
-def test_a_file_that_is_no_store_is_said(tmp_path: Path) -> None:
-    (tmp_path / "notes.db").write_text("not a database " * 100)
-    outcome = in_process("prunelab-ui", main, tmp_path, f"tracking.uri=sqlite:///{tmp_path}/notes.db")
-    assert outcome.status == 1
-    assert "is not an MLflow store" in outcome.output
 
 
 def run_page(ui: Ui, run: Run) -> str:

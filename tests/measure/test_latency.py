@@ -4,7 +4,6 @@ scatters is measured again, and said so.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import pytest
@@ -19,9 +18,9 @@ from prunelab.graph.analyse import analyse
 from prunelab.measure import latency as measuring
 from prunelab.measure import metrics
 from prunelab.measure.forms import COMPACTED, CSR, INT8, INT8_DENSE, MASKED, Forms, Networks, forms
-from prunelab.measure.latency import ATTEMPTS, DENSE, SETTLED, STEADY, TURNS, Latency, latency
+from prunelab.measure.latency import ATTEMPTS, DENSE, STEADY, TURNS, Latency, latency
 from prunelab.measure.load import Load
-from prunelab.network.chain import PIECE, Array, OnArrays, chain, csr_chain, in_pieces
+from prunelab.network.chain import chain, csr_chain
 from prunelab.pruning.calibration import Calibration
 from prunelab.pruning.compaction import compact
 from prunelab.pruning.prune import Pruned, prune
@@ -230,48 +229,3 @@ def test_a_batch_has_the_size_that_was_asked_for(size: int) -> None:
     seen = set()
     latency({DENSE: lambda given: seen.add(given.shape)}, torch.rand(5, 3), size, 0.0001, 1)  # type: ignore
     assert seen == {(size, 3)}
-
-
-def test_a_function_of_arrays_gets_its_batch_as_an_array_that_is_made_once() -> None:
-    given: list[int] = []
-
-    def run(images: Array) -> Array:
-        given.append(id(images))
-        return images
-
-    operator = OnArrays(run)
-    assert torch.equal(operator(torch.ones(2, 3)), torch.ones(2, 3))
-    given.clear()
-    latency({DENSE: operator}, torch.rand(4, 3), 4, seconds=0.001, repeats=1, attempts=1)
-    assert len(given) > TURNS
-    assert len(set(given)) == 1
-
-
-def test_threads_of_onnx_runtime_are_at_rest_soon_after_a_call() -> None:
-    """As they spin for 40 ms by default, they would take the cores from the form whose turn is next."""
-    run = onnx.onnx_runner(onnx.onnx_bytes(mlp(64, 10, [200, 200]).eval(), (1, 8, 8)), threads=2)
-    images = torch.rand(256, 1, 8, 8)
-    spent = []
-    for _ in range(3):
-        run(images)
-        time.sleep(SETTLED)
-        before = time.process_time()
-        time.sleep(0.03)
-        spent.append(time.process_time() - before)
-    assert min(spent) < 0.01
-
-
-@pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("count", [1, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE, 3 * PIECE + 5])
-@torch.no_grad()
-def test_a_sparse_chain_gives_the_same_for_any_number_of_images_and_sees_few_at_once(count: int, bias: bool) -> None:
-    dense = mlp(9, 4, [8, 7], bias, "gelu")
-    sparse, images = csr_chain(dense), torch.rand(count, 1, 3, 3)
-    assert sparse is not None
-    found = sparse(images)
-    assert found.shape == (count, 4)
-    assert torch.allclose(found, dense(images), atol=1e-6)
-    seen: list[int] = []
-    in_pieces(lambda columns: seen.append(columns.shape[1]) or columns)(images)  # type: ignore[func-returns-value]
-    assert sum(seen) == count
-    assert max(seen) <= PIECE

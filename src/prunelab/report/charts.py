@@ -45,8 +45,7 @@ POINT = "<b>%{fullData.name}</b> %{customdata[0]}<br>%{y:.4f}%{customdata[1]}<br
 
 def against_percentage(results: Results) -> list[Chart]:
     """Test accuracy and test loss against the percentage removed, as in the published report's figure 8."""
-    charts = []
-    x = Axis(removed(results.rows), ends=(-2, 102), step=20)
+    charts, x = [], Axis(removed(results.rows), ends=(-2, 102), step=20)
     for metric, baseline, name, label, printed in MEASURES:
         title = f"Test {name} against what was removed"
         logarithmic = name == "loss" and _needs_logarithm(results.table[metric])
@@ -223,16 +222,17 @@ def _printed(results: Results, column: str) -> tuple[Line, ...]:
     published, look = comparison(results), looks(results.drawn)
     if published is None:
         return ()
+    parts = {str(series): part for series, part in published.dropna(subset=[column]).groupby("series", sort=False)}
     return tuple(
         Line(
-            name=str(series) + ", as published",
+            name=f"{series}, as published",
             x=_finite(part[names.PERCENTAGE]),
             y=_finite(part[column]),
-            look={**look[str(series)], "linestyle": NO_LINE, "markersize": 8.5, "markerfacecolor": "none"},
+            look={**look[series], "linestyle": NO_LINE, "markersize": 8.5, "markerfacecolor": "none"},
             notes=(("", ""),) * len(part),
-            series=str(series),
+            series=series,
         )
-        for series, part in published.dropna(subset=[column]).groupby("series", sort=False)
+        for series, part in parts.items()
         if series in results.drawn
     )
 
