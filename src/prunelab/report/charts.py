@@ -23,10 +23,8 @@ LARGEST = 1e300
 """The store records infinity as the largest float; values from here on count as infinite."""
 MOST_LINES = 8
 """Layers that can be told apart as lines; more are drawn as a heat map."""
-LONGEST_NAME = 30
-"""Characters of a layer's name in the legend of a PNG."""
-LOGARITHMIC = 50
-"""Losses that differ by more than this factor get a logarithmic axis."""
+LONGEST_NAME, LOGARITHMIC = 30, 50
+"""Characters of a layer's name in the legend of a PNG; losses that differ by a larger factor get a logarithmic axis."""
 MEASURES = (
     (names.TEST_ACCURACY, names.BASELINE_ACCURACY, "accuracy", "test accuracy", ACCURACY),
     (names.TEST_LOSS, names.BASELINE_LOSS, "loss", "test loss (mean cross-entropy, nats)", LOSS),
