@@ -63,11 +63,27 @@ class AddedProduct(nn.Module):
         return logits
 
 
+class Unusual(nn.Module):
+    """Operators that are no layers: einsum, addmm, a convolution whose weight is computed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.table, self.last = nn.Linear(8, 16), nn.Parameter(torch.rand(16, 12)), nn.Linear(12, 3)
+        self.square = nn.Parameter(torch.rand(12, 12))
+        self.normed = nn.utils.parametrizations.weight_norm(nn.Linear(3, 5))
+
+    def forward(self, images: Tensor) -> Tensor:
+        hidden = torch.einsum("bi,io->bo", self.first(images).relu(), self.table)
+        logits: Tensor = self.normed(self.last(torch.addmm(hidden, hidden, self.square)).relu())
+        return logits
+
+
 OTHERS: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
     "transposed": (Decoder(), (4, 9, 9)),
     "tokens": (Tokens(), (4, 3, 6)),
     "added product": (AddedProduct(), (5, 4)),
     "residual": (Residual(), (4, 6, 6)),
+    "unusual": (Unusual(), (8,)),
     "torch's attention": (
         nn.Sequential(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), nn.Linear(8, 3)),
         (5, 8),
@@ -94,6 +110,22 @@ def counted(network: nn.Module, images: Tensor) -> int:
     return counter.get_total_flops() // 2
 
 
+def test_the_products_of_recurrent_layers_are_counted() -> None:
+    network = nn.ModuleDict({"recurrent": nn.LSTM(6, 5, batch_first=True), "output": nn.Linear(5, 3)})
+
+    class Reader(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layers = network
+
+        def forward(self, images: Tensor) -> Tensor:
+            logits: Tensor = self.layers["output"](self.layers["recurrent"](images)[0][:, -1])
+            return logits
+
+    graph = analyse(Reader().eval(), torch.rand(2, 7, 6))
+    assert dense_size(graph, Weight()).multiply_adds == 7 * 4 * 5 * (6 + 5) + 5 * 3
+
+
 @pytest.mark.parametrize("name", [*MODELS, *OTHERS])
 def test_multiply_adds_are_those_that_torch_counts(name: str) -> None:
     network, graph, images = subject(name)
@@ -103,7 +135,7 @@ def test_multiply_adds_are_those_that_torch_counts(name: str) -> None:
     assert size.parameters == sum(parameter.numel() for parameter in network.parameters())
 
 
-@pytest.mark.parametrize("name", ["mobilenet_small", "resnet8", "vit_tiny", "mlp", "transposed"])
+@pytest.mark.parametrize("name", ["mobilenet_small", "resnet8", "vit_tiny", "mlp", "transposed", "unusual"])
 def test_what_remains_of_neurons_is_what_the_compacted_network_holds_and_computes(name: str) -> None:
     network, graph, images = subject(name)
     generator = torch.Generator().manual_seed(0)

@@ -18,7 +18,7 @@ from prunelab.graph.masks import masked, unit_mask
 from prunelab.graph.randomise import normalise, randomised
 from prunelab.graph.rules import RULES
 from prunelab.graph.surgery import runnable, smaller, tensors
-from prunelab.graph.trace import evaluating, first_line, operators, trace
+from prunelab.graph.trace import evaluating, first_line, multiply_adds, operators, trace
 
 EXAMPLES = 2
 """Images used for tracing and trials: two, so that the batch dimension is not mistaken for one of length 1."""
@@ -44,7 +44,7 @@ def analyse(network: nn.Module, images: Tensor) -> Graph:
         examples = examples.expand(EXAMPLES, *examples.shape[1:]).contiguous()
     with evaluating(network):
         graph = interpret(network, examples)
-        if _multiply_adds(graph) > HEAVY:
+        if graph.other_multiply_adds + _of_layers(graph) > HEAVY:
             examples = examples[:1]
         subject = randomised(network)
         return _with_never_empty(subject, _checked_by_trial(subject, graph, examples), examples)
@@ -66,7 +66,8 @@ def interpret(network: nn.Module, images: Tensor) -> Graph:
     for (name, _), ids in run.slots.items():
         if name in run.data:
             run.ties.keep(ids, f"{name} is also read by {run.data[name]}")
-    return replace(_assembled(run, network, tuple(images.shape[1:])), operators=operators(program))
+    graph = replace(_assembled(run, network, tuple(images.shape[1:])), operators=operators(program))
+    return replace(graph, other_multiply_adds=max(0, multiply_adds(program, images) - _of_layers(graph)))
 
 
 def _assembled(run: Interpreter, network: nn.Module, image: tuple[int, ...]) -> Graph:
@@ -115,7 +116,6 @@ def _assembled(run: Interpreter, network: nn.Module, image: tuple[int, ...]) -> 
         shapes={name: tuple(value.shape) for name, value in tensors(network)},
         parameters=parameters,
         mixed=frozenset(int(units[id_]) for id_ in run.mixed) - {0},
-        other_multiply_adds=run.other_multiply_adds,
         image=image,
         largest=run.largest,
         stored=run.stored,
@@ -149,8 +149,9 @@ def _layer_name(weight: str) -> str:
     return weight.removesuffix(".weight")
 
 
-def _multiply_adds(graph: Graph) -> int:
-    return graph.other_multiply_adds + sum(layer.positions * prod(graph.shapes[layer.weight]) for layer in graph.layers)
+def _of_layers(graph: Graph) -> int:
+    """The MACs per image of its layers."""
+    return sum(layer.positions * prod(graph.shapes[layer.weight]) for layer in graph.layers)
 
 
 def _checked_by_trial(network: nn.Module, graph: Graph, images: Tensor) -> Graph:

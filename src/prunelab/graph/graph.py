@@ -87,7 +87,7 @@ class Graph:
     `whole`: layers of which no output channel can be removed, with the reason.
     `shapes`: of each parameter and buffer. `parameters`: the names of those that are parameters.
     `mixed`: units combined with values that are not tied to them, such as a mask over positions.
-    `other_multiply_adds`: MACs per image outside all layers (attention).
+    `other_multiply_adds`: MACs per image outside all layers: attention, and operators of which all channels stay.
     `image`: the shape of one image.
     `largest`: the size of the largest operator output for one image, in numbers; `stored`: of all of them together.
     `excluded`: the layers that method.exclude names.

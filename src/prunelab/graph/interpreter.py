@@ -64,7 +64,7 @@ class Interpreter:
         self.layers: dict[str, Use] = {}
         self.data: dict[str, str] = {}  # parameters that an operator reads as data, and the name of that operator
         self.mixed: set[int] = set()
-        self.other_multiply_adds = self.largest = self.stored = 0
+        self.largest = self.stored = 0
         self._upstream: dict[fx.Node, frozenset[str]] = {}
 
     def run(self, graph: fx.Graph) -> None:

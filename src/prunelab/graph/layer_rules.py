@@ -35,9 +35,7 @@ def matmul(run: Interpreter, node: fx.Node, given: list[Any]) -> Any:
 
 
 def product(run: Interpreter, node: fx.Node, given: list[Any]) -> Any:
-    """A product of two activations (attention): their ids are kept; its MACs are counted."""
-    contracted = int(given[0].shape[-1])
-    run.other_multiply_adds += prod(node.meta["val"].shape) * contracted // run.batch
+    """A product of two activations (attention): their ids are kept."""
     return run.keep_all(node, given[:2], "attention multiplies them with one another")
 
 

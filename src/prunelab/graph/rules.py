@@ -6,7 +6,6 @@ the smaller network could not run. An operator that is not in `RULES` keeps ever
 
 from __future__ import annotations
 
-from math import prod
 from typing import Any
 
 import torch
@@ -160,9 +159,7 @@ def added_product(run: Interpreter, node: fx.Node, given: list[Any]) -> Any:
 
 
 def attention(run: Interpreter, node: fx.Node, given: list[Any]) -> Any:
-    """Scaled dot-product attention: ids are kept, since heads have a fixed width; its MACs are counted."""
-    (*batch, queries, width), keys, values = given[0].shape, given[1].shape[-2], given[2].shape[-1]
-    run.other_multiply_adds += prod(batch) * queries * keys * (width + values) // run.batch
+    """Scaled dot-product attention: ids are kept, since heads have a fixed width."""
     return run.keep_all(node, given, "attention reads whole heads")
 
 

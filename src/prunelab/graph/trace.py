@@ -8,10 +8,15 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.export import ExportedProgram
+from torch.utils.flop_counter import FlopCounterMode
 
 from prunelab.errors import NetworkError
 from prunelab.quiet import quiet
+
+RECURRENT = frozenset({"lstm", "gru", "rnn_tanh", "rnn_relu"})
+"""Operators without a formula for their MACs that torch can take apart."""
 
 
 def trace(network: nn.Module, images: Tensor) -> ExportedProgram:
@@ -38,6 +43,19 @@ def operators(program: ExportedProgram) -> frozenset[str]:
         target._schema.name.partition("::")[2] if isinstance(target, torch._ops.OpOverload) else target.__name__
         for target in targets
     )
+
+
+def multiply_adds(program: ExportedProgram, images: Tensor) -> int:
+    """MACs per image of all operators of the program, by torch's own formulas; `images` as it was traced with.
+
+    Only shapes are computed. Recurrent layers, for which torch has no formula, are first taken apart into products.
+    """
+    if operators(program) & RECURRENT:
+        program = program.run_decompositions()
+    fake = FakeTensorMode(allow_non_fake_inputs=True)
+    with fake, FlopCounterMode(display=False) as counter, torch.no_grad():
+        program.module()(fake.from_tensor(images))
+    return int(counter.get_total_flops()) // 2 // len(images)
 
 
 def run(network: nn.Module, images: Tensor) -> Any:
