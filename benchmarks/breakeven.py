@@ -32,9 +32,9 @@ from scipy.sparse import csr_matrix
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.breakeven_page import BLOCK, BSR, CSR, ONNX, PICTURE, PIECES, SCIPY, Case, draw, page
+from benchmarks.breakeven_page import BLOCK, BSR, CSR, ONNX, PICTURE, PIECE, PIECES, SCIPY, Case, draw, page
 from prunelab.measure.latency import ATTEMPTS, DENSE, latency
-from prunelab.network.chain import Operator, chain, csr_chain
+from prunelab.network.chain import Operator, chain
 from prunelab.runtime import onnx
 
 BUDGET = 270.0
@@ -88,12 +88,14 @@ def forms(shape: tuple[int, int], removed: float) -> dict[str, Operator]:
     """The product of a layer in each form: images [n, 1, 1, in] -> [n, out], or its transpose."""
     layer = network(shape, removed)
     scattered, blocks = weights(shape, removed, 1), weights(shape, removed, BLOCK)
-    in_pieces = csr_chain(layer)
-    assert in_pieces is not None
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sparse .* tensor support is in beta")
         rows, block_rows = scattered.to_sparse_csr(), blocks.to_sparse_bsr((BLOCK, BLOCK))
     in_scipy = csr_matrix(scattered.numpy())
+
+    def in_pieces(images: Tensor) -> Tensor:
+        return torch.cat([rows @ piece.T for piece in images.flatten(1).split(PIECE)], dim=1)
+
     beyond = (0, blocks.shape[1] - shape[1])
     every: dict[str, Operator] = {
         DENSE: chain(layer),

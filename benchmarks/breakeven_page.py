@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from benchmarks.table import table
 from prunelab.measure.forms import threads_in_words
 from prunelab.measure.latency import DENSE, STEADY, Latency
-from prunelab.network.chain import PIECE
 from prunelab.report.looks import MARKERS, PALETTE
 from prunelab.runtime import onnx
 from prunelab.tracking.environment import machine, versions
@@ -22,6 +21,8 @@ CSR, PIECES, SCIPY, BSR = "CSR, torch", "CSR, torch, in pieces", "CSR, scipy", "
 SPARSE = (CSR, PIECES, SCIPY, BSR)
 BLOCK = 8
 """Rows and columns of a block of the block-sparse form (BSR)."""
+PIECE = 64
+"""Images at once in `PIECES`: few enough for their columns to stay in the cache."""
 PICTURE = "breakeven.svg"
 
 

@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 from benchmarks.breakeven import QUICK, forms, measure, weights
-from benchmarks.breakeven_page import BLOCK, BSR, CSR, ONNX, SPARSE, Case, breakeven, draw, page
+from benchmarks.breakeven_page import BLOCK, BSR, CSR, ONNX, PIECE, SPARSE, Case, breakeven, draw, page
 
 from prunelab.measure.latency import DENSE, Latency
-from prunelab.network.chain import PIECE
 
 
 def test_every_form_computes_the_same_product_and_exactly_the_share_is_removed() -> None:

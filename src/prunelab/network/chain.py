@@ -20,9 +20,6 @@ from torch import Tensor, nn
 Operator = Callable[[Tensor], Tensor]
 Array = NDArray[np.float32]
 ELEMENTWISE = (nn.ReLU, nn.LeakyReLU, nn.GELU, nn.Tanh, nn.Sigmoid, nn.Identity, nn.Dropout)
-PIECE = 64
-"""Images in one sparse product: few enough for their columns to stay in the processor's cache (`make breakeven` times
-products of a whole batch beside it)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,27 +46,12 @@ def chain(network: nn.Module) -> Operator:
 
 
 def csr_chain(network: nn.Module) -> Operator | None:
-    """The same with the weights in compressed sparse row form, `PIECE` images at a time; None if it is no chain."""
+    """The same with the weights in compressed sparse row form; None if it is no chain."""
     layers = plain_layers(network)
     if layers is None:
         return None
     run = _run([_sparse_product(layer) if isinstance(layer, nn.Linear) else layer.forward for layer in layers])
-    return in_pieces(run)
-
-
-def in_pieces(run: Operator) -> Operator:
-    """Images [n, ...] -> [n, out], by `run`, which takes and gives them as columns, as a sparse product does.
-
-    `run` sees at most `PIECE` images at once.
-    """
-
-    def whole(images: Tensor) -> Tensor:
-        rows = images.flatten(1)
-        if len(rows) <= PIECE:
-            return run(rows.T).T
-        return torch.cat([run(piece.T) for piece in torch.split(rows, PIECE)], dim=1).T
-
-    return whole
+    return lambda images: run(images.flatten(1).T).T  # a sparse product takes the images as columns
 
 
 def plain_layers(network: nn.Module) -> list[nn.Module] | None:
