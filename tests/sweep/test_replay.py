@@ -12,6 +12,7 @@ from prunelab import names
 from prunelab.job import Result
 from prunelab.sweep import worker
 from prunelab.sweep.replay import result_of
+from prunelab.tracking.run import run_of
 
 pytestmark = pytest.mark.usefixtures("unillustrated")
 UNTIL = ("experiment=until", *SMALL, "training.epochs=5", "until.max_accuracy_drop=0.05", "method=weight,neuron")
@@ -76,4 +77,4 @@ def test_a_result_read_back_from_the_store_is_the_one_that_was_returned(
     assert project.prunelab("-m", *SMALL, "percentage=50", "measure=off").status == 0
     assert len(returned) == 3
     for result in returned:
-        assert result_of(project.client.get_run(result.run_id)) == result
+        assert result_of(run_of(project.client.get_run(result.run_id))) == result

@@ -86,8 +86,8 @@ def test_a_sweep_is_found_by_name_or_id_and_refused_where_that_is_not_one(tracki
     first = held.find_sweep("first").run
     assert held.find_sweep(first.id).run == first
     assert held.find_sweep("last").run.name == "second"
-    with pytest.raises(StoreError, match="there is no sweep 'first' in the store; nearest: first"):
-        held.find_sweep("first")
+    with pytest.raises(StoreError, match="there is no sweep 'firsts' in the store; nearest: first"):
+        held.find_sweep("firsts")
     MlflowClient(tracking.uri).update_run(held.find_sweep("second").run.id, name="first")
     with pytest.raises(StoreError, match=rf"first is the name of several sweeps(?s:.*){first.id}"):
         existing_inventory(tracking).find_sweep("first")
