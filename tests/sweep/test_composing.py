@@ -137,6 +137,21 @@ def test_composing_a_job_takes_less_than_a_fifteenth_of_hydras_time(hydra: tuple
     print(f"{1000 * median(ours):.2f} ms, Hydra {1000 * median(theirs):.1f} ms")
 
 
+def test_a_key_of_an_option_that_is_chosen_too_is_composed_once_for_all_jobs(
+    hydra: tuple[DictConfig, ConfigLoader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, loader = hydra
+    composed, real = [], loader.load_sweep_config
+    monkeypatch.setattr(loader, "load_sweep_config", lambda *a: composed.append(a) or real(*a))  # type: ignore[func-returns-value]
+    compose = composer(config, loader)
+    jobs = [
+        compose({"model.hidden": "[8]", "model": "mlp_small", "percentage": str(percentage)}) for percentage in range(9)
+    ]
+    assert [job.percentage for job in jobs] == list(range(9))
+    assert all(job.model.options["hidden"] == [8] for job in jobs)
+    assert len(composed) == 1
+
+
 def test_a_refusal_names_the_key(hydra: tuple[DictConfig, ConfigLoader]) -> None:
     with pytest.raises(ConfigError, match="percentage=101"):
         composer(*hydra)({"percentage": "101"})

@@ -58,21 +58,23 @@ def composer(config: DictConfig, loader: ConfigLoader) -> Callable[[Combination]
 
     def compose(combination: Combination) -> Job:
         overrides = as_overrides(combination)
-        parsed = [_parsed(text) for text in overrides]
-        simple = [_is_simple(override, groups) for override in parsed]
-        settings = [override for override, is_simple in zip(parsed, simple, strict=True) if is_simple]
-        rest = [override for override, is_simple in zip(parsed, simple, strict=True) if not is_simple]
-        if any(_related(one.key_or_group, other.key_or_group.replace("/", ".")) for one in settings for other in rest):
-            return read(by_hydra(overrides))
-        key = tuple(text for text, is_simple in zip(overrides, simple, strict=True) if not is_simple)
+        parsed = {text: _parsed(text) for text in overrides}
+        rest = [override for override in parsed.values() if not _is_simple(override, groups)]
+        settings = {
+            text: override
+            for text, override in parsed.items()
+            if _is_simple(override, groups)
+            and not any(_related(override.key_or_group, other.key_or_group.replace("/", ".")) for other in rest)
+        }
+        key = tuple(text for text in overrides if text not in settings)
         if key not in bases:
             composed = by_hydra(key)
             bases[key] = _Base(composed, plain(composed), _references(composed))
         base = bases[key]
-        if not all(_is_leaf(base, override.key_or_group) for override in settings):
+        if not all(_is_leaf(base, override.key_or_group) for override in settings.values()):
             return read(by_hydra(overrides))
         values = copy.deepcopy(base.values)
-        for override in settings:
+        for override in settings.values():
             *sections, last = override.key_or_group.split(".")
             node = values
             for section in sections:
