@@ -113,7 +113,13 @@ def _arithmetic(job: Job, threads: int | None) -> dict[str, Any]:
 
 def _versions() -> dict[str, Any]:
     """The versions of the training code and of torch, without torch's build (`+cpu`)."""
-    return {"training": TRAINING, "torch": version("torch").partition("+")[0]}
+    return {"training": TRAINING, "torch": _version_of("torch").partition("+")[0]}
+
+
+@cache
+def _version_of(package: str) -> str:
+    """Its installed version, read from its files once: a sweep's plan asks for each job."""
+    return version(package)
 
 
 def _recoveries(recovery: Mapping[str, Any]) -> list[str]:
