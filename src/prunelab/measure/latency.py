@@ -161,23 +161,24 @@ Timed = Callable[[Call, int], float]
 
 @dataclass(frozen=True, slots=True)
 class _Pace:
-    """How many calls a turn has, and whether one goes before them to warm up the caches."""
+    """How many calls a turn has, and how many go before them to warm up caches and threads."""
 
     calls: int
-    warmed: bool
+    before: int
 
 
 def _pace(call: Call, seconds: float, timed: Timed) -> _Pace:
     """For turns of about so many seconds; the first call, which may prepare something, is not counted."""
     timed(call, 1)
     once = timed(call, 1)
-    return _Pace(max(1, int(seconds / once)) if once > 0 else 1, once < SLOW)
+    warming = max(1, int(SETTLED / once)) if 0 < once < SLOW else int(once < SLOW)
+    return _Pace(max(1, int(seconds / once)) if once > 0 else 1, warming)
 
 
 def _turn(call: Call, pace: _Pace, timed: Timed) -> float:
     """Seconds per call."""
     time.sleep(SETTLED)
-    if pace.warmed:
+    for _ in range(pace.before):
         call()
     return timed(call, pace.calls) / pace.calls
 
