@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -15,6 +16,7 @@ from types import FrameType
 STATUS = 130
 """The exit status of a command that was interrupted, whichever signal did it."""
 _signals: list[int] = []
+_held = False
 
 
 class Interrupted(KeyboardInterrupt):
@@ -45,6 +47,26 @@ def heed() -> None:
 
 
 @contextmanager
+def held() -> Iterator[None]:
+    """Let short work end before it is interrupted, such as a transaction, whose locks would outlive it.
+
+    Raises:
+        KeyboardInterrupt: at the end, if the program was asked to end meanwhile.
+    """
+    global _held
+    if _held or threading.current_thread() is not threading.main_thread():  # signals are handled in the main thread
+        yield
+        return
+    before, _held = len(_signals), True
+    try:
+        yield
+    finally:
+        _held = False
+    if len(_signals) > before:
+        heed()
+
+
+@contextmanager
 def interruptible(program: str) -> Iterator[None]:
     """Run a command; if it is interrupted, print a line and exit with `STATUS`, whatever a library made of it.
 
@@ -69,4 +91,5 @@ def interruptible(program: str) -> Iterator[None]:
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     _signals.append(number)
-    heed()
+    if not _held:
+        heed()

@@ -10,7 +10,7 @@ import errno
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -19,6 +19,7 @@ import requests
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
+from prunelab import interruption
 from prunelab.errors import StoreError
 from prunelab.tracking.addresses import redacted, sqlite_file
 
@@ -54,6 +55,8 @@ class Unwritable(StoreError):
 def again(action: Callable[[], T], uri: str, done: Callable[[], T | None] | None = None) -> T:
     """The result of `action`, repeated while the server at `uri` is away.
 
+    In a local store no interruption takes effect before the action ends: it would leave the database locked.
+
     `done` looks, before `action` is repeated, whether it was done already and only the answer was lost.
 
     Raises:
@@ -63,9 +66,11 @@ def again(action: Callable[[], T], uri: str, done: Callable[[], T | None] | None
     """
     began, pause, action_now = time.monotonic(), 1.0, action
     where = f"tracking.uri={redacted(uri)}"
+    undisturbed = nullcontext if sqlite_file(uri) is None else interruption.held
     while True:
         try:
-            result = action_now()
+            with undisturbed():
+                result = action_now()
         except (MlflowException, OSError, Unreachable) as error:
             if _is_unwritable(error, uri):
                 raise Unwritable(_words(uri, error)) from error
