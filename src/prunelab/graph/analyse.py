@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from math import prod
 
 import torch
 from torch import Tensor, nn
@@ -44,7 +43,7 @@ def analyse(network: nn.Module, images: Tensor) -> Graph:
         examples = examples.expand(EXAMPLES, *examples.shape[1:]).contiguous()
     with evaluating(network):
         graph = interpret(network, examples)
-        if graph.other_multiply_adds + _of_layers(graph) > HEAVY:
+        if graph.multiply_adds > HEAVY:
             examples = examples[:1]
         subject = randomised(network)
         return _with_never_empty(subject, _checked_by_trial(subject, graph, examples), examples)
@@ -67,7 +66,7 @@ def interpret(network: nn.Module, images: Tensor) -> Graph:
         if name in run.data:
             run.ties.keep(ids, f"{name} is also read by {run.data[name]}")
     graph = replace(_assembled(run, network, tuple(images.shape[1:])), operators=operators(program))
-    return replace(graph, other_multiply_adds=max(0, multiply_adds(program, images) - _of_layers(graph)))
+    return replace(graph, other_multiply_adds=max(0, multiply_adds(program, images) - graph.multiply_adds))
 
 
 def _assembled(run: Interpreter, network: nn.Module, image: tuple[int, ...]) -> Graph:
@@ -147,11 +146,6 @@ def _groups(given: dict[str, Tensor], count: int) -> tuple[Group, ...]:
 def _layer_name(weight: str) -> str:
     """The module's path: `stage1.conv` for `stage1.conv.weight`."""
     return weight.removesuffix(".weight")
-
-
-def _of_layers(graph: Graph) -> int:
-    """The MACs per image of its layers."""
-    return sum(layer.positions * prod(graph.shapes[layer.weight]) for layer in graph.layers)
 
 
 def _checked_by_trial(network: nn.Module, graph: Graph, images: Tensor) -> Graph:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
+from math import prod
 
 import torch
 from torch import Tensor
@@ -122,6 +123,12 @@ class Graph:
     def units(self) -> int:
         """The number of units."""
         return sum(group.size for group in self.groups)
+
+    @property
+    def multiply_adds(self) -> int:
+        """MACs per image of the whole network."""
+        of_layers = (layer.positions * prod(self.shapes[layer.weight]) for layer in self.layers)
+        return self.other_multiply_adds + sum(of_layers)
 
     @cached_property
     def by_tensor(self) -> dict[str, tuple[Slot, ...]]:

@@ -36,7 +36,9 @@ SHORT = 0.5
 ATTEMPTS = 3
 """Measurements at most, as long as the times cannot be trusted."""
 SETTLED = 0.002
-"""Seconds before a turn, in which threads of the turn before stop spinning for more work (`runtime.onnx.SPIN_US`)."""
+"""Seconds of rest before a turn, in which threads of the turn before stop spinning for more work
+(`runtime.onnx.SPIN_US`), and then of calls that warm up caches and threads.
+"""
 SLOW = 0.005
 """Seconds: a call that takes longer needs no call before it to warm up the caches."""
 
@@ -171,8 +173,12 @@ def _pace(call: Call, seconds: float, timed: Timed) -> _Pace:
     """For turns of about so many seconds; the first call, which may prepare something, is not counted."""
     timed(call, 1)
     once = timed(call, 1)
-    warming = max(1, int(SETTLED / once)) if 0 < once < SLOW else int(once < SLOW)
-    return _Pace(max(1, int(seconds / once)) if once > 0 else 1, warming)
+    return _Pace(_fitting(seconds, once), _fitting(SETTLED, once) if once < SLOW else 0)
+
+
+def _fitting(seconds: float, once: float) -> int:
+    """How many calls that take `once` seconds fit; at least one."""
+    return max(1, int(seconds / once)) if once > 0 else 1
 
 
 def _turn(call: Call, pace: _Pace, timed: Timed) -> float:

@@ -59,12 +59,12 @@ def composer(config: DictConfig, loader: ConfigLoader) -> Callable[[Combination]
     def compose(combination: Combination) -> Job:
         overrides = as_overrides(combination)
         parsed = {text: _parsed(text) for text in overrides}
-        rest = [override for override in parsed.values() if not _is_simple(override, groups)]
+        simple = {text: override for text, override in parsed.items() if _is_simple(override, groups)}
+        rest = [parsed[text].key_or_group.replace("/", ".") for text in overrides if text not in simple]
         settings = {
             text: override
-            for text, override in parsed.items()
-            if _is_simple(override, groups)
-            and not any(_related(override.key_or_group, other.key_or_group.replace("/", ".")) for other in rest)
+            for text, override in simple.items()
+            if not any(_related(override.key_or_group, other) for other in rest)
         }
         key = tuple(text for text in overrides if text not in settings)
         if key not in bases:
