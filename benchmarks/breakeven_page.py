@@ -70,9 +70,9 @@ For those who would run a pruned layer as a sparse matrix: where that is faster 
 
 `make breakeven` makes this page: {known["processor"]}, {threads_in_words()}, torch {versions()["torch"]}{runtime}.
 A sparse product against the faster of the two dense ones (torch, ONNX Runtime): medians of ratios, all forms in turns.
-Weights are removed at random, for BSR in blocks of {BLOCK} x {BLOCK}. In pieces: {PIECE} images at a time, so that
-their columns stay in the processor's cache, as jobs time their `csr` form. Turning images into columns is part of the
-time. n:m sparsity (granularity n_m) is missing: torch has no kernel for it on a CPU, so prunelab reports only accuracy.
+Weights are removed at random, for BSR in blocks of {BLOCK} x {BLOCK}. Jobs time "CSR, torch" as `csr`; in pieces:
+{PIECE} images at a time, so that their columns stay in the processor's cache. Turning images into columns is part of
+the time. n:m sparsity (granularity n_m) is missing: torch has no CPU kernel for it, so prunelab reports accuracy only.
 
 ![times as fast as dense, by percentage removed]({PICTURE})
 
