@@ -18,7 +18,9 @@ def main() -> None:
         description="Write the compacted network of a finished job to a file, and check what the file computes.",
         epilog="Any KEY=VALUE is an override as for prunelab, for instance data=digits or tracking.uri=sqlite:////x.db",
     )
-    parser.add_argument("run", help="run id or name of a finished job (weight-90: the newest of that name), or last")
+    parser.add_argument(
+        "run", help="run id or name of a finished job (weight-90; of a repeated job the newest run), or last"
+    )
     parser.add_argument("--format", choices=FORMATS, default=FORMATS[0], help="default: onnx (needs the extra onnx)")
     parser.add_argument(
         "--int8", action="store_true", help="quantize to int8 (ONNX Runtime, static, per channel; format onnx)"

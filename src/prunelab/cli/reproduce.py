@@ -37,7 +37,9 @@ def _parser() -> argparse.ArgumentParser:
         ),
         epilog="Status: 0 if all metrics agree, 1 if one differs, 2 if the run could not be repeated.",
     )
-    parser.add_argument("run", help="run id or name of a finished job (of a name, the newest), last, or a baseline")
+    parser.add_argument(
+        "run", help="run id or name of a finished job (of a repeated job the newest), last, or a baseline"
+    )
     parser.add_argument(
         "overrides",
         nargs="*",
