@@ -58,10 +58,12 @@ def test_help_names_every_option_of_every_group_and_the_other_commands(project: 
 def test_a_new_file_in_a_group_is_in_the_help_with_its_first_sentence(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("defaults:\n  - recovery: nothing\n")
     (tmp_path / "recovery").mkdir()
-    (tmp_path / "recovery" / "nothing.yaml").write_text("# Leave it\n# alone. Really.\nname: nothing\n")
+    (tmp_path / "recovery" / "nothing.yaml").write_text(
+        "# Leave it (Bare et al. 2020)\n# alone. Really.\nname: nothing\n"
+    )
     (tmp_path / "recovery" / "bare.yaml").write_text("name: bare\n")
     lines = [line.strip() for line in help_text(tmp_path).splitlines()]
-    assert "nothing*  Leave it alone." in lines
+    assert "nothing*  Leave it (Bare et al. 2020) alone." in lines
     assert "bare" in lines
 
 

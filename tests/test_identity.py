@@ -68,6 +68,28 @@ def test_the_code_of_every_step_of_a_recovery_identifies(tmp_path: Path, monkeyp
     assert "own_recovery_step.recover" in determinants(alone)["code"]
 
 
+def test_files_that_a_users_own_code_imports_identify(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "own_package_of_scores"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "score.py").write_text(
+        "import torch\nimport prunelab\n\n\ndef mine(network, graph, calibration):\n    from . import helper\n"
+    )
+    helper = package / "helper.py"
+    helper.write_text("FACTOR = 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    path = "own_package_of_scores.score.mine"
+    before = identity._source.__wrapped__(path)
+    assert identity._source.__wrapped__(path) == before
+    assert set(identity._imports("own_package_of_scores.score")) == {
+        "own_package_of_scores",
+        "own_package_of_scores.score",
+        "own_package_of_scores.helper",
+    }
+    helper.write_text("FACTOR = 2\n")
+    assert identity._source.__wrapped__(path) != before
+
+
 SCORE = """
 def mine(network, graph, calibration):
     return {layer.weight: FACTOR * network.get_parameter(layer.weight).abs() for layer in graph.prunable}

@@ -102,6 +102,7 @@ def test_a_share_of_parameters_or_multiply_adds_is_reached_and_not_exceeded(
         ({"exclude": ["nothing*"]}, "the layers are stem, conv, wide, output"),
         ({"images": torch.zeros(3, 4, 8, 8, dtype=torch.uint8)}, "float tensor"),
         ({"images": torch.zeros(0, 4, 8, 8)}, "at least one image"),
+        ({"images": torch.full((3, 4, 8, 8), torch.nan)}, "NaN or infinite"),
         ({"images": torch.zeros(3, 1, 8, 8)}, "cannot take images of 1x8x8"),
         ({"labels": torch.zeros(3)}, "int64 tensor"),
         ({"method": "neuron_taylor"}, "labels="),

@@ -6,6 +6,7 @@ Hydra's own help takes more than a second to list the groups when several launch
 from __future__ import annotations
 
 import ast
+import re
 import shutil
 import textwrap
 from importlib.metadata import distribution
@@ -90,8 +91,7 @@ def _description(file: Path) -> str:
             break
         if not text.startswith("@package"):
             words.append(text)
-    sentence, full_stop, _ = (" ".join(words) + " ").partition(". ")
-    return (sentence + full_stop).strip()
+    return re.split(r"(?<=\.)(?<!et al\.) ", " ".join(words), maxsplit=1)[0]
 
 
 def _commands() -> dict[str, str]:

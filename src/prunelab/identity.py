@@ -10,12 +10,15 @@ import hashlib
 import inspect
 import os
 import sys
+import sysconfig
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import packages_distributions, version
+from modulefinder import ModuleFinder
 from pathlib import Path
 from typing import Any
 
+import prunelab
 from prunelab.arithmetic.environment import Arithmetic
 from prunelab.config import Job
 from prunelab.data.dataset import dataset_of
@@ -135,13 +138,39 @@ def _code(*paths: str) -> dict[str, str]:
 
 @cache
 def _source(path: str) -> str:
-    """The version of an installed package; the SHA-256 of any other file."""
+    """The version of an installed package; the SHA-256 of any other file and of the files of one's own it imports."""
     imported(path, "configuration")
     module = path.rpartition(".")[0]
     while module not in sys.modules:
         module = module.rpartition(".")[0]
     file = Path(inspect.getsourcefile(sys.modules[module]) or "")
-    if {"site-packages", "dist-packages"} & set(file.parts):
+    if _installed(file):
         package = module.partition(".")[0]
         return f"{package} {version(packages_distributions()[package][0])}"
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+    files = {module: file, **_imports(module)}
+    digests = {name: hashlib.sha256(each.read_bytes()).hexdigest() for name, each in files.items()}
+    return digests[module] if len(digests) == 1 else fingerprint(digests)
+
+
+def _imports(module: str) -> dict[str, Path]:
+    """The files that a module of one's own imports, directly or not, less those of installed packages and of prunelab.
+
+    They are found in the source, whose imports need not have run yet: those inside functions count too.
+    """
+    not_own = (Path(sysconfig.get_path("stdlib")), Path(prunelab.__file__).parents[1])
+    finder = ModuleFinder(
+        path=[
+            place
+            for place in sys.path
+            if not _installed(Path(place)) and not any(Path(place).is_relative_to(folder) for folder in not_own)
+        ]
+    )
+    try:
+        finder.import_hook(module)
+    except ImportError:  # it is not in a file on the path
+        return {}
+    return {name: Path(found.__file__) for name, found in finder.modules.items() if found.__file__}
+
+
+def _installed(place: Path) -> bool:
+    return bool({"site-packages", "dist-packages"} & set(place.parts))

@@ -90,6 +90,13 @@ def test_a_floor_is_kept_until_nothing_else_is_left(scores: list[Tensor], percen
         assert all(int(mask.sum()) >= n for mask, n in zip(kept, needed, strict=True))
 
 
+def test_normalised_scores_refuse_a_layer_of_negative_mean_whose_order_would_turn() -> None:
+    scores = [torch.tensor([-3.0, 1.0]), torch.tensor([1.0, 2.0])]
+    with pytest.raises(PrunelabError, match="mean, which is negative"):
+        select(scores, 1, Scope.GLOBAL_NORMALISED)
+    assert select(scores, 1, Scope.GLOBAL)[0].tolist() == [False, True]
+
+
 def test_normalised_scores_forget_the_scale_of_a_layer() -> None:
     small, large = torch.tensor([0.01, 0.02, 0.03]), torch.tensor([10.0, 20.0, 30.0])
     assert [mask.tolist() for mask in taken([small, large], 50, Scope.GLOBAL)] == [[False] * 3, [True] * 3]

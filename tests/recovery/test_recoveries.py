@@ -12,9 +12,11 @@ import torch
 from tests.small import randomise
 from torch import nn
 
+import prunelab
 from prunelab.compose import compose_job
 from prunelab.config import Job
 from prunelab.data.dataset import Dataset, Split, dataset_of
+from prunelab.errors import PrunelabError
 from prunelab.graph.graph import Graph
 from prunelab.network.subject import graph_of, untrained
 from prunelab.pruning.calibration import calibration
@@ -145,3 +147,20 @@ def test_batch_norm_gives_each_layer_the_statistics_of_what_it_is_given_then() -
             rows = seen[0].movedim(1, -1).flatten(0, -2)
             torch.testing.assert_close(module.running_mean, rows.mean(0), msg=name)
             torch.testing.assert_close(module.running_var, rows.var(0), msg=name)
+
+
+class Twice(nn.Module):
+    """Calls one BatchNorm twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(6, 8), nn.Linear(8, 8)
+        self.norm, self.output = nn.BatchNorm1d(8), nn.Linear(8, 3)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.output(self.norm(self.second(self.norm(self.first(images)).relu())).relu())
+
+
+def test_a_batch_norm_that_is_called_twice_is_not_reestimated_to_one_of_its_inputs() -> None:
+    with pytest.raises(PrunelabError, match="norm is called several times"):
+        prunelab.prune(Twice(), torch.rand(20, 6), percentage=25, recovery="batch_norm")

@@ -26,7 +26,7 @@ def select(scores: Sequence[Tensor], count: int, scope: Scope, min_keep: int = 0
     `min_keep` units of each layer, are removed only when no others are left, in every scope.
 
     Raises:
-        PrunelabError: if a score is NaN.
+        PrunelabError: if a score is NaN, or scores cannot be ranked in this scope.
     """
     flat = [score.flatten() for score in scores]
     check_numbers(flat)
@@ -72,9 +72,17 @@ def by_mean(score: Tensor) -> Tensor:
     """A unit's score / mean score of its layer, so that layers of different scale are comparable.
 
     Infinite scores stay infinite and do not count in the mean.
+
+    Raises:
+        PrunelabError: if the mean is negative: dividing by it would reverse the order.
     """
     finite = torch.isfinite(score)
     mean = score.mean() if finite.all() else score[finite].mean().nan_to_num()
+    if mean < 0:
+        raise PrunelabError(
+            "scope=global_normalised divides the scores of a layer by their mean, which is negative here; such scores "
+            "can be ranked with scope=global or layer"
+        )
     return score / mean.clamp_min(torch.finfo(score.dtype).tiny)
 
 

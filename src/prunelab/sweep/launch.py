@@ -14,6 +14,7 @@ from hydra.core.utils import JobReturn, JobStatus
 
 from prunelab import names
 from prunelab.errors import PrunelabError
+from prunelab.fingerprint import fingerprint
 from prunelab.sweep import slurm
 from prunelab.sweep.combinations import Combination, as_overrides, spelled
 from prunelab.sweep.launchers import in_this_process, needs_hydra
@@ -27,6 +28,8 @@ DYING_SECONDS = 10.0
 """How long the other workers of a broken pool may take to end."""
 AT_ONCE = 1000
 """How many jobs joblib gets at once: each comes back with two copies of its whole configuration."""
+OF_THE_BASELINE = ("data", "model", "training", "seed")
+"""The determinants of a job in which jobs of one sweep with different baselines differ."""
 FRUITLESS = 3
 """How often in a row workers may die before any job has begun."""
 
@@ -55,9 +58,22 @@ def launch(
         found = {planned.hash: _run_here(context, planned) for planned in jobs}
     else:
         launcher.task_function = partial(run_in_sweep, context)
-        found = _run_by_hydra(launcher, store, context.sweep_id, jobs, first)
+        found = _run_by_hydra(launcher, store, context.sweep_id, trainings_first(jobs), first)
     _complain(found.values())
     return found
+
+
+def trainings_first(jobs: Sequence[PlannedJob]) -> list[PlannedJob]:
+    """The jobs with the first one of each baseline before all others.
+
+    Jobs that run at the same time then train different baselines, rather than wait for the same one.
+    """
+    trained, first, others = set(), [], []
+    for planned in jobs:
+        baseline = fingerprint({key: planned.determinants[key] for key in OF_THE_BASELINE})
+        (others if baseline in trained else first).append(planned)
+        trained.add(baseline)
+    return [*first, *others]
 
 
 def _run_here(context: SweepContext, planned: PlannedJob) -> JobReturn:
