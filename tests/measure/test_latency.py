@@ -4,6 +4,7 @@ scatters is measured again, and said so.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import pytest
@@ -229,3 +230,20 @@ def test_a_batch_has_the_size_that_was_asked_for(size: int) -> None:
     seen = set()
     latency({DENSE: lambda given: seen.add(given.shape)}, torch.rand(5, 3), size, 0.0001, 1)  # type: ignore
     assert seen == {(size, 3)}
+
+
+def test_a_form_that_is_far_slower_is_timed_once_and_the_others_as_ever() -> None:
+    def sleeping(milliseconds: float) -> Callable[[Tensor], Tensor]:
+        def call(images: Tensor) -> Tensor:
+            time.sleep(milliseconds / 1000)
+            return images
+
+        return call
+
+    timed = {DENSE: sleeping(4), "fast": sleeping(2), "slow": sleeping(40)}
+    found = latency(timed, torch.rand(2, 3), 2, seconds=0.02, repeats=1, attempts=1, placebo=sleeping(4))
+    assert [len(found.turns[form]) for form in timed] == [TURNS, TURNS, 1]
+    assert found.fastest(["fast", "slow"]) == "fast"
+    assert found.speedup("slow").median < 0.2
+    assert found.speedup("fast").median > 1
+    assert found.disagreement < 1

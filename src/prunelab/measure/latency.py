@@ -41,6 +41,8 @@ SETTLED = 0.002
 """
 SLOW = 0.005
 """Seconds: a call that takes longer needs no call before it to warm up the caches."""
+SLOWER = 3.0
+"""A slow form that takes so many times as long as the unpruned network has one turn: it cannot be the fastest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,8 @@ class Spread:
 class Latency:
     """Seconds of one batch in each form, turn by turn; the n-th turns of all forms belong to one round.
 
+    A form that is far slower than the unpruned network has one turn, in the first round.
+
     `placebo` are those of the second instance of the unpruned network; empty if there was none. `load`: how busy the
     machine was meanwhile; None on a GPU, where it does not matter.
     """
@@ -74,8 +78,9 @@ class Latency:
         return _spread([1000 * seconds for seconds in self.turns[form]])
 
     def speedup(self, form: str, over: str = DENSE) -> Spread:
-        """How many times as fast a form is as `over`."""
-        return _ratio(self.turns[over], self.turns[form])
+        """How many times as fast a form is as `over`, in the rounds that both were timed in."""
+        rounds = min(len(self.turns[over]), len(self.turns[form]))
+        return _ratio(self.turns[over][:rounds], self.turns[form][:rounds])
 
     def fastest(self, among: Sequence[str]) -> str:
         """The form that takes the least time."""
@@ -127,9 +132,10 @@ def latency(
     """Time a batch of `images` ([n, ...], repeated to fill it); `forms` begins with the unpruned network.
 
     Each of `repeats` x `TURNS` rounds gives every form a turn of about `seconds` / `TURNS`, at least one call, and the
-    last one to `placebo`, another instance of the unpruned network. As long as a form is unsteady, the two instances
-    disagree, or cores are missing, all are measured again, up to `attempts` times; the most trustworthy attempt is
-    returned. Torch's number of threads stays as it is.
+    last one to `placebo`, another instance of the unpruned network. A form whose call takes more than `SLOW` seconds
+    and `SLOWER` times as long as the unpruned network's has its turn in the first round only. As long as a form is
+    unsteady, the two instances disagree, or cores are missing, all are measured again, up to `attempts` times; the most
+    trustworthy attempt is returned. Torch's number of threads stays as it is.
     """
     batch = images[torch.arange(batch_size, device=images.device) % len(images)]
     timed = _on_cuda if batch.is_cuda else _on_cpu
@@ -139,12 +145,14 @@ def latency(
     best: Latency | None = None
     with _undisturbed():
         paces = [_pace(run, seconds / TURNS, timed) for run in runs]
+        limit = max(SLOW, SLOWER * max(pace.once for pace in (paces[0], *paces[len(names) :])))
         for _ in range(max(1, attempts)):
             load = watching()
-            rounds = [
-                [_turn(run, pace, timed) for run, pace in zip(runs, paces, strict=True)] for _ in range(TURNS * repeats)
-            ]
-            columns = list(zip(*rounds, strict=True))
+            columns: list[list[float]] = [[] for _ in runs]
+            for number in range(TURNS * repeats):
+                for column, run, pace in zip(columns, runs, paces, strict=True):
+                    if number == 0 or pace.once <= limit:
+                        column.append(_turn(run, pace, timed))
             turns, extra = dict(zip(names, columns, strict=False)), columns[len(names) :]
             found = Latency(batch_size, turns, extra[0] if extra else (), None if batch.is_cuda else load())
             if best is None or found.doubt(names) < best.doubt(names):
@@ -163,8 +171,9 @@ Timed = Callable[[Call, int], float]
 
 @dataclass(frozen=True, slots=True)
 class _Pace:
-    """How many calls a turn has, and how many go before them to warm up caches and threads."""
+    """How many calls a turn has, and how many go before them to warm up caches and threads; seconds of one call."""
 
+    once: float
     calls: int
     before: int
 
@@ -173,7 +182,7 @@ def _pace(call: Call, seconds: float, timed: Timed) -> _Pace:
     """For turns of about so many seconds; the first call, which may prepare something, is not counted."""
     timed(call, 1)
     once = timed(call, 1)
-    return _Pace(_fitting(seconds, once), _fitting(SETTLED, once) if once < SLOW else 0)
+    return _Pace(once, _fitting(seconds, once), _fitting(SETTLED, once) if once < SLOW else 0)
 
 
 def _fitting(seconds: float, once: float) -> int:
