@@ -12,13 +12,14 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 import pytest
+from _pytest.mark import ParameterSet
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hypothesis import settings
@@ -52,6 +53,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "browser" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.browser)
+
+
+def quick(cases: Iterable[str], *chosen: str) -> list[ParameterSet]:
+    """The chosen cases as they are and all others marked slow: where many test the same code, few are run often."""
+    found = [pytest.param(case, marks=() if case in chosen else pytest.mark.slow, id=case) for case in cases]
+    assert {*chosen} <= {case.id for case in found}
+    return found
 
 
 SMALL = (

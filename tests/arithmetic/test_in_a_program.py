@@ -36,6 +36,7 @@ def program(first: str, second: str, **environment: str) -> tuple[str, str]:
     return done.stdout.strip(), done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not has_avx2(), reason="portable arithmetic is there on x86-64 with AVX2")
 def test_whoever_imports_torch_first_is_told_that_the_digits_are_this_machines() -> None:
     warning = "torch or numpy was imported before prunelab"

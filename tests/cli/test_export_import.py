@@ -100,6 +100,7 @@ def test_an_imported_sweep_is_reported_with_the_same_digits_and_a_second_import_
     assert values(project) == before
 
 
+@pytest.mark.slow
 def test_an_interrupted_sweep_is_finished_in_the_store_it_was_imported_into(
     project: Project, tmp_path: Path, empty_store: Path
 ) -> None:

@@ -12,7 +12,7 @@ import pytest
 from tests.cli.hostile import ESCAPE, HERE, SCRIPT, World, said_once
 from tests.cli.hostile import shared as shared
 from tests.cli.hostile import world as world
-from tests.conftest import SMALL
+from tests.conftest import SMALL, quick
 
 
 class Evil:
@@ -116,7 +116,7 @@ REFUSED: dict[str, tuple[Tamper, tuple[str, ...]]] = {
 }
 
 
-@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize("name", quick(REFUSED, "network is a pickle", "config names a function", "page is a link"))
 def test_what_is_wrong_with_a_hostile_store_is_said_in_one_message(name: str, world: World) -> None:
     tamper, command = REFUSED[name]
     tamper(world)
@@ -166,7 +166,7 @@ SHOWN: dict[str, tuple[Tamper, tuple[str, ...]]] = {
 }
 
 
-@pytest.mark.parametrize("name", SHOWN)
+@pytest.mark.parametrize("name", quick(SHOWN, "overrides with a script", "picture is a pickle"))
 def test_what_a_hostile_store_holds_is_shown_as_text(name: str, world: World) -> None:
     tamper, command = SHOWN[name]
     tamper(world)

@@ -55,6 +55,7 @@ def test_several_sweeps_are_compared_in_a_folder_and_their_runs_left_alone(two: 
         assert "training.epochs" not in text
 
 
+@pytest.mark.slow
 def test_an_earlier_comparison_is_replaced_and_nothing_else(two: Project) -> None:
     folder = two.folder / "mine"
     assert report(two, *names(two), "--output", str(folder)).status == 0
@@ -152,6 +153,7 @@ def test_an_experiment_without_a_sweep_is_refused(project: Project) -> None:
     assert "there is no sweep in experiment digits-pruning" in outcome.output
 
 
+@pytest.mark.slow
 def test_reporting_takes_none_of_the_seconds_that_torch_takes_to_load(two: Project) -> None:
     probe = "import sys\nfrom prunelab.cli.report import main\nmain()\nprint('LOADED', *sys.modules)\n"
     done = subprocess.run(

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import pytest
 from benchmarks.zoo import tried
+from tests.conftest import quick
 
 
 @pytest.mark.parametrize(
-    "name", ["squeezenet1_1", "shufflenet_v2_x0_5", "mobilenet_v3_small", "resnet18", "regnet_x_400mf", "densenet121"]
+    "name",
+    quick(
+        ["squeezenet1_1", "shufflenet_v2_x0_5", "mobilenet_v3_small", "resnet18", "regnet_x_400mf", "densenet121"],
+        *("squeezenet1_1", "shufflenet_v2_x0_5", "mobilenet_v3_small", "resnet18"),
+    ),
 )
 def test_a_classifier_of_torchvisions_is_pruned_exactly(name: str) -> None:
     row = tried(name, size=64)

@@ -35,6 +35,7 @@ def calls(swept: Results) -> int:
     return int(pstats.Stats(profile).total_calls)  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 def test_the_work_doubles_with_the_number_of_series() -> None:
     calls(many(2, 2, 2))  # imports and templates
     assert calls(many(SEVERAL, 3, 2)) < 2.3 * calls(many(FEW, 3, 2))

@@ -61,6 +61,7 @@ def test_the_file_has_every_job_and_says_how_it_was_made(
         assert row[names.CONFIG_HASH] == run.data.tags[names.CONFIG_HASH]
 
 
+@pytest.mark.slow
 def test_it_stands_beside_the_same_jobs_of_one_seed_and_not_beside_others(
     seeds: tuple[Project, Path],
     tmp_path: Path,

@@ -90,6 +90,7 @@ def outcome(compose: object, *arguments: object) -> object:
     return job.model_dump()
 
 
+@pytest.mark.slow
 @settings(max_examples=examples(60), suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.lists(st.sampled_from(CHOICES), max_size=6).map(dict), min_size=1, max_size=3))
 def test_a_job_is_what_hydra_composes_or_is_refused_in_the_same_words(
@@ -157,6 +158,7 @@ def test_a_refusal_names_the_key(hydra: tuple[DictConfig, ConfigLoader]) -> None
         composer(*hydra)({"percentage": "101"})
 
 
+@pytest.mark.slow
 def test_jobs_one_after_the_other_are_not_composed_again_unless_hydra_has_something_to_do(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -179,6 +181,7 @@ def test_jobs_one_after_the_other_are_not_composed_again_unless_hydra_has_someth
     ]
 
 
+@pytest.mark.slow
 def test_many_jobs_go_to_joblib_in_parts_and_their_configurations_are_not_kept(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -106,6 +106,7 @@ def test_beside_other_jobs_speed_is_skipped_and_said_so(project: Project) -> Non
     assert "speed of some jobs was not measured" in " ".join(outcome.output.split())
 
 
+@pytest.mark.slow
 def test_measuring_can_be_switched_off_or_made_thorough(project: Project) -> None:
     for choice in ("off", "full"):
         outcome = project.prunelab(*SMALL, "method=weight", "percentage=50", f"measure={choice}")

@@ -41,9 +41,8 @@ def jobs(project: Project) -> dict[str, dict[str, float]]:
     return {job.data.tags[names.CONFIG_HASH]: computed(job) for job in finished}
 
 
-@pytest.mark.parametrize(
-    "command", [pytest.param(UNTIL, id="until"), pytest.param(SEARCH, id="search", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [pytest.param(UNTIL, id="until"), pytest.param(SEARCH, id="search")])
 def test_an_interrupted_adaptive_sweep_is_resumed_to_the_same_digits_and_the_same_verdict(
     command: tuple[str, ...], project: Project, tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

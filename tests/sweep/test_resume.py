@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from mlflow.entities import Run
-from tests.conftest import SMALL, Project, copied, in_process, new_project, nothing_drawn
+from tests.conftest import SMALL, Project, copied, in_process, new_project, nothing_drawn, quick
 
 from prunelab.cli.report import main as report_main
 
@@ -47,7 +47,7 @@ def done(project: Project) -> list[Run]:
     return [run for run in project.runs("job") if run.info.status == "FINISHED"]
 
 
-@pytest.mark.parametrize("wanted", ["last", "id", "name"])
+@pytest.mark.parametrize("wanted", quick(["last", "id", "name"], "last"))
 def test_only_what_is_not_finished_is_run(wanted: str, finished: Project) -> None:
     interrupt_after(finished, 3)
     (sweep,) = finished.runs("sweep")
