@@ -58,6 +58,7 @@ def test_a_different_training_has_a_baseline_of_its_own(change: str, project: Pr
     assert len(project.runs("baseline")) == 2
 
 
+@pytest.mark.slow
 def test_the_same_command_gives_the_same_numbers_to_the_last_digit(project: Project) -> None:
     command = ("-m", *SMALL, "percentage=0,60")
     project.prunelab(*command, "tracking.experiment_name=one")
