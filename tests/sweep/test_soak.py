@@ -12,10 +12,11 @@ import os
 import random
 import shutil
 import signal
+import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -87,7 +88,13 @@ def said(project: Project) -> str:
 
 
 def finished(project: Project) -> int:
-    return sum(run.info.status == "FINISHED" for run in project.runs("job"))
+    """From the database itself: it is asked twenty times a second, and MLflow would take the cores from the sweep."""
+    with closing(sqlite3.connect(f"{project.database.as_uri()}?mode=ro", uri=True)) as connection:
+        count = connection.execute(
+            "select count(*) from runs join tags using (run_uuid)"
+            " where tags.key = 'kind' and tags.value = 'job' and runs.status = 'FINISHED'"
+        ).fetchone()
+    return int(count[0])
 
 
 def at_some_job(process: Process, project: Project, number: int) -> bool:
