@@ -71,6 +71,14 @@ def test_tables_and_titles_show_the_network() -> None:
     assert "mlp on digits" in Outcome(results(job("weight", 20))).markdown()
 
 
+def test_a_label_leaves_out_how_a_network_was_trained_where_its_name_says_it() -> None:
+    trained = {"a": "5", "b": "7"}
+    swept = results(*(job("weight", 50, model=model, epochs=epochs) for model, epochs in trained.items()))
+    assert labels(swept) == ["weight, a", "weight, b"]
+    swept = results(*(job("weight", 50, model=model, epochs=epochs) for model in "ab" for epochs in "57"))
+    assert labels(swept) == [f"weight, {model}, epochs {epochs}" for model in "ab" for epochs in "57"]
+
+
 def test_a_label_tells_what_the_percentage_counts_where_the_sweep_varies_it() -> None:
     swept = results(*(job("weight", 50, percentage_of=of) for of in ("units", "parameters", "multiply_adds")))
     assert labels(swept) == ["weight, % of units", "weight, % of parameters", "weight, % of multiply-adds"]

@@ -8,7 +8,9 @@ import pandas as pd
 
 from prunelab import names
 
-TRAINING = ("data", "model", "epochs", "batch_size", "learning_rate", "precision")
+OF_TRAINING = ("epochs", "batch_size", "learning_rate", "precision")
+"""Parameters that the network's name implies where each network was trained in one way; labels then leave them out."""
+TRAINING = ("data", "model", *OF_TRAINING)
 """Parameters that determine the unpruned network."""
 OF_METHOD = ("granularity", "score", "scope")
 """Parameters that a method's name implies; labels have them only if a method was tried with several values."""
@@ -30,6 +32,9 @@ def with_series(rows: pd.DataFrame) -> pd.DataFrame:
     """
     rows = rows.assign(**{PERCENTAGE_OF: percentage_of(rows)})
     others = varied(rows, (*TRAINING, PERCENTAGE_OF))
+    if "model" in others:
+        implied = [c for c in OF_TRAINING if c in others and rows.groupby("model")[c].nunique().max() == 1]
+        others = [column for column in others if column not in implied]
 
     def label(method: object, recovery: object, *values: object) -> str:
         words = "".join(_word(column, value) for column, value in zip(others, values, strict=True))
