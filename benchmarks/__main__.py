@@ -41,7 +41,9 @@ def main() -> None:
     ratios: list[Ratio] = []
     for name in wanted:
         print(f"measuring {name} ...", file=sys.stderr, flush=True)
-        ratios += BENCHMARKS[name]()
+        ratios += (found := BENCHMARKS[name]())
+        for ratio in found:
+            print(f"  {ratio.name}: {ratio.value:.2f}", file=sys.stderr, flush=True)
     print("Ratios (medians, both sides measured in this run)\n")
     print(table(["what", "ours, s", "theirs, s", "ratio", "target", "n", ""], map(_row, ratios)))
     RESULTS.parent.mkdir(exist_ok=True)

@@ -11,9 +11,6 @@ estimated at two minutes a seed, of which training is all but 20 s.
 
 from __future__ import annotations
 
-import prunelab  # noqa: F401  before numpy and torch, whose arithmetic it fixes
-
-# isort: split
 import argparse
 import sys
 import tempfile

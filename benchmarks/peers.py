@@ -11,9 +11,6 @@ into docs/peers.md. Needs the extra `peers`.
 
 from __future__ import annotations
 
-import prunelab  # before numpy and torch, whose arithmetic it fixes
-
-# isort: split
 import argparse
 import sys
 import time
@@ -24,6 +21,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+import prunelab
 from benchmarks import subject
 from benchmarks import torch_pruning as peer
 from benchmarks.peers_table import DENSE_ROW, Entry, page

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import ast
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 from benchmarks import latency as benchmark
 from benchmarks.ratio import Ratio
+from tests.documents import ROOT
 from tests.small import mlp
 
+from prunelab.arithmetic.environment import CHOICE, PORTABLE, has_avx2
 from prunelab.runtime.onnx import onnx_bytes
 
 
@@ -21,6 +26,19 @@ def test_a_file_is_timed_by_prunelab_and_by_a_plain_script(tmp_path: Path, monke
     found = benchmark.by_turns("a file", file, torch.rand(4, 1, 8, 8), sizes=(1, 4))
     assert [ratio.name for ratio in found] == [f"a file, batch {n}: prunelab / a plain script" for n in (1, 4)]
     assert all(0 < ratio.ours < 1 and 0 < ratio.theirs < 1 for ratio in found)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not has_avx2(), reason="portable arithmetic needs AVX2")
+def test_benchmarks_import_prunelab_before_torch_so_that_they_measure_portable_arithmetic() -> None:
+    probe = (
+        "import benchmarks.__main__\nfrom prunelab.arithmetic.environment import effective\nprint(effective().value)"
+    )
+    clean = {name: value for name, value in os.environ.items() if name not in (*PORTABLE, CHOICE)}
+    done = subprocess.run(
+        [sys.executable, "-c", probe], cwd=ROOT, env=clean, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "portable\n"
 
 
 def test_the_plain_script_knows_nothing_of_prunelab() -> None:
