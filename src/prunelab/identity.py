@@ -18,7 +18,6 @@ from modulefinder import ModuleFinder
 from pathlib import Path
 from typing import Any
 
-import prunelab
 from prunelab.arithmetic.environment import Arithmetic
 from prunelab.config import Job
 from prunelab.data.dataset import dataset_of
@@ -157,7 +156,7 @@ def _imports(module: str) -> dict[str, Path]:
 
     They are found in the source, whose imports need not have run yet: those inside functions count too.
     """
-    not_own = (Path(sysconfig.get_path("stdlib")), Path(prunelab.__file__).parents[1])
+    not_own = (Path(sysconfig.get_path("stdlib")), Path(__file__).parents[1])
     finder = ModuleFinder(
         path=[
             place
@@ -169,7 +168,8 @@ def _imports(module: str) -> dict[str, Path]:
         finder.import_hook(module)
     except ImportError:  # it is not in a file on the path
         return {}
-    return {name: Path(found.__file__) for name, found in finder.modules.items() if found.__file__}
+    files = {name: getattr(found, "__file__", None) for name, found in finder.modules.items()}
+    return {name: Path(file) for name, file in files.items() if file}
 
 
 def _installed(place: Path) -> bool:

@@ -68,7 +68,9 @@ def trainings_first(jobs: Sequence[PlannedJob]) -> list[PlannedJob]:
 
     Jobs that run at the same time then train different baselines, rather than wait for the same one.
     """
-    trained, first, others = set(), [], []
+    trained: set[str] = set()
+    first: list[PlannedJob] = []
+    others: list[PlannedJob] = []
     for planned in jobs:
         baseline = fingerprint({key: planned.determinants[key] for key in OF_THE_BASELINE})
         (others if baseline in trained else first).append(planned)
