@@ -7,22 +7,21 @@ sweep, and nothing is left RUNNING. PRUNELAB_ROUNDS says how often each is tried
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import random
 import shutil
 import signal
-import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
 import pytest
 from tests.conftest import SMALL, Project, computed, new_project
 from tests.server import free_port
+from tests.sweep.moments import Process, at_some_job
 from tests.sweep.test_interruption import start
 from tests.tracking.test_outage import start as start_server
 from tests.tracking.test_outage import stop as stop_server
@@ -40,7 +39,6 @@ JOBLIB = ("hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
 LAUNCHERS = pytest.mark.parametrize("launcher", [(), JOBLIB], ids=["serial", "joblib"])
 AGAIN = 12
 """How often a sweep may have to be resumed."""
-Process = multiprocessing.process.BaseProcess
 
 
 def digits(project: Project) -> dict[str, dict[str, float]]:
@@ -85,23 +83,6 @@ def said(project: Project) -> str:
     with suppress(OSError):
         return (project.folder / "output.txt").read_text()
     return ""
-
-
-def finished(project: Project) -> int:
-    """From the database itself: it is asked twenty times a second, and MLflow would take the cores from the sweep."""
-    with closing(sqlite3.connect(f"{project.database.as_uri()}?mode=ro", uri=True)) as connection:
-        count = connection.execute(
-            "select count(*) from runs join tags using (run_uuid)"
-            " where tags.key = 'kind' and tags.value = 'job' and runs.status = 'FINISHED'"
-        ).fetchone()
-    return int(count[0])
-
-
-def at_some_job(process: Process, project: Project, number: int) -> bool:
-    """Wait until so many jobs are finished; whether the sweep still runs then."""
-    while process.is_alive() and finished(project) < number:
-        time.sleep(0.05)
-    return process.is_alive()
 
 
 def ended(process: Process, seconds: float = 1500) -> int | None:

@@ -25,6 +25,7 @@ from prunelab.sweep.publish import publish
 from prunelab.sweep.resume import done, resumed
 from prunelab.sweep.worker import SweepContext
 from prunelab.tracking.opening import open_store
+from prunelab.tracking.outage import Unwritable
 from prunelab.tracking.recorder import Recorder
 from prunelab.tracking.store import Store
 from prunelab.training.baseline import is_stored
@@ -76,13 +77,14 @@ def open_sweep(plan: Plan, launcher: DictConfig) -> Iterator[Sweep]:
     if watcher is not None:
         watcher.start()
     verdicts: list[str] = []
-    status = "FAILED"
+    status, writable = "FAILED", True
     try:
         yield Sweep(store, remaining, context, verdicts)
         status = "FINISHED"
     except KeyboardInterrupt:
         status = "KILLED"
     except (Exception, SystemExit) as error:
+        writable = not isinstance(error, Unwritable)
         if interruption.asked() or isinstance(error, SystemExit):
             status = "KILLED"
         if not interruption.asked():  # else it is what a library made of the interruption
@@ -93,7 +95,7 @@ def open_sweep(plan: Plan, launcher: DictConfig) -> Iterator[Sweep]:
                 logs.status("interrupted: closing the sweep")
             if watcher is not None:
                 watcher.stop()
-            missing = _close(store, plan, run, status, verdicts)
+            missing = _close(store, plan, run, status, verdicts if writable else None)
     if status == "KILLED":
         raise interruption.Interrupted(_how_far(plan, missing))
     if missing:
@@ -136,9 +138,10 @@ def _announce(store: Store, plan: Plan, what: str) -> None:
     log.info(f"{what}: {jobs}; baselines: {len(baselines) - there} to train, {there} there already")
 
 
-def _close(store: Store, plan: Plan, run: Recorder, status: str, verdicts: list[str]) -> int:
+def _close(store: Store, plan: Plan, run: Recorder, status: str, verdicts: list[str] | None) -> int:
     """Publish what finished and end the run; returns how many jobs did not finish.
 
+    Without `verdicts` nothing is published: on a full disk the files would take the room that ending the run needs.
     If that fails, at least the run is not left RUNNING, as far as the store can be written.
     """
     try:
@@ -151,7 +154,7 @@ def _close(store: Store, plan: Plan, run: Recorder, status: str, verdicts: list[
         run.metrics({names.JOBS_FINISHED: finished, names.JOBS_FAILED: failed, names.JOBS_NOT_RUN: missing - failed})
         if missing and status == "FINISHED":
             status = "FAILED"
-        if finished:
+        if finished and verdicts is not None:
             logs.status("writing the report")
             publish(store, run, sweep, verdicts)
         store.end(run, status)
