@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -17,6 +18,7 @@ from mlflow.tracking import MlflowClient
 from tests.conftest import SMALL, Project, new_project
 from tests.server import free_port
 
+from prunelab.job import run
 from prunelab.tracking import outage
 from prunelab.tracking.outage import Unreachable, Unwritable, again
 
@@ -195,6 +197,19 @@ def test_a_full_disk_is_said_once_and_nothing_is_left_running(sweep: tuple[str, 
         again = small_disk.in_a_process(*sweep, *SMALL, "resume=last")
         assert again.status == 0, again.output
         assert small_disk.runs("sweep")[0].info.status == "FINISHED"
+
+
+def test_a_sweep_that_a_full_disk_ends_draws_no_page(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: Any, **named: Any) -> object:
+        if named["name"] == "weight-80":
+            raise Unwritable("the disk is full")
+        return run(*arguments, **named)
+
+    monkeypatch.setattr("prunelab.sweep.worker.run", full)
+    assert project.prunelab("-m", *SMALL, "percentage=0,80,90", "measure=off").status == 1
+    (sweep,) = project.runs("sweep")
+    assert (sweep.info.status, len(project.runs("job"))) == ("FAILED", 1)
+    assert [path.path for path in project.client.list_artifacts(sweep.info.run_id)] == ["plan.json"]
 
 
 @pytest.mark.parametrize(

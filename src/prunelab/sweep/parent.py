@@ -25,7 +25,7 @@ from prunelab.sweep.publish import publish
 from prunelab.sweep.resume import done, resumed
 from prunelab.sweep.worker import SweepContext
 from prunelab.tracking.opening import open_store
-from prunelab.tracking.outage import Unwritable
+from prunelab.tracking.outage import Unwritable, keep_reserve
 from prunelab.tracking.recorder import Recorder
 from prunelab.tracking.store import Store
 from prunelab.training.baseline import is_stored
@@ -156,6 +156,7 @@ def _close(store: Store, plan: Plan, run: Recorder, status: str, verdicts: list[
             status = "FAILED"
         if finished and verdicts is not None:
             logs.status("writing the report")
+            keep_reserve(store.tracking.locks)  # a job may have released it
             publish(store, run, sweep, verdicts)
         store.end(run, status)
     except Exception:
