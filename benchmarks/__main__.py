@@ -41,7 +41,8 @@ def main() -> None:
     ratios: list[Ratio] = []
     for name in wanted:
         print(f"measuring {name} ...", file=sys.stderr, flush=True)
-        ratios += (found := BENCHMARKS[name]())
+        found = BENCHMARKS[name]()
+        ratios += found
         for ratio in found:
             print(f"  {ratio.name}: {ratio.value:.2f}", file=sys.stderr, flush=True)
     print("Ratios (medians, both sides measured in this run)\n")

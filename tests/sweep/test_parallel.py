@@ -10,12 +10,11 @@ import sqlite3
 import threading
 import time
 from pathlib import Path
-from typing import cast
 
 import pytest
 from tests.conftest import SMALL, Project, computed
 
-from prunelab.config import Job
+from prunelab.compose import compose_job
 from prunelab.sweep.launch import trainings_first
 from prunelab.sweep.plan import PlannedJob
 
@@ -38,11 +37,11 @@ def test_eight_workers_on_a_fresh_store(tmp_path: Path) -> None:
 
 def test_the_first_job_of_every_training_starts_before_all_others() -> None:
     def planned(seed: int, percentage: int) -> PlannedJob:
-        found = {"data": {}, "model": {}, "training": {}, "seed": seed, "percentage": percentage}
-        return PlannedJob({}, cast(Job, None), found, f"{seed}-{percentage}")
+        job = compose_job([*SMALL, f"seed={seed}", f"percentage={percentage}"])
+        return PlannedJob({}, job, {}, f"{seed}-{percentage}")
 
     jobs = [planned(seed, percentage) for seed in (0, 1, 2) for percentage in (20, 50)]
-    assert [job.hash for job in trainings_first(jobs)] == ["0-20", "1-20", "2-20", "0-50", "1-50", "2-50"]
+    assert [job.hash for job in trainings_first(jobs, 1)] == ["0-20", "1-20", "2-20", "0-50", "1-50", "2-50"]
 
 
 @pytest.mark.slow

@@ -132,8 +132,8 @@ def latency(
     """Time a batch of `images` ([n, ...], repeated to fill it); `forms` begins with the unpruned network.
 
     Each of `repeats` x `TURNS` rounds gives every form a turn of about `seconds` / `TURNS`, at least one call, and the
-    last one to `placebo`, another instance of the unpruned network. A form whose call takes more than `SLOW` seconds
-    and `SLOWER` times as long as the unpruned network's has its turn in the first round only. As long as a form is
+    last one to `placebo`, another instance of the unpruned network. A form whose call in the first round takes more
+    than `SLOW` seconds and `SLOWER` times as long as the unpruned network's has no further turn. As long as a form is
     unsteady, the two instances disagree, or cores are missing, all are measured again, up to `attempts` times; the most
     trustworthy attempt is returned. Torch's number of threads stays as it is.
     """
@@ -145,13 +145,14 @@ def latency(
     best: Latency | None = None
     with _undisturbed():
         paces = [_pace(run, seconds / TURNS, timed) for run in runs]
-        limit = max(SLOW, SLOWER * max(pace.once for pace in (paces[0], *paces[len(names) :])))
         for _ in range(max(1, attempts)):
             load = watching()
-            columns: list[list[float]] = [[] for _ in runs]
-            for number in range(TURNS * repeats):
+            columns = [[_turn(run, pace, timed)] for run, pace in zip(runs, paces, strict=True)]
+            unpruned = [column[0] for column in (columns[0], *columns[len(names) :])]
+            limit = max(SLOW, SLOWER * max(unpruned))
+            for _ in range(TURNS * repeats - 1):
                 for column, run, pace in zip(columns, runs, paces, strict=True):
-                    if number == 0 or pace.once <= limit:
+                    if column[0] <= limit:
                         column.append(_turn(run, pace, timed))
             turns, extra = dict(zip(names, columns, strict=False)), columns[len(names) :]
             found = Latency(batch_size, turns, extra[0] if extra else (), None if batch.is_cuda else load())
@@ -171,9 +172,8 @@ Timed = Callable[[Call, int], float]
 
 @dataclass(frozen=True, slots=True)
 class _Pace:
-    """How many calls a turn has, and how many go before them to warm up caches and threads; seconds of one call."""
+    """How many calls a turn has, and how many go before them to warm up caches and threads."""
 
-    once: float
     calls: int
     before: int
 
@@ -182,7 +182,7 @@ def _pace(call: Call, seconds: float, timed: Timed) -> _Pace:
     """For turns of about so many seconds; the first call, which may prepare something, is not counted."""
     timed(call, 1)
     once = timed(call, 1)
-    return _Pace(once, _fitting(seconds, once), _fitting(SETTLED, once) if once < SLOW else 0)
+    return _Pace(_fitting(seconds, once), _fitting(SETTLED, once) if once < SLOW else 0)
 
 
 def _fitting(seconds: float, once: float) -> int:

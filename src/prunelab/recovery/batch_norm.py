@@ -49,8 +49,8 @@ def _measure(measured: set[str], name: str, module: nn.Module, given: tuple[Tens
     assert module.running_var is not None
     if name in measured:
         raise PrunelabError(
-            f"BatchNorm statistics cannot be re-estimated: {name} is called several times in a forward pass; "
-            "recovery.batch_norm=false keeps them as they are"
+            f"BatchNorm statistics cannot be re-estimated: {name} is called several times in a forward pass; other "
+            "recoveries leave them as they are, with recovery.batch_norm=false"
         )
     measured.add(name)
     rows = given[0].movedim(1, -1).reshape(-1, given[0].shape[1])

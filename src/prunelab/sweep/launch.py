@@ -14,7 +14,7 @@ from hydra.core.utils import JobReturn, JobStatus
 
 from prunelab import names
 from prunelab.errors import PrunelabError
-from prunelab.fingerprint import fingerprint
+from prunelab.identity import baseline_key
 from prunelab.sweep import slurm
 from prunelab.sweep.combinations import Combination, as_overrides, spelled
 from prunelab.sweep.launchers import in_this_process, needs_hydra
@@ -28,8 +28,6 @@ DYING_SECONDS = 10.0
 """How long the other workers of a broken pool may take to end."""
 AT_ONCE = 1000
 """How many jobs joblib gets at once: each comes back with two copies of its whole configuration."""
-OF_THE_BASELINE = ("data", "model", "training", "seed")
-"""The determinants of a job in which jobs of one sweep with different baselines differ."""
 FRUITLESS = 3
 """How often in a row workers may die before any job has begun."""
 
@@ -58,12 +56,12 @@ def launch(
         found = {planned.hash: _run_here(context, planned) for planned in jobs}
     else:
         launcher.task_function = partial(run_in_sweep, context)
-        found = _run_by_hydra(launcher, store, context.sweep_id, trainings_first(jobs), first)
+        found = _run_by_hydra(launcher, store, context.sweep_id, trainings_first(jobs, context.threads), first)
     _complain(found.values())
     return found
 
 
-def trainings_first(jobs: Sequence[PlannedJob]) -> list[PlannedJob]:
+def trainings_first(jobs: Sequence[PlannedJob], threads: int | None) -> list[PlannedJob]:
     """The jobs with the first one of each baseline before all others.
 
     Jobs that run at the same time then train different baselines, rather than wait for the same one.
@@ -72,9 +70,9 @@ def trainings_first(jobs: Sequence[PlannedJob]) -> list[PlannedJob]:
     first: list[PlannedJob] = []
     others: list[PlannedJob] = []
     for planned in jobs:
-        baseline = fingerprint({key: planned.determinants[key] for key in OF_THE_BASELINE})
-        (others if baseline in trained else first).append(planned)
-        trained.add(baseline)
+        key = baseline_key(planned.job, threads)
+        (others if key in trained else first).append(planned)
+        trained.add(key)
     return [*first, *others]
 
 

@@ -95,7 +95,7 @@ def open_sweep(plan: Plan, launcher: DictConfig) -> Iterator[Sweep]:
                 logs.status("interrupted: closing the sweep")
             if watcher is not None:
                 watcher.stop()
-            missing = _close(store, plan, run, status, verdicts if writable else None)
+            missing = _close(store, plan, run, status, verdicts, writable)
     if status == "KILLED":
         raise interruption.Interrupted(_how_far(plan, missing))
     if missing:
@@ -138,11 +138,11 @@ def _announce(store: Store, plan: Plan, what: str) -> None:
     log.info(f"{what}: {jobs}; baselines: {len(baselines) - there} to train, {there} there already")
 
 
-def _close(store: Store, plan: Plan, run: Recorder, status: str, verdicts: list[str] | None) -> int:
+def _close(store: Store, plan: Plan, run: Recorder, status: str, verdicts: list[str], writable: bool) -> int:
     """Publish what finished and end the run; returns how many jobs did not finish.
 
-    Without `verdicts` nothing is published: on a full disk the files would take the room that ending the run needs.
-    If that fails, at least the run is not left RUNNING, as far as the store can be written.
+    If that fails, at least the run is not left RUNNING, as far as the store can be written. Nothing is published in a
+    store that is not `writable`: the files would take what room is left, and ending the run needs it.
     """
     try:
         close_orphans(store, run.id)
@@ -154,9 +154,9 @@ def _close(store: Store, plan: Plan, run: Recorder, status: str, verdicts: list[
         run.metrics({names.JOBS_FINISHED: finished, names.JOBS_FAILED: failed, names.JOBS_NOT_RUN: missing - failed})
         if missing and status == "FINISHED":
             status = "FAILED"
-        if finished and verdicts is not None:
+        if finished and writable:
             logs.status("writing the report")
-            keep_reserve(store.tracking.locks)  # a job may have released it
+            keep_reserve(store.tracking)  # a job may have released it
             publish(store, run, sweep, verdicts)
         store.end(run, status)
     except Exception:

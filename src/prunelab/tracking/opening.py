@@ -51,8 +51,7 @@ def open_store(tracking: Tracking, experiment_name: str, waiting: bool = False) 
             mend(database, artifacts, writing=True)
         for folder in filter(None, (artifacts, locks)):
             _refuse_unwritable(folder)
-        if database is not None:
-            keep_reserve(locks)
+        keep_reserve(tracking)
         with FileLock(locks / "store.lock"):
             return _store(tracking, experiment_name)
     except OSError as error:

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
-from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import requests
@@ -20,6 +19,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from prunelab import interruption
+from prunelab.config import Tracking
 from prunelab.errors import StoreError
 from prunelab.tracking.addresses import redacted, sqlite_file
 
@@ -131,18 +131,20 @@ def writing(what: str) -> Iterator[None]:
         raise Unwritable(_words(what, error)) from error
 
 
-def keep_reserve(folder: Path) -> None:
+def keep_reserve(tracking: Tracking) -> None:
     """Reserve room on the disk of a local store, if there is any, so that runs can be ended when it is full."""
+    if sqlite_file(tracking.uri) is None:
+        return
     with suppress(OSError):
-        file = folder / RESERVE
+        file = tracking.locks / RESERVE
         if not file.is_file() or file.stat().st_size < RESERVE_SIZE:
             file.write_bytes(b"\1" * RESERVE_SIZE)
 
 
-def release_reserve(folder: Path) -> None:
+def release_reserve(tracking: Tracking) -> None:
     """Free the reserved room: the disk is full, and a run has to be ended."""
     with suppress(OSError):
-        (folder / RESERVE).unlink(missing_ok=True)
+        (tracking.locks / RESERVE).unlink(missing_ok=True)
 
 
 def _is_away(error: Exception, uri: str) -> bool:

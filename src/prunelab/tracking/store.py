@@ -122,7 +122,7 @@ class Store:
                 recorder.files(files)
             recorder.end(status)
         except Exception:
-            release_reserve(self.tracking.locks)
+            release_reserve(self.tracking)
             ended = "FAILED" if status == "FINISHED" else status
             for closing in (recorder.flush, partial(self.client.set_terminated, recorder.id, ended)):
                 with suppress(Exception):
