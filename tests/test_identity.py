@@ -68,24 +68,26 @@ def test_the_code_of_every_step_of_a_recovery_identifies(tmp_path: Path, monkeyp
     assert "own_recovery_step.recover" in determinants(alone)["code"]
 
 
-def test_files_that_a_users_own_code_imports_identify(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    package = tmp_path / "own_package_of_scores"
-    package.mkdir()
-    (package / "__init__.py").write_text("")
-    (package / "score.py").write_text(
+@pytest.mark.parametrize("packed", [True, False], ids=["package", "folder"])
+def test_files_that_a_users_own_code_imports_identify(
+    packed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = "own_package_of_scores" if packed else "own_folder_of_scores"
+    folder = tmp_path / package
+    folder.mkdir()
+    if packed:
+        (folder / "__init__.py").write_text("")
+    (folder / "score.py").write_text(
         "import torch\nimport prunelab\n\n\ndef mine(network, graph, calibration):\n    from . import helper\n"
     )
-    helper = package / "helper.py"
+    helper = folder / "helper.py"
     helper.write_text("FACTOR = 1\n")
     monkeypatch.syspath_prepend(tmp_path)
-    path = "own_package_of_scores.score.mine"
+    path = f"{package}.score.mine"
     before = identity._source.__wrapped__(path)
     assert identity._source.__wrapped__(path) == before
-    assert set(identity._imports("own_package_of_scores.score")) == {
-        "own_package_of_scores",
-        "own_package_of_scores.score",
-        "own_package_of_scores.helper",
-    }
+    modules = {f"{package}.score", f"{package}.helper"} | ({package} if packed else set())
+    assert set(identity._imports(f"{package}.score")) == modules
     helper.write_text("FACTOR = 2\n")
     assert identity._source.__wrapped__(path) != before
 

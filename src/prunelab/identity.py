@@ -6,6 +6,7 @@ is only measured.
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import inspect
 import os
@@ -14,7 +15,7 @@ import sysconfig
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import packages_distributions, version
-from modulefinder import ModuleFinder
+from importlib.util import find_spec, resolve_name
 from pathlib import Path
 from typing import Any
 
@@ -152,24 +153,49 @@ def _source(path: str) -> str:
 
 
 def _imports(module: str) -> dict[str, Path]:
-    """The files that a module of one's own imports, directly or not, less those of installed packages and of prunelab.
+    """The files that a module of one's own imports, directly or not, with its own; not those of installed packages.
 
-    They are found in the source, whose imports need not have run yet: those inside functions count too.
+    They are found in the source, whose imports need not have run yet: those inside functions count too. The standard
+    library's `modulefinder` does the same, but fails at folders without `__init__.py`.
     """
-    not_own = (Path(sysconfig.get_path("stdlib")), Path(__file__).parents[1])
-    finder = ModuleFinder(
-        path=[
-            place
-            for place in sys.path
-            if not _installed(Path(place)) and not any(Path(place).is_relative_to(folder) for folder in not_own)
-        ]
-    )
+    found: dict[str, Path] = {}
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        file = None if name in found else _own_file(name)
+        if file is None:
+            continue
+        found[name] = file
+        package = name.rpartition(".")[0]
+        waiting.append(package)
+        for node in ast.walk(ast.parse(file.read_bytes())) if file.suffix == ".py" else ():
+            if isinstance(node, ast.Import):
+                waiting += [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                relative = "." * node.level + (node.module or "")
+                base = resolve_name(relative, name if file.name == "__init__.py" else package)
+                waiting += [base, *(f"{base}.{alias.name}" for alias in node.names)]
+    return found
+
+
+def _own_file(module: str) -> Path | None:
+    """The file of a module; None if it has none, or belongs to an installed package, to Python or to prunelab."""
     try:
-        finder.import_hook(module)
-    except ImportError:  # it is not in a file on the path
-        return {}
-    files = {name: getattr(found, "__file__", None) for name, found in finder.modules.items()}
-    return {name: Path(file) for name, file in files.items() if file}
+        # first its outermost package: to look up a module inside a package imports the package
+        for name in (module.partition(".")[0], module):
+            spec = find_spec(name)
+            places = [] if spec is None else [spec.origin] if spec.has_location else spec.submodule_search_locations
+            if not places or any(not _is_own(Path(str(place))) for place in places):
+                return None
+    except (ImportError, ValueError):
+        return None
+    assert spec is not None
+    return Path(str(spec.origin)) if spec.has_location else None
+
+
+def _is_own(place: Path) -> bool:
+    others = (Path(sysconfig.get_path("stdlib")), Path(__file__).parents[1])
+    return not (_installed(place) or any(place.is_relative_to(folder) for folder in others))
 
 
 def _installed(place: Path) -> bool:
