@@ -62,6 +62,18 @@ def test_values_of_unpruned_networks_that_are_nearly_as_good_do_not_cover_each_o
     assert (lower["y"], lower["yanchor"], upper["yanchor"]) == (0.9, "top", "bottom")
 
 
+def test_values_of_many_unpruned_networks_are_one_text_on_the_side_with_room() -> None:
+    levels = {"a": 0.9, "b": 0.91, "c": 0.87}
+    swept = results(
+        *(job("weight", p, model=m, **{names.BASELINE_ACCURACY: a}) for m, a in levels.items() for p in (1, 99))
+    )
+    accuracy = plotly(against_percentage(swept)[0])
+    assert len(accuracy["layout"]["shapes"]) == 3
+    (label,) = accuracy["layout"]["annotations"]
+    assert label["text"] == "unpruned, b 0.9100<br>unpruned, a 0.9000<br>unpruned, c 0.8700"
+    assert (label["y"], label["yanchor"]) == (0.87, "top")
+
+
 def test_tables_and_titles_show_the_network() -> None:
     swept = two_networks()
     text = Outcome(swept).markdown()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from html import escape
+from itertools import pairwise
 from typing import Any
 
 from prunelab.report.chart import Axis, Chart, HeatMap, Line
@@ -23,8 +24,6 @@ FEW = 6
 """Up to this many series have strong bands."""
 CLOSE = 0.05
 """Labels of levels that are closer than this share of the axis would overlap."""
-SIDE_BY_SIDE = 3
-"""The number of labels that fit at one height: one below its level, the others above theirs."""
 ROW, AROUND = 15, 70
 """Pixels of a heat map's row (enough for a name), and above and below all rows."""
 LONGEST_NAME = 24
@@ -90,23 +89,33 @@ def _band(line: Line, lines: int) -> Trace:
 
 
 def _levels(levels: Mapping[str, float], values: Iterable[float]) -> dict[str, Any]:
-    """A dashed line with its value for each unpruned network; the labels of close ones are kept apart."""
-    shapes: list[dict[str, Any]] = []
-    labels: list[dict[str, Any]] = []
+    """A dashed line with its value for each unpruned network.
+
+    The labels of two that are close are below and above them. More than two labels, if some are close, are one text,
+    the highest level first, on the side of the lines where there is more room.
+    """
     finite = [value for value in values if math.isfinite(value)]
-    near, beside, before = CLOSE * (max(finite, default=0) - min(finite, default=0)), 0, -math.inf
-    for label, level in sorted(levels.items(), key=lambda each: (each[1], each[0])):
-        beside = (beside + 1) % SIDE_BY_SIDE if level - before < near else 0
-        if beside == 1:
-            labels[-1]["yanchor"] = "top"
-        before = level
-        place = {"xref": "paper", "yref": "y"}
-        dashed = {"color": BASELINE_COLOUR, "width": 1.4, "dash": "dash"}
-        shapes.append({"type": "line", **place, "x0": 0, "x1": 1, "y0": level, "y1": level, "line": dashed})
-        corner = {"x": 1 - max(0, beside - 1) / 2, "xanchor": "right", "yanchor": "bottom", "showarrow": False}
-        font = {"size": 11, "color": BASELINE_COLOUR}
-        labels.append({**place, **corner, "y": level, "text": f"{escape(label)} {level:.4f}", "font": font})
-    return {"shapes": shapes, "annotations": labels}
+    low, high = min(finite, default=0), max(finite, default=0)
+    ordered = sorted(levels.items(), key=lambda each: (each[1], each[0]))
+    texts = [f"{escape(label)} {level:.4f}" for label, level in ordered]
+    heights = [level for _, level in ordered]
+    close = [above - below < CLOSE * (high - low) for below, above in pairwise(heights)]
+    if len(levels) > 2 and any(close):
+        upper = sum(heights) / len(heights) > (low + high) / 2
+        written = [("<br>".join(reversed(texts)), heights[0 if upper else -1], "top" if upper else "bottom")]
+    else:
+        anchors = ["top" if below_one else "bottom" for below_one in (*close, False)]
+        written = list(zip(texts, heights, anchors, strict=False))
+    place = {"xref": "paper", "yref": "y"}
+    dashed = {"color": BASELINE_COLOUR, "width": 1.4, "dash": "dash"}
+    corner = {"x": 1, "xanchor": "right", "align": "right", "showarrow": False}
+    font = {"size": 11, "color": BASELINE_COLOUR}
+    return {
+        "shapes": [{"type": "line", **place, "x0": 0, "x1": 1, "y0": y, "y1": y, "line": dashed} for y in heights],
+        "annotations": [
+            {**place, **corner, "y": y, "yanchor": anchor, "text": text, "font": font} for text, y, anchor in written
+        ],
+    }
 
 
 def _axis(axis: Axis, values: Iterable[float]) -> dict[str, Any]:
