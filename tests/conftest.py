@@ -29,7 +29,10 @@ from mlflow.tracking import MlflowClient
 
 from prunelab import names
 from prunelab.app import main
+from prunelab.compose import compose_job
 from prunelab.tracking.moving import mend
+from prunelab.tracking.opening import open_store
+from prunelab.tracking.store import Store
 from prunelab.training import baseline
 from tests.browser import browser as browser
 
@@ -171,6 +174,14 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def project(tmp_path: Path, empty_store: Path) -> Project:
     """A fresh project with an empty store."""
     return new_project(tmp_path, empty_store)
+
+
+@pytest.fixture
+def store(project: Project, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """The experiment `digits` in the store of a fresh project, which is the current folder."""
+    monkeypatch.chdir(project.folder)
+    job = compose_job(["data=digits"])
+    return open_store(job.tracking, job.experiment_name)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,8 @@
-"""Ctrl-C and SIGTERM.
+"""Ctrl-C, SIGTERM, and the end of a job's time on a cluster.
 
-Both raise KeyboardInterrupt in the main thread. Libraries may turn that into an error of their own or drop it (in a
-callback, in a destructor), so the request is also recorded here, and checked where it matters.
+The signals raise KeyboardInterrupt in the main thread, the end of the time OutOfTime. Libraries may turn that into an
+error of their own or drop it (in a callback, in a destructor), so the request is also recorded here, and checked where
+it matters.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from types import FrameType
 
 STATUS = 130
 """The exit status of a command that was interrupted, whichever signal did it."""
-_signals: list[int] = []
+_requests: list[tuple[type[BaseException], str]] = []
 _held = False
 
 
@@ -23,9 +24,13 @@ class Interrupted(KeyboardInterrupt):
     """An interruption with a message: what is done, and how to continue."""
 
 
+class OutOfTime(BaseException):
+    """The cluster ends this job. No Exception: code that handles an error of its own must not take it for one."""
+
+
 def listen() -> None:
     """Handle both signals from now on; one that is ignored (SIGINT under `nohup`) stays ignored."""
-    _signals.clear()
+    _requests.clear()
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _interrupt)
@@ -33,17 +38,27 @@ def listen() -> None:
 
 def asked() -> bool:
     """Whether the program was asked to end since `listen`."""
-    return bool(_signals)
+    return bool(_requests)
 
 
 def heed() -> None:
     """Stop here if the program was asked to end.
 
     Raises:
-        KeyboardInterrupt: if it was.
+        KeyboardInterrupt, OutOfTime: if it was.
     """
-    if _signals:
-        raise KeyboardInterrupt(f"signal {_signals[-1]}")
+    if _requests:
+        kind, words = _requests[-1]
+        raise kind(words)
+
+
+def end(words: str) -> None:
+    """Ask the program to end because its time is over.
+
+    Raises:
+        OutOfTime: at once, or at the end of what is `held`.
+    """
+    _ask(OutOfTime, words)
 
 
 @contextmanager
@@ -51,18 +66,18 @@ def held() -> Iterator[None]:
     """Let short work end before it is interrupted, such as a transaction, whose locks would outlive it.
 
     Raises:
-        KeyboardInterrupt: at the end, if the program was asked to end meanwhile.
+        KeyboardInterrupt, OutOfTime: at the end, if the program was asked to end meanwhile.
     """
     global _held
     if _held or threading.current_thread() is not threading.main_thread():  # signals are handled in the main thread
         yield
         return
-    before, _held = len(_signals), True
+    before, _held = len(_requests), True
     try:
         yield
     finally:
         _held = False
-    if len(_signals) > before:
+    if len(_requests) > before:
         heed()
 
 
@@ -90,6 +105,10 @@ def interruptible(program: str) -> Iterator[None]:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    _signals.append(number)
+    _ask(KeyboardInterrupt, f"signal {number}")
+
+
+def _ask(kind: type[BaseException], words: str) -> None:
+    _requests.append((kind, words))
     if not _held:
         heed()

@@ -38,7 +38,7 @@ def test_an_export_that_is_interrupted_while_it_writes_leaves_nothing_behind(
     number: signal.Signals, swept: tuple[Project, Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (kept := tmp_path / "x.safetensors.md").write_text("as it was")
-    monkeypatch.setattr(interruption, "_signals", [])
+    monkeypatch.setattr(interruption, "_requests", [])
     monkeypatch.setattr(written.os, "fsync", lambda handle: signal.raise_signal(number))
     outcome = export(swept[0], "weight-0", "--format=safetensors", "--force", f"--output={tmp_path / 'x.safetensors'}")
     assert (outcome.status, outcome.output.splitlines()[-1]) == (130, "prunelab-export: interrupted")

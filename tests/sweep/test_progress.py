@@ -5,22 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.conftest import Project
 
 from prunelab import names
-from prunelab.compose import compose_job
 from prunelab.names import Kind
 from prunelab.sweep import progress
 from prunelab.sweep.progress import Progress, Watcher
-from prunelab.tracking.opening import open_store
 from prunelab.tracking.store import Store
-
-
-@pytest.fixture
-def store(project: Project, monkeypatch: pytest.MonkeyPatch) -> Store:
-    monkeypatch.chdir(project.folder)
-    job = compose_job(["data=digits"])
-    return open_store(job.tracking, job.experiment_name)
 
 
 def job(store: Store, sweep: str, number: int, ended: int) -> None:

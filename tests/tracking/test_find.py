@@ -15,10 +15,8 @@ from prunelab.tracking.store import Store
 
 
 @pytest.fixture
-def store(project: Project) -> Store:
+def store(store: Store) -> Store:
     """Two finished jobs of one name, then one that failed; a job whose name has a quote; a baseline."""
-    job = compose_job([f"paths.root={project.folder}", "data=digits"])
-    store = open_store(job.tracking, job.experiment_name)
     for name, status in (("weight-50", "FINISHED"), ("weight-50", "FINISHED"), ("weight-50", "FAILED")):
         store.end(store.start(Kind.JOB, name, tags={names.CONFIG_HASH: "the same"}), status)
     store.end(store.start(Kind.JOB, "it's-20"), "FAILED")

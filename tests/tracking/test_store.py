@@ -6,24 +6,14 @@ from pathlib import Path
 
 import pytest
 from mlflow.exceptions import MlflowException
-from tests.conftest import Project
 
 from prunelab import names
-from prunelab.compose import compose_job
 from prunelab.errors import StoreError
 from prunelab.names import Kind
-from prunelab.tracking.opening import open_store
 from prunelab.tracking.recorder import Recorder
 from prunelab.tracking.store import Store
 
 DEAD = {"process.pid": "999999999"}
-
-
-@pytest.fixture
-def store(project: Project, monkeypatch: pytest.MonkeyPatch) -> Store:
-    monkeypatch.chdir(project.folder)
-    job = compose_job(["data=digits"])
-    return open_store(job.tracking, job.experiment_name)
 
 
 def test_an_interrupted_run_is_killed_and_the_interrupt_goes_on(store: Store) -> None:

@@ -2,12 +2,16 @@
 
 submitit raises the error of the first such job and forgets the others, which go on running; on a cluster without
 accounting it waits for such a job for ever. Here each is reported as a job that failed, and the others are waited for.
+In the job itself, submitit raises the end of its time as a RuntimeError, which other code handles as an error of its
+own: a checkpoint being read would count as damaged. Here it is `interruption.OutOfTime`.
 """
 
 from __future__ import annotations
 
 import getpass
+import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,15 +19,17 @@ from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus
 
-from prunelab import names
+from prunelab import interruption, names
 from prunelab.errors import PrunelabError
 from prunelab.tracking.store import Store
 
 LOOK_SECONDS = 30
 """The least time between two questions to Slurm for the states of jobs."""
-NO_RESULT = ("CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "DEADLINE", "BOOT_FAIL")
+NO_RESULT = ("CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "DEADLINE", "BOOT_FAIL", "PREEMPTED")
 """States after which a job gives no result."""
-ALIVE = ("PENDING", "RUNNING", "COMPLETING", "CONFIGURING", "SUSPENDED")
+WAITING = ("PENDING", "CONFIGURING", "SUSPENDED", "STOPPED", "REQUEUE", "SPECIAL_EXIT", "RESV_DEL_HOLD")
+ALIVE = (*WAITING, "RUNNING", "COMPLETING", "RESIZING", "SIGNALING", "STAGE_OUT", "READY", "UNKNOWN")
+"""States of a job that may give a result yet."""
 CANCEL_SECONDS = 60
 """How long cancelled jobs may take to end."""
 GONE = "GONE"
@@ -74,6 +80,26 @@ def _cancel(arrays: set[str], jobs: set[str]) -> None:
         time.sleep(1)
 
 
+def listen() -> None:
+    """In a job, let the end of its time end it as OutOfTime from now on; in any other process, do nothing."""
+    if "submitit" not in sys.modules:
+        return
+    from submitit.core.job_environment import SignalHandler
+    from submitit.core.utils import UncompletedJobError
+
+    for number in (signal.SIGUSR1, signal.SIGUSR2):
+        before = signal.getsignal(number)
+        if isinstance(getattr(before, "__self__", None), SignalHandler) and callable(before):
+
+            def ended(signum: int, frame: Any, before: Any = before) -> None:
+                try:
+                    before(signum, frame)
+                except UncompletedJobError as error:
+                    interruption.end(_first_line(error))
+
+            signal.signal(number, ended)
+
+
 def fail_lost(store: Store, sweep_id: str, returns: Sequence[JobReturn]) -> None:
     """End as FAILED the runs of jobs that were lost, with the reason."""
     lost = {error.job_id: error for each in returns if isinstance(error := each._return_value, LostJob)}
@@ -102,6 +128,15 @@ def _job_class() -> Any:
             self._info_dict.update(_queue(open_jobs))
             self._last_status_check = time.time()
             self._finished |= {job for job in open_jobs if self.is_done(job, mode="cache")}
+
+        def read_info(self, string: bytes | str) -> dict[str, dict[str, str]]:
+            found = super().read_info(string)
+            preempted = {job for job, about in found.items() if about["State"].startswith("PREEMPTED")}
+            queued = _queue(preempted) if preempted else {}
+            return found | {job: about for job, about in queued.items() if about["State"] != GONE}  # to run again
+
+        def is_done(self, job_id: str, mode: str = "standard") -> bool:
+            return not self.get_state(job_id, mode=mode).upper().startswith(ALIVE)
 
     class Job(SlurmJob[Any]):
         watcher = Watcher(delay_s=LOOK_SECONDS)

@@ -13,9 +13,10 @@ from prunelab import logs
 from prunelab.config import Job
 from prunelab.errors import PrunelabError
 from prunelab.identity import config_hash
-from prunelab.interruption import heed
+from prunelab.interruption import OutOfTime, heed
 from prunelab.job import Result, run
 from prunelab.reading import read
+from prunelab.sweep import slurm
 from prunelab.sweep.combinations import as_overrides, combination_of
 from prunelab.sweep.progress import Progress
 from prunelab.tracking.outage import Unwritable
@@ -59,6 +60,7 @@ def run_in_sweep(context: SweepContext, config: DictConfig) -> Result:
         JobFailed, Stop: as `run_composed`.
     """
     logs.use(context.log_level)
+    slurm.listen()
     overrides = combination_of(HydraConfig.get().overrides.task)
     overrides.pop("paths.root", None)  # it came with the launch
     return run_composed(context, read(config), as_overrides(overrides))
@@ -79,9 +81,12 @@ def run_composed(context: SweepContext, job: Job, overrides: list[str]) -> Resul
     if progress is not None:
         progress.starts(label, name)
     try:
-        result = run(job, overrides, context.sweep_id, context.threads, alone=context.alone, name=name)
-    except Exception as error:
-        heed()
+        try:
+            result = run(job, overrides, context.sweep_id, context.threads, alone=context.alone, name=name)
+        except Exception:
+            heed()
+            raise
+    except (Exception, OutOfTime) as error:
         if isinstance(error, Unwritable) and progress is not None:
             raise Stop(error) from None
         if progress is not None:

@@ -60,24 +60,22 @@ class Store:
         """A new run, RUNNING until the block ends: then FINISHED, FAILED with its traceback, or KILLED."""
         recorder = self.start(kind, name, parent, tags)
         try:
-            yield recorder
-        except Exception as error:
-            if interruption.asked():  # an error that a library made of the interruption
-                self._killed(recorder)
-                interruption.heed()
+            try:
+                yield recorder
+            except Exception:
+                interruption.heed()  # it may be an error that a library made of the interruption
+                raise
+        except (Exception, interruption.OutOfTime) as error:
             recorder.description(f"**Failed**: {type(error).__name__}: {error}")
             with suppress(Exception):  # the store may be what failed; the error itself counts for more
                 self.end(recorder, "FAILED", {names.TRACEBACK_FILE: traceback.format_exc()})
             raise
         except BaseException:
-            self._killed(recorder)
+            recorder.description("**Killed**: interrupted before it was done.")
+            with suppress(Exception):  # it may be the store's own work that was interrupted; the signal counts for more
+                self.end(recorder, "KILLED")
             raise
         self.end(recorder, "FINISHED")
-
-    def _killed(self, recorder: Recorder) -> None:
-        recorder.description("**Killed**: interrupted before it was done.")
-        with suppress(Exception):  # it may be the store's own work that was interrupted; the signal counts for more
-            self.end(recorder, "KILLED")
 
     def start(
         self, kind: Kind, name: str, parent: str | None = None, tags: Mapping[str, object] | None = None
