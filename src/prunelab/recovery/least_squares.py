@@ -15,7 +15,7 @@ in a forward pass is left as it is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -56,13 +56,19 @@ def recover(pruned: Pruned, task: Task, options: Options) -> Pruned:
 
     Each step removes the same share of what is left. Later steps then rank the weights after compensation.
     """
-    *before, _ = Geometric(options.steps).percentages(task.percentage)
-    network, targets = task.dense, layer_targets(task.dense, task.graph, task.calibration)
-    for percentage in before:
-        network = refit(task.prune(network, percentage), targets, task.calibration, options.ridge).network
-    if before:
-        pruned = task.prune(network, task.percentage)
-    return refit(pruned, targets, task.calibration, options.ridge)
+    percentages = Geometric(options.steps).percentages(task.percentage)
+    if len(percentages) > 1:
+        return in_steps(task.dense, percentages, task, options.ridge)
+    return refit(pruned, layer_targets(task.dense, task.graph, task.calibration), task.calibration, options.ridge)
+
+
+def in_steps(network: nn.Module, percentages: Sequence[float], task: Task, ridge: float) -> Pruned:
+    """Prune the network to each of the percentages, ascending, each time with a refit to its own outputs as it was."""
+    targets = layer_targets(network, task.graph, task.calibration)
+    for percentage in percentages:
+        pruned = refit(task.prune(network, percentage), targets, task.calibration, ridge)
+        network = pruned.network
+    return pruned
 
 
 @torch.no_grad()
