@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import subprocess
 import sys
 
@@ -103,6 +104,10 @@ def test_a_share_of_parameters_or_multiply_adds_is_reached_and_not_exceeded(
         ({"images": torch.zeros(3, 4, 8, 8, dtype=torch.uint8)}, "float tensor"),
         ({"images": torch.zeros(0, 4, 8, 8)}, "at least one image"),
         ({"images": torch.full((3, 4, 8, 8), torch.nan)}, "NaN or infinite"),
+        (
+            {"images": torch.zeros(3, 4, 8, 8).half()},
+            "the images are in torch.float16: pruning takes float32 or float64",
+        ),
         ({"images": torch.zeros(3, 1, 8, 8)}, "cannot take images of 1x8x8"),
         ({"labels": torch.zeros(3)}, "int64 tensor"),
         ({"method": "neuron_taylor"}, "labels="),
@@ -113,6 +118,11 @@ def test_a_share_of_parameters_or_multiply_adds_is_reached_and_not_exceeded(
 def test_bad_input_is_refused_in_words(changes: dict[str, object], words: str, net: Net, images: Tensor) -> None:
     with pytest.raises(prunelab.PrunelabError, match=words.replace("*", r"\*")):
         prunelab.prune(net, **{"images": images, **changes})  # type: ignore[arg-type]
+
+
+def test_a_network_in_half_precision_is_refused_in_words(net: Net, images: Tensor) -> None:
+    with pytest.raises(prunelab.PrunelabError, match="stem.weight is in torch.bfloat16: .* network.float"):
+        prunelab.prune(copy.deepcopy(net).bfloat16(), images)
 
 
 def test_importing_and_pruning_load_none_of_the_command_lines_libraries() -> None:

@@ -23,6 +23,8 @@ EXAMPLES = 2
 """Images used for tracing and trials: two, so that the batch dimension is not mistaken for one of length 1."""
 HEAVY = 3 * 10**10
 """MACs per image above which trials use a single image. ResNet-50 has 4e9, ViT-H/14 1.7e11."""
+PRECISIONS = (torch.float32, torch.float64)
+"""What the trials are exact in: their outputs are compared up to rounding."""
 SHARE = 0.4
 """Share of a group's units that a trial removes."""
 
@@ -34,8 +36,12 @@ def analyse(network: nn.Module, images: Tensor) -> Graph:
     same outputs as the masked one. A group that fails, because a width is hard-coded in `forward()`, stays whole.
 
     Raises:
-        NetworkError: if the network cannot run on the images, or torch.export cannot trace it.
+        NetworkError: if the network cannot run on the images, torch.export cannot trace it, or one of them is in half
+            precision.
     """
+    for what, value in (("the images are", images), *((f"{name} is", value) for name, value in tensors(network))):
+        if value.is_floating_point() and value.dtype not in PRECISIONS:
+            raise NetworkError(f"{what} in {value.dtype}: pruning takes float32 or float64, as in network.float()")
     if len(images) == 0:
         raise NetworkError("there is no image to trace the network with: it takes a tensor [n, ...] with n at least 1")
     examples = images[:EXAMPLES]
