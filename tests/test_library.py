@@ -121,7 +121,7 @@ def test_bad_input_is_refused_in_words(changes: dict[str, object], words: str, n
 
 
 def test_a_network_in_half_precision_is_refused_in_words(net: Net, images: Tensor) -> None:
-    with pytest.raises(prunelab.PrunelabError, match="stem.weight is in torch.bfloat16: .* network.float"):
+    with pytest.raises(prunelab.PrunelabError, match=r"stem.weight is in torch.bfloat16: .* network.float"):
         prunelab.prune(copy.deepcopy(net).bfloat16(), images)
 
 
