@@ -128,7 +128,9 @@ def elsewhere(project: Project) -> Iterator[Project]:
 
 
 @pytest.mark.usefixtures("unillustrated")
-@pytest.mark.parametrize("addition", [CRITERION, RECOVERY, DATA, NETWORK], ids=lambda each: each.group)
+@pytest.mark.parametrize(
+    "addition", [CRITERION, pytest.param(RECOVERY, marks=pytest.mark.slow), DATA, NETWORK], ids=lambda each: each.group
+)
 def test_an_addition_is_one_python_file_and_one_yaml_file(addition: Addition, elsewhere: Project) -> None:
     options = elsewhere.folder / "conf" / addition.group / f"{addition.name}.yaml"
     options.parent.mkdir(parents=True)

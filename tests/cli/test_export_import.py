@@ -18,7 +18,7 @@ import pytest
 from mlflow.tracking import MlflowClient
 from tests.cli.archives import archive as archive
 from tests.cli.archives import store
-from tests.conftest import SMALL, Outcome, Project, in_process, new_project
+from tests.conftest import SMALL, Outcome, Project, in_process, new_project, quick
 from tests.tracking.test_outage import start, stop
 
 from prunelab.cli.report import main as report
@@ -162,7 +162,7 @@ def rows(project: Project) -> int:
         return int(connection.execute("select count(*) from runs").fetchone()[0])
 
 
-@pytest.mark.parametrize("moment", ["_fill", "_show", "_compare"])
+@pytest.mark.parametrize("moment", quick(["_fill", "_show", "_compare"], "_show"))
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError("the disk is full")])
 def test_an_import_that_is_interrupted_or_fails_leaves_nothing_behind(
     moment: str, error: BaseException, archive: Path, project: Project, monkeypatch: pytest.MonkeyPatch

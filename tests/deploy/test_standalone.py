@@ -36,7 +36,7 @@ LOAD = {
     ("name", "form", "options"),
     [
         ("neuron-50", "onnx", ()),
-        ("neuron-50", "onnx", ("--int8",)),
+        pytest.param("neuron-50", "onnx", ("--int8",), marks=pytest.mark.slow),
         ("neuron-50", "safetensors", ()),
         pytest.param("weight-50", "safetensors", (), marks=pytest.mark.slow),
     ],

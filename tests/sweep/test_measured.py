@@ -94,6 +94,7 @@ def test_counts_are_there_in_all_and_per_layer(swept: tuple[Project, Outcome]) -
         assert metrics["multiply_adds/total"] == metrics["parameters/total"] == 9024
 
 
+@pytest.mark.slow
 def test_beside_other_jobs_speed_is_skipped_and_said_so(project: Project) -> None:
     outcome = project.prunelab(
         *("-m", *SMALL, "method=neuron", "percentage=0,50", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")

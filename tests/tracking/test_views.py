@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from tests.conftest import SMALL, Outcome, Project, in_process
 
 from prunelab.cli.report import main as report_main
@@ -31,6 +32,7 @@ def test_a_published_sweep_is_what_the_comparison_shows(swept: tuple[Project, Ou
     assert [chart["metricKey"] for chart in state["compareRunCharts"]] == ["curve/test_accuracy", "curve/test_loss"]
 
 
+@pytest.mark.slow
 def test_publishing_again_replaces_the_views_and_keeps_a_description_that_a_person_wrote(project: Project) -> None:
     project.prunelab("-m", *SMALL, "percentage=0,50")
     first = experiment_tags(project)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 import torch
-from tests.conftest import SMALL, Outcome, Project, computed
+from tests.conftest import SMALL, Outcome, Project, computed, quick
 
 pytestmark = pytest.mark.usefixtures("unillustrated")
 CURVES = ("train/loss", "train/accuracy", "val/loss", "val/accuracy")
@@ -51,7 +51,10 @@ def test_it_is_trained_once_and_shared_by_later_sweeps_with_other_methods(projec
     assert len(project.runs("baseline")) == 1
 
 
-@pytest.mark.parametrize("change", ["seed=1", "training.epochs=3", "model.hidden=[16]", "data.split_seed=1"])
+@pytest.mark.parametrize(
+    "change",
+    quick(["seed=1", "training.epochs=3", "model.hidden=[16]", "data.split_seed=1"], "model.hidden=[16]"),
+)
 def test_a_different_training_has_a_baseline_of_its_own(change: str, project: Project) -> None:
     project.prunelab(*SMALL, "percentage=0")
     project.prunelab(*SMALL, "percentage=0", change)
