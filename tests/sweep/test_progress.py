@@ -15,7 +15,7 @@ from prunelab.tracking.store import Store
 
 def job(store: Store, sweep: str, number: int, ended: int) -> None:
     run = store.start(Kind.JOB, f"weight-{number}", sweep, {names.CONFIG_HASH: str(number)})
-    run.metrics({names.TEST_ACCURACY: 0.5, names.TEST_LOSS: 1.0})
+    run.metrics({names.TEST_ACCURACY: 0.5, names.TEST_LOSS: 1.0, names.VAL_ACCURACY: 0.6, names.VAL_LOSS: 0.9})
     run.flush()
     store.client.set_terminated(run.id, "FINISHED", ended)
 
@@ -46,6 +46,18 @@ def test_a_look_reads_only_the_jobs_that_ended_since_the_last_one(
     assert read == [0, 5, 6, 1, 2]
     output = caplog.text
     assert [output.count(f"weight-{number} ") for number in range(7)] == [1] * 7
+
+
+@pytest.mark.parametrize(("total", "said"), [(1, "accuracy 0.5000   loss  1.0"), (None, "validation accuracy 0.6000")])
+def test_an_adaptive_sweep_says_the_accuracy_by_which_it_chooses(
+    total: int | None, said: str, store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "prunelab")
+    sweep = store.start(Kind.SWEEP, "sweep").id
+    watcher = Watcher(store, sweep, Progress({}, total))
+    job(store, sweep, 1, 3_600_000)
+    watcher._look()
+    assert f"  {said}" in caplog.text
 
 
 def test_a_job_whose_clock_is_far_behind_is_reported_at_the_end(

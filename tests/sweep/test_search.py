@@ -56,5 +56,7 @@ def test_a_search_over_seeds_judges_each_setting_by_its_mean_and_does_not_say_te
     assert f"weight-{max(trials):g} (runs " in said
     assert f"validation accuracy {best:.4f} against" in said
     assert "means over 2 seeds" in said
+    for job in jobs:
+        assert f"validation accuracy {job.data.metrics['val/accuracy']:.4f}" in outcome.output
     verdict = json.loads(sweep.data.tags[names.VERDICTS])[0]
     assert "test accuracy" not in verdict

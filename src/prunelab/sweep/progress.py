@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from prunelab import logs, names
 from prunelab.errors import StoreError
+from prunelab.measure.quality import Quality
 from prunelab.tracking.run import Run
 from prunelab.tracking.store import Store
 
@@ -29,7 +30,7 @@ class Progress:
     """Counts the jobs of a sweep that have ended, and from their pace the time left.
 
     `labels`: by config hash, what a job is called where its name is not enough. `total`: the number of jobs; None in an
-    adaptive sweep.
+    adaptive sweep, which chooses on validation accuracy: it is what is shown then.
     """
 
     labels: Mapping[str, str]
@@ -46,9 +47,11 @@ class Progress:
         of = f" of {self.total}" if self.total else ""
         logs.transient(f"job {self.ended + 1}{of}: {self.labels.get(config_hash, name)}")
 
-    def finished(self, config_hash: str, name: str, accuracy: float, loss: float, seconds: float) -> None:
-        """A job finished; `loss` is in nats, `seconds` is how long it took."""
-        self._line(self.labels.get(config_hash, name), f"accuracy {accuracy:.4f}   loss {loss:7.4f}", seconds)
+    def finished(self, config_hash: str, name: str, test: Quality, validation: Quality, seconds: float) -> None:
+        """A job finished, after so many seconds."""
+        shown, of = (validation, "validation ") if self.total is None else (test, "")
+        outcome = f"{of}accuracy {shown.accuracy:.4f}   loss {shown.loss:7.4f}"
+        self._line(self.labels.get(config_hash, name), outcome, seconds)
 
     def failed(self, config_hash: str, name: str, reason: str, seconds: float) -> None:
         """A job failed, after so many seconds."""
@@ -102,9 +105,9 @@ class Watcher(threading.Thread):
         seconds = ((run.ended or run.started) - run.started) / 1000
         config_hash, metrics = run.tags[names.CONFIG_HASH], run.metrics
         if run.status == "FINISHED":
-            self._progress.finished(
-                config_hash, run.name, metrics[names.TEST_ACCURACY], metrics[names.TEST_LOSS], seconds
-            )
+            test = Quality(metrics[names.TEST_ACCURACY], metrics[names.TEST_LOSS])
+            validation = Quality(metrics[names.VAL_ACCURACY], metrics[names.VAL_LOSS])
+            self._progress.finished(config_hash, run.name, test, validation, seconds)
         else:
             note = run.tags.get(names.NOTE, "").replace("**", "")
             self._progress.failed(config_hash, run.name, note or run.status, seconds)

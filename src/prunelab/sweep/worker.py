@@ -93,5 +93,5 @@ def run_composed(context: SweepContext, job: Job, overrides: list[str]) -> Resul
             progress.failed(label, name, f"Failed: {type(error).__name__}: {error}", time.perf_counter() - started)
         raise JobFailed(f"{name}: {type(error).__name__}: {error}") from None
     if progress is not None:
-        progress.finished(label, name, result.test.accuracy, result.test.loss, time.perf_counter() - started)
+        progress.finished(label, name, result.test, result.validation, time.perf_counter() - started)
     return result
