@@ -30,6 +30,7 @@ from prunelab.pruning.calibration import calibration
 from prunelab.pruning.compaction import Compacted, compact
 from prunelab.pruning.exactness import checked
 from prunelab.pruning.prune import Pruned, prune
+from prunelab.recovery import batch_norm
 from prunelab.recovery.recover import Learning, Task, recover, recovery_of
 from prunelab.runtime.processor import about_int8
 from prunelab.tracking.environment import provenance
@@ -130,9 +131,11 @@ def check(job: Job) -> None:
     """
     timing.check(job.measure, device_of(job.trainer))
     ready(job.trainer.arithmetic, job.trainer.accelerator == "gpu")
-    graph = graph_of(job.model, dataset_of(job.data)).excluding(job.method.exclude)
+    dataset = dataset_of(job.data)
+    graph = graph_of(job.model, dataset).excluding(job.method.exclude)
     pruning.check(graph, job.method, job.percentage, job.percentage_of)
-    recovery_of(job.recovery)
+    if recovery_of(job.recovery)[1].reestimates:
+        batch_norm.check(untrained(job.model, dataset, job.seed), dataset.train.take(1))
 
 
 def _keep(record: Recorder, job: Job, dataset: Dataset, dense: Baseline, pruned: Pruned, small: Compacted) -> int:

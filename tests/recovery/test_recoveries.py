@@ -10,6 +10,7 @@ from itertools import product
 import pytest
 import torch
 from tests.conftest import quick
+from tests.recovery.twice import Twice
 from tests.small import randomise
 from torch import nn
 
@@ -19,6 +20,7 @@ from prunelab.config import Job
 from prunelab.data.dataset import Dataset, Split, dataset_of
 from prunelab.errors import PrunelabError
 from prunelab.graph.graph import Graph
+from prunelab.job import check
 from prunelab.network.subject import graph_of, untrained
 from prunelab.pruning.calibration import calibration
 from prunelab.pruning.prune import Pruned
@@ -29,6 +31,7 @@ from prunelab.recovery.recover import Learning, Options, Task, recover, recovery
 RECOVERIES = sorted(file.stem for file in (CONF / "recovery").glob("*.yaml"))
 PERCENTAGES = (0.0, 70.0, 100.0)
 IMAGES = 240
+OF_MLP = ("hidden", "bias", "activation", "initialisation")
 MODELS = {
     "without biases": ("model=mlp_small", "model.bias=false"),
     "with biases": ("model=mlp_small", "model.bias=true"),
@@ -150,18 +153,13 @@ def test_batch_norm_gives_each_layer_the_statistics_of_what_it_is_given_then() -
             torch.testing.assert_close(module.running_var, rows.var(0), msg=name)
 
 
-class Twice(nn.Module):
-    """Calls one BatchNorm twice."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.first, self.second = nn.Linear(6, 8), nn.Linear(8, 8)
-        self.norm, self.output = nn.BatchNorm1d(8), nn.Linear(8, 3)
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        return self.output(self.norm(self.second(self.norm(self.first(images)).relu())).relu())
-
-
 def test_a_batch_norm_that_is_called_twice_is_not_reestimated_to_one_of_its_inputs() -> None:
     with pytest.raises(PrunelabError, match="norm is called several times"):
-        prunelab.prune(Twice(), torch.rand(20, 6), percentage=25, recovery="batch_norm")
+        prunelab.prune(Twice(), torch.rand(20, 64), percentage=25, recovery="batch_norm")
+
+
+@pytest.mark.parametrize("changes", [["recovery=batch_norm"], ["recovery=sequence", "recovery.steps=[statistics]"]])
+def test_it_is_refused_before_anything_is_trained(changes: list[str]) -> None:
+    own = ["model=mlp_small", "model.network=tests.recovery.twice.Twice", *(f"~model.{key}" for key in OF_MLP)]
+    with pytest.raises(PrunelabError, match="norm is called several times"):
+        check(compose_job(["data=digits", *own, *changes]))

@@ -38,6 +38,11 @@ class Options(BaseModel):
         return False
 
     @property
+    def reestimates(self) -> bool:
+        """Whether BatchNorm statistics are re-estimated, at its end or in one of its steps."""
+        return self.batch_norm
+
+    @property
     def comes_first(self) -> bool:
         """Whether it can only be the first of several: it starts from the dense network, or needs weights as pruned."""
         return False

@@ -54,6 +54,11 @@ class Options(NoOptions):
         return any(recovery_of(recovery)[1].trains for recovery in self.chosen)
 
     @property
+    def reestimates(self) -> bool:
+        """Whether it does, or one of the steps."""
+        return self.batch_norm or any(recovery_of(recovery)[1].reestimates for recovery in self.chosen)
+
+    @property
     def comes_first(self) -> bool:
         """Whether its first step has to come first."""
         return recovery_of(self.chosen[0])[1].comes_first
