@@ -75,7 +75,8 @@ def main() -> None:
         ]
     except PrunelabError as error:
         sys.exit(f"benchmarks.peers: {error}")
-    text = page(entries, BATCH, STEPS, version("torch-pruning"))
+    asked = " ".join(argument for argument in others if argument != "--write")
+    text = page(entries, BATCH, STEPS, version("torch-pruning"), asked)
     print(text)
     if arguments.write:
         FILE.write_text(text, encoding="utf-8")

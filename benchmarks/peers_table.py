@@ -35,8 +35,9 @@ class Entry:
     seconds: float
 
 
-def page(entries: Sequence[Entry], batch: int, steps: int, theirs: str) -> str:
-    """The whole page, in Markdown. `theirs`: the version of Torch-Pruning."""
+def page(entries: Sequence[Entry], batch: int, steps: int, theirs: str, asked: str = "") -> str:
+    """The whole page, in Markdown. `theirs`: the version of Torch-Pruning; `asked`: the arguments of the command."""
+    command = f"make peers ARGUMENTS='{asked}'" if asked else "make peers"
     known, of = machine(), versions()
     lines = [
         "# Beside Torch-Pruning",
@@ -44,7 +45,7 @@ def page(entries: Sequence[Entry], batch: int, steps: int, theirs: str) -> str:
         "For people who choose between the two: both on the same trained networks, brought to the same number of",
         "multiply-adds (MACs), without retraining.",
         "",
-        f"`make peers` makes this page: {known['processor']}, {known['cores']} cores; torch {of['torch']}, {THEIRS}",
+        f"`{command}` makes this page: {known['processor']}, {known['cores']} cores; torch {of['torch']}, {THEIRS}",
         f"{theirs}, {onnx_version()}. Accuracies are means over seeds, ± half the 95% interval of the mean. Speed is",
         f"that of a batch of {batch} in ONNX Runtime against the unpruned network, all networks of a seed in turns;",
         "time is that of pruning once. Both are medians over seeds.",
