@@ -32,6 +32,8 @@ def small(arguments: list[str]) -> list[str]:
     words = [word for word in whole(arguments) if word.partition("=")[0] not in SMALL or _is_own(word)]
     keys = {word.partition("=")[0] for word in words}
     added = {key: value for key, value in SMALL.items() if key not in keys}
+    if "model=lenet5" in words and "data" in added:
+        added["model.padding"] = "[2,2]"  # for images of 8x8
     experiment = next((a.partition("=")[2] for a in arguments if a.startswith("experiment=")), None)
     if experiment == "until":
         added["until.resolution"] = "25"
