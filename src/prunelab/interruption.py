@@ -52,6 +52,20 @@ def heed() -> None:
         raise kind(words)
 
 
+@contextmanager
+def heeded() -> Iterator[None]:
+    """Run a block; if it fails after the program was asked to end, that is why: a library made an error of it.
+
+    Raises:
+        KeyboardInterrupt, OutOfTime: then, in place of the error.
+    """
+    try:
+        yield
+    except Exception:
+        heed()
+        raise
+
+
 def end(words: str) -> None:
     """Ask the program to end because its time is over.
 

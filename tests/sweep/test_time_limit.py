@@ -74,13 +74,14 @@ def test_a_job_out_of_time_fails_with_that_reason_whatever_code_it_was_in(
         ("TIMEOUT", "", True),
         ("PREEMPTED", "7|PENDING", False),  # it was put back into the queue
         ("PREEMPTED", "8|PENDING", True),
+        ("PREEMPTED", None, False),  # Slurm does not say
     ],
 )
 def test_a_job_is_done_in_the_states_after_which_it_gives_no_result(
-    state: str, queue: str, done: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    state: str, queue: str | None, done: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for command, said in (("sacct", f"JobID|State|NodeList\n7|{state}|node"), ("squeue", queue)):
-        (tmp_path / command).write_text(f"#!/bin/sh\ncat <<END\n{said}\nEND\n")
+        (tmp_path / command).write_text("#!/bin/sh\n" + ("exit 1" if said is None else f"cat <<END\n{said}\nEND\n"))
         (tmp_path / command).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     watcher = slurm._job_class().watcher

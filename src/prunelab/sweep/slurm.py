@@ -15,6 +15,8 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from types import FrameType
 from typing import Any
 
 from hydra.core.utils import JobReturn, JobStatus
@@ -27,9 +29,11 @@ LOOK_SECONDS = 30
 """The least time between two questions to Slurm for the states of jobs."""
 NO_RESULT = ("CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "DEADLINE", "BOOT_FAIL", "PREEMPTED")
 """States after which a job gives no result."""
-WAITING = ("PENDING", "CONFIGURING", "SUSPENDED", "STOPPED", "REQUEUE", "SPECIAL_EXIT", "RESV_DEL_HOLD")
-ALIVE = (*WAITING, "RUNNING", "COMPLETING", "RESIZING", "SIGNALING", "STAGE_OUT", "READY", "UNKNOWN")
-"""States of a job that may give a result yet."""
+ALIVE = (
+    *("PENDING", "CONFIGURING", "SUSPENDED", "STOPPED", "REQUEUE", "SPECIAL_EXIT", "RESV_DEL_HOLD"),
+    *("RUNNING", "COMPLETING", "RESIZING", "SIGNALING", "STAGE_OUT", "READY", "UNKNOWN"),
+)
+"""How the states begin in which a job may give a result yet."""
 CANCEL_SECONDS = 60
 """How long cancelled jobs may take to end."""
 GONE = "GONE"
@@ -85,19 +89,21 @@ def listen() -> None:
     if "submitit" not in sys.modules:
         return
     from submitit.core.job_environment import SignalHandler
-    from submitit.core.utils import UncompletedJobError
 
     for number in (signal.SIGUSR1, signal.SIGUSR2):
         before = signal.getsignal(number)
-        if isinstance(getattr(before, "__self__", None), SignalHandler) and callable(before):
+        if isinstance(getattr(before, "__self__", None), SignalHandler):
+            signal.signal(number, partial(_ended, before))
 
-            def ended(signum: int, frame: Any, before: Any = before) -> None:
-                try:
-                    before(signum, frame)
-                except UncompletedJobError as error:
-                    interruption.end(_first_line(error))
 
-            signal.signal(number, ended)
+def _ended(handle: Any, number: int, frame: FrameType | None) -> None:
+    """What submitit does at the end of a job's time: put it back into the queue and exit, or let it end for good."""
+    from submitit.core.utils import UncompletedJobError
+
+    try:
+        handle(number, frame)
+    except UncompletedJobError as error:
+        interruption.end(_first_line(error))
 
 
 def fail_lost(store: Store, sweep_id: str, returns: Sequence[JobReturn]) -> None:
@@ -133,7 +139,11 @@ def _job_class() -> Any:
             found = super().read_info(string)
             preempted = {job for job, about in found.items() if about["State"].startswith("PREEMPTED")}
             queued = _queue(preempted) if preempted else {}
-            return found | {job: about for job, about in queued.items() if about["State"] != GONE}  # to run again
+            for job in preempted:  # is it in the queue again? UNKNOWN as long as Slurm does not say
+                about = queued.get(job, {"JobID": job, "State": "UNKNOWN"})
+                if about["State"] != GONE:
+                    found[job] = about
+            return found
 
         def is_done(self, job_id: str, mode: str = "standard") -> bool:
             return not self.get_state(job_id, mode=mode).upper().startswith(ALIVE)

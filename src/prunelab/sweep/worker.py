@@ -13,7 +13,7 @@ from prunelab import logs
 from prunelab.config import Job
 from prunelab.errors import PrunelabError
 from prunelab.identity import config_hash
-from prunelab.interruption import OutOfTime, heed
+from prunelab.interruption import OutOfTime, heed, heeded
 from prunelab.job import Result, run
 from prunelab.reading import read
 from prunelab.sweep import slurm
@@ -81,11 +81,8 @@ def run_composed(context: SweepContext, job: Job, overrides: list[str]) -> Resul
     if progress is not None:
         progress.starts(label, name)
     try:
-        try:
+        with heeded():
             result = run(job, overrides, context.sweep_id, context.threads, alone=context.alone, name=name)
-        except Exception:
-            heed()
-            raise
     except (Exception, OutOfTime) as error:
         if isinstance(error, Unwritable) and progress is not None:
             raise Stop(error) from None

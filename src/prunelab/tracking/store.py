@@ -60,11 +60,8 @@ class Store:
         """A new run, RUNNING until the block ends: then FINISHED, FAILED with its traceback, or KILLED."""
         recorder = self.start(kind, name, parent, tags)
         try:
-            try:
+            with interruption.heeded():
                 yield recorder
-            except Exception:
-                interruption.heed()  # it may be an error that a library made of the interruption
-                raise
         except (Exception, interruption.OutOfTime) as error:
             recorder.description(f"**Failed**: {type(error).__name__}: {error}")
             with suppress(Exception):  # the store may be what failed; the error itself counts for more
