@@ -68,6 +68,21 @@ def test_the_code_of_every_step_of_a_recovery_identifies(tmp_path: Path, monkeyp
     assert "own_recovery_step.recover" in determinants(alone)["code"]
 
 
+def test_imports_that_would_fail_are_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They may never run, or be caught."""
+    for name, source in {
+        "own_unreadable": "def broken(:\n",
+        "own_helper": "A = 1\n",
+        "own_guarded": "import own_unreadable, own_helper, own_raising.part\nfrom .. import outside\n",
+    }.items():
+        (tmp_path / f"{name}.py").write_text(source)
+    (tmp_path / "own_raising").mkdir()
+    (tmp_path / "own_raising" / "__init__.py").write_text("raise RuntimeError('not here')\n")
+    (tmp_path / "own_raising" / "part.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert set(identity._imports("own_guarded")) == {"own_guarded", "own_unreadable", "own_helper"}
+
+
 @pytest.mark.parametrize("packed", [True, False], ids=["package", "folder"])
 def test_files_that_a_users_own_code_imports_identify(
     packed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -12,7 +12,8 @@ import inspect
 import os
 import sys
 import sysconfig
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import packages_distributions, version
 from importlib.util import find_spec, resolve_name
@@ -168,14 +169,21 @@ def _imports(module: str) -> dict[str, Path]:
         found[name] = file
         package = name.rpartition(".")[0]
         waiting.append(package)
-        for node in ast.walk(ast.parse(file.read_bytes())) if file.suffix == ".py" else ():
-            if isinstance(node, ast.Import):
-                waiting += [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom):
-                relative = "." * node.level + (node.module or "")
-                base = resolve_name(relative, name if file.name == "__init__.py" else package)
-                waiting += [base, *(f"{base}.{alias.name}" for alias in node.names)]
+        if file.suffix == ".py":
+            with suppress(SyntaxError, ValueError):  # it cannot run, so it imports nothing
+                waiting += _imported(ast.parse(file.read_bytes()), name if file.name == "__init__.py" else package)
     return found
+
+
+def _imported(tree: ast.Module, package: str) -> Iterator[str]:
+    """The modules that the source of a module in this package may import; of `from a import b`, both a and a.b."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            with suppress(ImportError):  # it leads out of the package, and would fail if it ran
+                base = resolve_name("." * node.level + (node.module or ""), package)
+                yield from (base, *(f"{base}.{alias.name}" for alias in node.names))
 
 
 def _own_file(module: str) -> Path | None:
@@ -187,7 +195,7 @@ def _own_file(module: str) -> Path | None:
             places = [] if spec is None else [spec.origin] if spec.has_location else spec.submodule_search_locations
             if not places or any(not _is_own(Path(str(place))) for place in places):
                 return None
-    except (ImportError, ValueError):
+    except Exception:  # ImportError and ValueError, and what packages of one's own raise, which run for this
         return None
     assert spec is not None
     return Path(str(spec.origin)) if spec.has_location else None

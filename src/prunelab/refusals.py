@@ -22,6 +22,8 @@ def _complaint(error: Any, model: type[BaseModel], prefix: str) -> str:
         accepted = _accepted(model, path)
         return f"{key} is missing" + (f": it accepts {accepted}" if accepted else "")
     if error["type"] == "value_error":
+        if not path:  # of keys that do not go together, which the words name
+            return str(error["ctx"]["error"])
         return f"{key}={error['input']} is refused: {error['ctx']['error']}"
     accepted = _accepted(model, path)
     words = f"it accepts {accepted}" if accepted else error["msg"]

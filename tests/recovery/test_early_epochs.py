@@ -68,5 +68,6 @@ def test_an_unpruned_network_has_all_its_epochs_at_once(trained: Trained) -> Non
     ],
 )
 def test_what_cannot_be_is_refused_in_words(changes: tuple[str, ...], words: str) -> None:
-    with pytest.raises(ConfigError, match=words):
+    with pytest.raises(ConfigError, match=words) as refused:
         recovery_of(recovery(*changes))
+    assert str(refused.value).startswith("recovery.early_epochs=")

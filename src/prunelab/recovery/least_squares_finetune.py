@@ -24,11 +24,13 @@ class Options(least_squares.Options, finetune.Options):
     def _is_possible(self) -> Options:
         if self.early_epochs >= self.epochs:
             raise ValueError(
-                f"recovery.early_epochs={self.early_epochs}: some of the {self.epochs} epochs have to follow the last "
-                "pruning step"
+                f"recovery.early_epochs={self.early_epochs} is refused: some of the {self.epochs} epochs have to "
+                "follow the last pruning step"
             )
         if self.early_epochs and self.steps == 1:
-            raise ValueError("recovery.early_epochs comes before the last of several pruning steps: recovery.steps=4")
+            raise ValueError(
+                f"recovery.early_epochs={self.early_epochs} takes several pruning steps: recovery.steps=4, for instance"
+            )
         return self
 
 
