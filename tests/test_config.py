@@ -30,6 +30,10 @@ REFUSED = {
     "percentage_of=neurons": ("percentage_of=neurons", "units or parameters or multiply_adds"),
     "method.exclude=[nothing*]": ("method.exclude=nothing*", "hidden_1, hidden_2, hidden_3, output"),
     "method=weight_n_m percentage=30": ("percentage=30", "0, 25, 50, 75, 100"),
+    "method=weight_n_m percentage=75 recovery=least_squares recovery.steps=4": (
+        "prunes to 29.2893%",
+        "0, 25, 50",
+    ),
     "method=weight_n_m method.m=3": ("method.m=3", "layer hidden_1 has 64 weights"),
     "method=weight_n_m method.m=null": ("method.m is missing", "4 for 2:4"),
     "method=weight_block method.block=[0,4]": ("method.block", "a list of two whole numbers"),
@@ -69,10 +73,13 @@ def test_bad_input_is_refused_with_one_message_and_nothing_written(override: str
     assert project.database.read_bytes() == before
 
 
-@pytest.mark.parametrize("values", ["percentage=10,101", "percentage=20,abc", "method=weight,nonsense"])
+@pytest.mark.parametrize(
+    "values",
+    ["percentage=10,101", "percentage=20,abc", "method=weight,nonsense", "method=weight_n_m percentage=50,30"],
+)
 def test_a_sweep_with_one_bad_value_is_refused_before_its_first_job(values: str, project: Project) -> None:
     before = project.database.read_bytes()
-    outcome = project.prunelab("-m", *SMALL, values)
+    outcome = project.prunelab("-m", *SMALL, *values.split())
     assert outcome.status == 1
     assert "accuracy" not in outcome.output
     assert project.database.read_bytes() == before

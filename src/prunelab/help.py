@@ -22,7 +22,7 @@ from prunelab.logs import FLAGS
 EXAMPLES = {
     "prunelab experiment=report": "the published report, a sweep by itself",
     "prunelab -m method=weight,neuron percentage=0,20,50,90": "a sweep: all combinations",
-    "prunelab -m 'method=glob(weight*)' 'percentage=range(0,100,20)'": "brackets take quotes in a shell",
+    "prunelab -m 'method=glob(neuron*)' 'percentage=range(0,100,20)'": "brackets take quotes in a shell",
     "prunelab data=digits model=mlp_small percentage=80": "one job, in seconds",
 }
 OPTIONS = {

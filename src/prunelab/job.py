@@ -13,7 +13,7 @@ from prunelab.arithmetic.process import ready, torchs_own_operators
 from prunelab.config import Job
 from prunelab.data.dataset import Dataset, dataset_of
 from prunelab.device import device_of
-from prunelab.errors import ExportError
+from prunelab.errors import ConfigError, ExportError
 from prunelab.identity import config_hash, threads_of
 from prunelab.measure import forms as timing
 from prunelab.measure import metrics
@@ -133,8 +133,14 @@ def check(job: Job) -> None:
     ready(job.trainer.arithmetic, job.trainer.accelerator == "gpu")
     dataset = dataset_of(job.data)
     graph = graph_of(job.model, dataset).excluding(job.method.exclude)
+    _, recovery = recovery_of(job.recovery)
     pruning.check(graph, job.method, job.percentage, job.percentage_of)
-    if recovery_of(job.recovery)[1].reestimates:
+    for percentage in recovery.percentages(job.percentage)[:-1]:
+        try:
+            pruning.check(graph, job.method, percentage, job.percentage_of)
+        except ConfigError as error:
+            raise ConfigError(f"recovery={job.recovery.name} prunes to {percentage:g}% on its way: {error}") from None
+    if recovery.reestimates:
         batch_norm.check(untrained(job.model, dataset, job.seed), dataset.train.take(1))
 
 

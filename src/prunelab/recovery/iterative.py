@@ -27,6 +27,11 @@ class Options(finetune.Options):
     steps: Count
     ramp: Annotated[float, Field(strict=True, gt=0, le=1, description="a number above 0, at most 1")]
 
+    def percentages(self, target: float) -> list[float]:
+        """Those of the cubic curve."""
+        schedule = Cubic(self.steps, self.ramp)
+        return [schedule.percentage(step, target) for step in range(1, self.steps + 1)]
+
     @property
     def comes_first(self) -> bool:
         """Always true: it starts from the dense network."""

@@ -45,6 +45,10 @@ class Options(NoOptions):
     ridge: Positive
     steps: Count
 
+    def percentages(self, target: float) -> list[float]:
+        """The same share of what is left goes in each step."""
+        return Geometric(self.steps).percentages(target)
+
     @property
     def comes_first(self) -> bool:
         """True with several steps: it then prunes again, starting from the dense network."""
@@ -56,7 +60,7 @@ def recover(pruned: Pruned, task: Task, options: Options) -> Pruned:
 
     Each step removes the same share of what is left. Later steps then rank the weights after compensation.
     """
-    percentages = Geometric(options.steps).percentages(task.percentage)
+    percentages = options.percentages(task.percentage)
     if len(percentages) > 1:
         return in_steps(task.dense, percentages, task, options.ridge)
     return refit(pruned, layer_targets(task.dense, task.graph, task.calibration), task.calibration, options.ridge)

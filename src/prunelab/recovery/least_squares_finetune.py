@@ -10,7 +10,6 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from prunelab.pruning.prune import Pruned
-from prunelab.pruning.schedule import Geometric
 from prunelab.recovery import finetune, least_squares
 from prunelab.recovery.recover import Task
 
@@ -36,7 +35,7 @@ class Options(least_squares.Options, finetune.Options):
 
 def recover(pruned: Pruned, task: Task, options: Options) -> Pruned:
     """Refit, then fine-tune. What follows early epochs is refitted to the outputs of the network that they trained."""
-    *before, last = Geometric(options.steps).percentages(task.percentage)
+    *before, last = options.percentages(task.percentage)
     if not (options.early_epochs and before):
         return finetune.recover(least_squares.recover(pruned, task, options), task, options)
     early = least_squares.in_steps(task.dense, before, task, options.ridge)

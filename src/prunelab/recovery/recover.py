@@ -37,6 +37,10 @@ class Options(BaseModel):
         """Whether it trains with labels: it is then compared with a baseline that gets the same extra training."""
         return False
 
+    def percentages(self, target: float) -> list[float]:
+        """The percentages that it prunes to on its way to the target, ascending, with the target."""
+        return [target]
+
     @property
     def reestimates(self) -> bool:
         """Whether BatchNorm statistics are re-estimated, at its end or in one of its steps."""

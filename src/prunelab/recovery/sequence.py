@@ -53,6 +53,10 @@ class Options(NoOptions):
         """Whether one of the steps trains."""
         return any(recovery_of(recovery)[1].trains for recovery in self.chosen)
 
+    def percentages(self, target: float) -> list[float]:
+        """Those of its first step: no other one prunes again."""
+        return recovery_of(self.chosen[0])[1].percentages(target)
+
     @property
     def reestimates(self) -> bool:
         """Whether it does, or one of the steps."""

@@ -140,7 +140,8 @@ class Planner:
         references: set[tuple[tuple[str, str], ...]] = set()
         for overrides in combinations:
             job = self._compose(overrides)
-            sections = fingerprint([job.data, job.model, job.method, job.recovery, job.trainer])
+            removed = (job.method, job.percentage, job.percentage_of)
+            sections = fingerprint([job.data, job.model, *removed, job.recovery, job.trainer, job.measure])
             if sections not in trains:
                 check(job)
                 trains[sections] = recovery_of(job.recovery)[1].trains
