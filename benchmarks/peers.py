@@ -43,7 +43,7 @@ from prunelab.runtime.onnx import onnx_bytes, onnx_runner
 from prunelab.tracking.opening import open_store
 from prunelab.training.baseline import baseline
 
-MODELS = {"mlp": (50, 80, 90, 95), "resnet8": (20, 40, 60), "vgg_small": (20, 40, 60)}
+MODELS = {"mlp": (50, 80, 90), "resnet8": (50, 75), "vgg_small": (50, 75)}
 """Percent of multiply-adds removed from each network."""
 OTHERS = (20, 40, 60)
 OURS = ("neuron_activation", "neuron_obs")

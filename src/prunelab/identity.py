@@ -29,10 +29,11 @@ from prunelab.network.checkpoint import file_digest
 from prunelab.network.subject import graph_of
 from prunelab.plugins import imported
 
-COMPUTATION = 2
+COMPUTATION = 3
 """Incremented whenever pruning, recovery or evaluation compute something else from the same configuration.
 
-2: the compacted network is evaluated, not the masked one; they agree to rounding.
+2: the compacted network is evaluated, not the masked one; they agree to rounding. 3: recoveries train in training mode,
+which matters to BatchNorm and dropout.
 """
 TRAINING = 3
 """The same for training; older baselines are then not reused."""

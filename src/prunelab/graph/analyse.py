@@ -17,7 +17,7 @@ from prunelab.graph.masks import masked, unit_mask
 from prunelab.graph.randomise import normalise, randomised
 from prunelab.graph.rules import RULES
 from prunelab.graph.surgery import runnable, smaller, tensors
-from prunelab.graph.trace import evaluating, first_line, multiply_adds, operators, trace
+from prunelab.graph.trace import evaluating, first_line, multiply_adds, on_cpu, operators, trace
 
 EXAMPLES = 2
 """Images used for tracing and trials: two, so that the batch dimension is not mistaken for one of length 1."""
@@ -44,7 +44,7 @@ def analyse(network: nn.Module, images: Tensor) -> Graph:
             raise NetworkError(f"{what} in {value.dtype}: pruning takes float32 or float64, as in network.float()")
     if len(images) == 0:
         raise NetworkError("there is no image to trace the network with: it takes a tensor [n, ...] with n at least 1")
-    examples = images[:EXAMPLES]
+    network, examples = on_cpu(network), images[:EXAMPLES].cpu()
     if len(examples) < EXAMPLES:
         examples = examples.expand(EXAMPLES, *examples.shape[1:]).contiguous()
     with evaluating(network):

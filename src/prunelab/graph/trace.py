@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -81,6 +82,13 @@ def evaluating(network: nn.Module) -> Iterator[None]:
     finally:
         for module in training:
             module.training = True
+
+
+def on_cpu(network: nn.Module) -> nn.Module:
+    """The network itself if it is on the CPU, else a copy there: a GPU may round products to TF32's 10 bits."""
+    if all(value.device.type == "cpu" for value in (*network.parameters(), *network.buffers())):
+        return network
+    return copy.deepcopy(network).cpu()
 
 
 def first_line(error: Exception) -> str:

@@ -9,6 +9,7 @@ from prunelab.errors import NetworkError
 from prunelab.graph.exact import difference, is_exact
 from prunelab.graph.masks import masked, unit_mask
 from prunelab.graph.surgery import runnable, smaller
+from prunelab.graph.trace import on_cpu
 from prunelab.pruning.compaction import Compacted
 from prunelab.pruning.prune import Pruned
 
@@ -25,12 +26,12 @@ def checked(pruned: Pruned, small: Compacted, images: Tensor) -> float:
     Raises:
         NetworkError: if the difference is more than rounding, naming the layers that cause it.
     """
-    images = images[:IMAGES]
-    pruned.network.eval()
-    error = difference(small.network.eval()(images), pruned.network(images))
+    images = images[:IMAGES].cpu()
+    network = on_cpu(pruned.network.eval())
+    error = difference(on_cpu(small.network.eval())(images), network(images))
     if is_exact(error):
         return error
-    names = _culprits(pruned.network, pruned, small.kept, images)
+    names = _culprits(network, pruned, small.kept, images)
     raise NetworkError(
         f"the compacted network's outputs differ from the masked one's by {error:.1e} (relative): nothing is recorded. "
         f"The difference arises at {', '.join(names) or 'no single layer'}; method.exclude leaves layers whole"
