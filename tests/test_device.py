@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torchvision
 
+import prunelab
 from prunelab.compose import compose_job
 from prunelab.device import has_bf16
 from tests.conftest import SMALL, Project
@@ -41,6 +43,18 @@ def test_every_recovery_runs_on_a_gpu(project: Project) -> None:
         *("-m", *SMALL, "trainer=gpu", "method=weight_obs,neuron_taylor", "percentage=50", f"recovery={recoveries}")
     )
     assert outcome.status == 0, outcome.output
+
+
+@needs_cuda
+def test_the_library_removes_the_same_units_on_a_gpu_and_checks_its_network_there() -> None:
+    torch.manual_seed(0)
+    network, images = torchvision.models.resnet18(), torch.rand(16, 3, 64, 64)
+    on_cpu, on_gpu = (
+        prunelab.prune(network.to(device), images.to(device), "neuron_activation", 50, recovery="batch_norm")
+        for device in ("cpu", "cuda")
+    )
+    assert (on_cpu.after, on_cpu.whole) == (on_gpu.after, on_gpu.whole)
+    assert next(on_gpu.network.parameters()).is_cuda
 
 
 def test_auto_precision_is_decided_before_the_job_is_identified_and_recorded(project: Project) -> None:

@@ -128,6 +128,19 @@ def test_which_recoveries_train_is_known() -> None:
     assert all(trains[name] for name in ("finetune", "least_squares_finetune", "iterative", "rewind"))
 
 
+@pytest.mark.parametrize("recovery", [name for name in RECOVERIES if options_of(name).trains])
+def test_batch_norm_learns_its_statistics_in_training_as_before_pruning(recovery: str) -> None:
+    given = task(recovery, "neuron_activation", 50.0, "residual")
+    pruned, result = recovered(given, recovery, "neuron_activation", "residual")
+    assert given.learning is not None
+    begins = given.learning.untrained() if recovery == "rewind" else pruned.network
+    before, after = begins.state_dict(), result.network.state_dict()
+    stays = after["norm1.weight"] != 0
+    for statistic in ("running_mean", "running_var"):
+        assert not torch.isclose(before[f"norm1.{statistic}"], after[f"norm1.{statistic}"])[stays].any()
+    assert not any(module.training for module in result.network.modules())
+
+
 @pytest.mark.parametrize("model", ["with biases", "residual"])
 def test_every_layer_takes_part_in_fine_tuning_a_network_without_its_neurons(model: str) -> None:
     given = task("finetune", "neuron_activation", 70.0, model)

@@ -5,6 +5,7 @@ They are registered with torch's dispatcher below autograd, so every network use
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -32,8 +33,10 @@ def install() -> bool:
     if _libraries:
         return False
     library = torch.library.Library("aten", "IMPL")  # type: ignore[no-untyped-call]
-    for name, kernel in _kernels().items():
-        library.impl(name, kernel, "CPU", allow_override=True)  # type: ignore[no-untyped-call]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "[\\s\\S]*Overriding a previously registered kernel")  # it is meant to
+        for name, kernel in _kernels().items():
+            library.impl(name, kernel, "CPU", allow_override=True)  # type: ignore[no-untyped-call]
     _libraries.append(library)
     return True
 
