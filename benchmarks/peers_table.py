@@ -100,7 +100,9 @@ def _row(name: str, own: Sequence[Entry]) -> list[str]:
 
 def _interval(values: Sequence[float]) -> str:
     found = estimate(values)
-    return f"{found.mean:.4f}" + (f" ± {(found.high - found.low) / 2:.4f}" if found.n > 1 else "")
+    if found.n == 1:
+        return f"{found.mean:.4f}"
+    return f"{found.mean:.4f} ± {(found.high - found.low) / 2:.4f}".replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _mean(entries: Sequence[Entry], value: Callable[[Entry], float]) -> float:

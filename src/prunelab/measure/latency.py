@@ -41,7 +41,7 @@ SETTLED = 0.002
 """
 SLOW = 0.005
 """Seconds: a call that takes longer needs no call before it to warm up the caches."""
-SLOWER = 3.0
+SLOWER = 2.0
 """A slow form that takes so many times as long as the unpruned network has one turn: it cannot be the fastest."""
 
 
