@@ -75,7 +75,7 @@ def main() -> None:
         ]
     except PrunelabError as error:
         sys.exit(f"benchmarks.peers: {error}")
-    asked = " ".join(argument for argument in others if argument != "--write")
+    asked = " ".join(part for part in sys.argv[1:] if part != "--write" and not part.startswith("tracking."))
     text = page(entries, BATCH, STEPS, version("torch-pruning"), asked)
     print(text)
     if arguments.write:

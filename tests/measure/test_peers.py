@@ -38,7 +38,7 @@ def test_the_page_has_means_over_seeds_and_the_best_of_each_seed_by_validation()
         "Torch-Pruning, LAMP, global",
         "Torch-Pruning, Taylor, global",
     ]
-    assert rows[1][3].startswith("0.7800 ±")
+    assert rows[1][3].startswith("0.7800\N{NO-BREAK SPACE}±")
     assert [row[4] for row in rows] == ["1", "2.00x", "unsteady", "2.00x", "2.00x"]
 
 
