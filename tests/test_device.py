@@ -46,7 +46,7 @@ def test_every_recovery_runs_on_a_gpu(project: Project) -> None:
 
 
 @needs_cuda
-def test_the_library_removes_the_same_units_on_a_gpu_and_checks_its_network_there() -> None:
+def test_the_library_removes_the_same_units_on_a_gpu_as_on_the_processor() -> None:
     torch.manual_seed(0)
     network, images = torchvision.models.resnet18(), torch.rand(16, 3, 64, 64)
     on_cpu, on_gpu = (

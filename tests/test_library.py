@@ -125,6 +125,11 @@ def test_a_network_in_half_precision_is_refused_in_words(net: Net, images: Tenso
         prunelab.prune(copy.deepcopy(net).bfloat16(), images)
 
 
+def test_a_network_and_images_on_different_devices_are_refused_in_words(net: Net, images: Tensor) -> None:
+    with pytest.raises(prunelab.NetworkError, match="are on cpu and meta: pruning takes one device"):
+        prunelab.prune(copy.deepcopy(net).to("meta"), images)
+
+
 def test_importing_and_pruning_load_none_of_the_command_lines_libraries() -> None:
     program = """
 import sys, prunelab

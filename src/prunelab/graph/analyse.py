@@ -36,14 +36,17 @@ def analyse(network: nn.Module, images: Tensor) -> Graph:
     same outputs as the masked one. A group that fails, because a width is hard-coded in `forward()`, stays whole.
 
     Raises:
-        NetworkError: if the network cannot run on the images, torch.export cannot trace it, or one of them is in half
-            precision.
+        NetworkError: if the network cannot run on the images, torch.export cannot trace it, one of them is in half
+            precision, or they are on different devices.
     """
     for what, value in (("the images are", images), *((f"{name} is", value) for name, value in tensors(network))):
         if value.is_floating_point() and value.dtype not in PRECISIONS:
             raise NetworkError(f"{what} in {value.dtype}: pruning takes float32 or float64, as in network.float()")
     if len(images) == 0:
         raise NetworkError("there is no image to trace the network with: it takes a tensor [n, ...] with n at least 1")
+    devices = sorted({str(value.device) for value in (images, *(value for _, value in tensors(network)))})
+    if len(devices) > 1:
+        raise NetworkError(f"the network and the images are on {' and '.join(devices)}: pruning takes one device")
     network, examples = on_cpu(network), images[:EXAMPLES].cpu()
     if len(examples) < EXAMPLES:
         examples = examples.expand(EXAMPLES, *examples.shape[1:]).contiguous()

@@ -30,7 +30,7 @@ def unit_mask(graph: Graph, kept: Tensor) -> dict[str, Tensor]:
 def masked(network: nn.Module, mask: Mask) -> nn.Module:
     """A copy of the network with zeros where the mask is false; the network itself does not change."""
     zeroed = {
-        id(parameter): nn.Parameter(parameter * mask[name].to(parameter.device), parameter.requires_grad)
+        id(parameter): nn.Parameter(parameter * mask[name], parameter.requires_grad)
         for name, parameter in network.named_parameters()
         if name in mask
     }
@@ -42,4 +42,4 @@ def apply(network: nn.Module, mask: Mask) -> None:
     """Set parameters to zero, in place, where the mask is false."""
     for name, parameter in network.named_parameters():
         if name in mask:
-            parameter.mul_(mask[name].to(parameter.device))
+            parameter.mul_(mask[name])

@@ -76,7 +76,7 @@ def sensitivities(
         curve = torch.zeros(LEVELS + 1, dtype=torch.float64)
         for level in range(1, LEVELS + 1):
             mask = granularity.mask(graph, _without(scores, index, score.numel() * level // LEVELS))
-            pruned = masked(network, mask)
+            pruned = masked(network, {name: stays.to(images.device) for name, stays in mask.items()})
             with evaluating(pruned):
                 found = logits_of(pruned, images).double().log_softmax(1)
             curve[level] = (expected.exp() * (expected - found)).sum(1).mean()

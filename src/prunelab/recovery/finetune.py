@@ -52,10 +52,11 @@ def recover(pruned: Pruned, task: Task, options: Options) -> Pruned:
 
 
 def train(network: nn.Module, task: Task, options: Options, callbacks: Sequence[Callback] = ()) -> None:
-    """Train the network in place and leave it with the weights of its best epoch."""
+    """Train a pruned network in place and leave it with the weights of its best epoch, in evaluation mode."""
     learning = task.learning
     assert learning is not None
     teacher = Distillation(task.dense, options.distillation, options.temperature) if options.distillation > 0 else None
+    network.train()  # Lightning trains every module in the mode in which it finds it
     with tempfile.TemporaryDirectory() as folder:
         fit(
             network,
@@ -67,3 +68,4 @@ def train(network: nn.Module, task: Task, options: Options, callbacks: Sequence[
             callbacks=callbacks,
             distillation=teacher,
         )
+    network.eval()

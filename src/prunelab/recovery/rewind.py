@@ -60,10 +60,10 @@ def recover(pruned: Pruned, task: Task, options: Options) -> Pruned:
                 "recovery=rewind is refused with training.epochs=0: the network's weights before its training are not "
                 "known; it accepts recovery.rewinds=rate, or recovery=finetune"
             )
-        network = learning.untrained().eval()  # as pruned networks are
+        network = learning.untrained()
         if options.to_step:
             _train_to(network, options.to_step, task, learning)
-        pruned = pruned.with_network(network)
+        pruned = pruned.with_network(network.eval())
     return finetune.recover(pruned, task, options)
 
 

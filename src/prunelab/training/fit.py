@@ -68,8 +68,6 @@ def fit(
         extra.append(EarlyStopping(training.monitor, mode=_mode(training), patience=training.patience))
     torch.manual_seed(seed)
     avoid_overheads()
-    mode = network.training
-    network.train()  # Lightning trains each module in the mode in which it finds it
     with quiet("pytorch_lightning", module="(pytorch_lightning|lightning_fabric)"):  # advertisements and hints
         lightning.Trainer(
             accelerator=trainer.accelerator,
@@ -89,7 +87,6 @@ def fit(
     path = Path(best.best_model_path)
     network.to(dataset.device).to(memory_format=torch.contiguous_format)  # Lightning moves it to the CPU at the end
     load_weights(network, path)
-    network.train(mode)
     return Fit(path, int(torch.load(path, weights_only=True)["epoch"]))
 
 
