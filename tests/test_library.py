@@ -130,15 +130,20 @@ def test_a_network_and_images_on_different_devices_are_refused_in_words(net: Net
         prunelab.prune(copy.deepcopy(net).to("meta"), images)
 
 
-def test_importing_and_pruning_load_none_of_the_command_lines_libraries() -> None:
-    program = """
+IMPORTED = """
 import sys, prunelab
 assert not {"torch", "hydra", "mlflow", "pytorch_lightning"} & set(sys.modules)
+"""
+PRUNED = """
 import torch
 network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(8, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2))
 result = prunelab.prune(network, torch.rand(20, 2, 4), percentage=50, recovery="least_squares")
 assert result.network[1].out_features == 4
 assert not {"hydra", "mlflow", "pytorch_lightning"} & set(sys.modules)
 """
+
+
+@pytest.mark.parametrize("program", [IMPORTED, pytest.param(IMPORTED + PRUNED, marks=pytest.mark.slow)])
+def test_importing_and_pruning_load_none_of_the_command_lines_libraries(program: str) -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -98,7 +98,8 @@ def test_after_a_sigkill_at_any_moment_resuming_gives_the_whole_table_to_the_las
         shutil.rmtree(folder)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_sweep_is_closed_as_killed_with_what_finished_reported(
     number: signal.Signals, project: Project
 ) -> None:

@@ -221,7 +221,7 @@ def test_a_sweep_that_a_full_disk_ends_draws_no_page(project: Project, monkeypat
 )
 def test_a_read_only_folder_is_said_in_one_message(sweep: tuple[str, ...], small_disk: Project) -> None:
     subprocess.run(["mount", "-o", "remount,ro", small_disk.folder], check=True)
-    outcome = small_disk.in_a_process(*sweep, *SMALL)
+    outcome = small_disk.prunelab(*sweep, *SMALL)
     assert outcome.status == 1
     assert "the store cannot be written" in outcome.output
     assert "Traceback" not in outcome.output
