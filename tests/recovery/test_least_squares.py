@@ -14,7 +14,7 @@ from prunelab.graph.analyse import analyse
 from prunelab.pruning.calibration import Calibration
 from prunelab.pruning.granularity import Neuron, Weight
 from prunelab.pruning.prune import Pruned
-from prunelab.recovery.least_squares import layer_targets, refit, refit_matrix
+from prunelab.recovery.least_squares import Options, layer_targets, refit, refit_matrix
 
 
 def error(layer: nn.Linear, inputs: Tensor, target: Tensor) -> float:
@@ -29,7 +29,8 @@ def solve(layer: nn.Linear, allowed: Tensor, inputs: Tensor, target: Tensor, rid
 
 def refitted(pruned: Pruned, dense: nn.Module, images: Tensor, ridge: float) -> nn.Module:
     given = Calibration(images, None, seed=0)
-    return refit(pruned, layer_targets(dense, pruned.graph, given), given, ridge).network
+    options = Options(ridge=ridge, steps=1)
+    return refit(pruned, layer_targets(dense, pruned.graph, given), given, options).network
 
 
 @settings(max_examples=examples(60))
@@ -142,3 +143,87 @@ def test_a_layer_that_is_used_twice_stays_as_it_is() -> None:
     found = refitted(pruned, network, images, 1e-3)
     assert torch.equal(found.get_submodule("again").weight, pruned.network.get_submodule("again").weight)
     assert not torch.equal(found.get_submodule("output").weight, network.output.weight)
+
+
+def after_the_relu(layer: nn.Linear, inputs: Tensor, target: Tensor) -> float:
+    return float((layer(inputs).relu() - target.relu()).square().mean())
+
+
+@pytest.mark.parametrize("density", [0.3, 1.0])
+@pytest.mark.parametrize("bias", [False, True])
+def test_rounds_lower_the_error_that_a_relu_lets_through(bias: bool, density: float) -> None:
+    generator = torch.Generator().manual_seed(3)
+    dense, inputs = nn.Linear(30, 20, bias=bias), torch.randn(800, 30, generator=generator).relu()
+    target = dense(inputs).detach() + 0.3 * torch.randn(800, 20, generator=generator)
+    allowed = torch.rand(20, 30, generator=generator) < density
+    found, linear = [], []
+    for rounds in (0, 1, 4, 16):
+        layer = nn.Linear(30, 20, bias=bias)
+        with torch.no_grad():
+            layer.weight.copy_(dense.weight * allowed)
+            if bias:
+                layer.bias.copy_(dense.bias)
+            refit_matrix(
+                *(layer.weight.data, layer.bias.data if bias else None, allowed, torch.ones(20, dtype=torch.bool)),
+                *(inputs, target, 1e-3, rounds),
+            )
+            assert not layer.weight[~allowed].any()
+            outputs = layer(inputs)
+            one_sided = torch.where(target > 0, outputs - target, outputs.clamp_min(0)).square().mean()
+            found.append((float(one_sided), after_the_relu(layer, inputs, target)))
+            linear.append(error(layer, inputs, target))
+    objectives = [objective for objective, _ in found]
+    assert objectives == sorted(objectives, reverse=True)
+    assert objectives[-1] < 0.95 * objectives[0]
+    assert found[-1][1] < 0.95 * found[0][1]
+    assert linear == sorted(linear)  # what the ReLU hides pays for it
+
+
+@pytest.mark.parametrize("after", ["relu", "relu_", "gelu", "bare", "twice"])
+def test_only_layers_before_a_relu_are_refitted_to_what_it_lets_through(after: str) -> None:
+    class Network(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.middle, self.output = nn.Linear(6, 8), nn.Linear(8, 8), nn.Linear(8, 3)
+
+        def forward(self, images: Tensor) -> Tensor:
+            hidden = self.middle(self.first(images).tanh())
+            used = {
+                "relu": lambda: hidden.relu(),
+                "relu_": lambda: hidden.relu_(),
+                "gelu": lambda: nn.functional.gelu(hidden),
+                "bare": lambda: hidden,
+                "twice": lambda: hidden.relu() + hidden,
+            }[after]()
+            logits: Tensor = self.output(used)
+            return logits
+
+    torch.manual_seed(0)
+    network, images = Network(), torch.randn(200, 6)
+    graph = analyse(network, images)
+    assert [layer.name for layer in graph.layers if layer.rectified] == (["middle"] if "relu" in after else [])
+    kept = everything(graph, Weight())
+    kept[0][::2] = kept[1][:, ::2] = False
+    pruned = pruned_by(network, graph, Weight(), kept)
+    weights = []
+    for rounds in (0, 3):
+        given = Calibration(images, None, seed=0)
+        options = Options(ridge=1e-3, steps=1, rectify=rounds)
+        weights.append(refit(pruned, layer_targets(network, graph, given), given, options).network.state_dict())
+    assert torch.equal(weights[0]["first.weight"], weights[1]["first.weight"])
+    assert torch.equal(weights[0]["middle.weight"], weights[1]["middle.weight"]) == ("relu" not in after)
+
+
+def test_no_more_rows_than_asked_for_are_fitted() -> None:
+    network, graph = mlp(6, 3, [4]), mlp_graph(6, 3, (4,))
+    given = Calibration(torch.randn(50, 6, generator=torch.Generator().manual_seed(0)), None, seed=0)
+    kept = everything(graph, Weight())
+    kept[0][:, :3] = False
+    pruned = pruned_by(network, graph, Weight(), kept)
+    found = []
+    for rows in (20, 50, 51):
+        targets = layer_targets(network, graph, given, rows)
+        assert {len(target) for target in targets.values()} == {min(rows, 50)}
+        found.append(refit(pruned, targets, given, Options(ridge=1e-3, steps=1, rows=rows)).network.state_dict())
+    assert torch.equal(found[1]["output.weight"], found[2]["output.weight"])
+    assert not torch.equal(found[0]["output.weight"], found[1]["output.weight"])

@@ -103,6 +103,7 @@ def _assembled(run: Interpreter, network: nn.Module, image: tuple[int, ...]) -> 
             output=not use.feeds,
             groups=use.groups,
             outputs_dim=use.outputs_dim,
+            rectified=use.rectified,
         )
         for use in run.layers.values()
     )

@@ -31,6 +31,7 @@ class Layer:
     `uses`: how often a forward pass calls it.
     `output`: whether it is an output layer, one that no other layer reads.
     `outputs_dim`: the dimension of the weight along which its outputs are.
+    `rectified`: whether its outputs go into a ReLU, and nowhere else.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Layer:
     output: bool
     groups: int = 1
     outputs_dim: int = 0
+    rectified: bool = False
 
     @property
     def depthwise(self) -> bool:

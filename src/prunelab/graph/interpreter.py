@@ -44,6 +44,7 @@ class Use:
     groups: int
     outputs_dim: int
     ids: Tensor
+    rectified: bool
     uses: int = 1
     feeds: bool = False
 
@@ -107,9 +108,11 @@ class Interpreter:
                 self.data.setdefault(weight.name, "a layer of another kind")
             known.uses += 1
             known.positions += positions
+            known.rectified = False
             return
         of_bias = bias.name if isinstance(bias, Parameter) else None
-        self.layers[weight.name] = Use(weight.name, of_bias, kind[0], positions, kind[1], kind[2], ids)
+        rectified = bool(node.users) and all(operator_name(user) == "relu" for user in node.users)
+        self.layers[weight.name] = Use(weight.name, of_bias, kind[0], positions, kind[1], kind[2], ids, rectified)
 
     def along(self, ids: Tensor, dim: int, reason: str) -> Tensor:
         """The id of each index along a dimension, int64 [size]. Different ids at the same index are tied."""

@@ -19,7 +19,7 @@ from prunelab.graph.graph import Graph, Layer
 from prunelab.graph.watch import Call
 
 ROWS = 16_384
-"""Largest number of rows used of a layer."""
+"""Largest number of rows used of a layer; least squares can be given another one."""
 
 
 def row_count(call: Call) -> int:
@@ -33,11 +33,11 @@ def row_count(call: Call) -> int:
     return len(given) * prod(windows.shape[2 : windows.dim() // 2 + 1])
 
 
-def sampled(count: int, seed: int) -> Tensor:
-    """The rows to use out of `count`, int64 in ascending order: all, or `ROWS` of them drawn with `seed`."""
-    if count <= ROWS:
+def sampled(count: int, seed: int, rows: int = ROWS) -> Tensor:
+    """The rows to use out of `count`, int64 in ascending order: all, or so many of them drawn with `seed`."""
+    if count <= rows:
         return torch.arange(count)
-    return torch.randperm(count, generator=torch.Generator().manual_seed(seed))[:ROWS].sort().values
+    return torch.randperm(count, generator=torch.Generator().manual_seed(seed))[:rows].sort().values
 
 
 def rows_of(output: Tensor, layer: Layer) -> Tensor:

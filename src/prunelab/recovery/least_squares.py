@@ -6,26 +6,36 @@ output solve
 
     min |X w - z|^2 / n + r |w - w0|^2,    w0: the weights as pruned, r = ridge x the mean diagonal of X'X / n.
 
-For a convolution the rows of X are its windows (`prunelab.pruning.design`): a sample of at most `design.ROWS` rows,
-from as many images as fit into memory. No labels and no gradients are needed. Since w0 is itself a candidate, the
-layer's error never increases. The idea is that of the optimal brain surgeon (Hassibi and Stork 1993) layer by layer;
-for neurons and channels, the linear reconstruction of He, Zhang and Sun (2017). A layer that is called several times
-in a forward pass is left as it is.
+For a convolution the rows of X are its windows (`prunelab.pruning.design`). At most `rows` rows are used, from as many
+images as fit into memory. No labels and no gradients are needed. Since w0 is itself a candidate, the layer's error
+never increases. The idea is that of the optimal brain surgeon (Hassibi and Stork 1993) layer by layer; for neurons and
+channels, the linear reconstruction of He, Zhang and Sun (2017). A layer that is called several times in a forward pass
+is left as it is.
+
+A ReLU after the layer makes zero of all z below zero, so how far below does not matter. With `rectify`, layers whose
+outputs go into a ReLU then minimise, as in the nonlinear reconstruction of Zhang et al. (2015),
+
+    sum over z > 0 of (x w - z)^2 + sum over z <= 0 of max(x w, 0)^2.
+
+This is convex, and never less than the squared error after the ReLU. Each round replaces the second term by
+(x w - min(p, 0))^2, p being the output so far: an upper bound that touches it there, so that no round increases it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from prunelab.config import Count, Positive
 from prunelab.graph.graph import Graph, Layer, by_number
 from prunelab.graph.watch import Call, watching
 from prunelab.pruning.calibration import Calibration
-from prunelab.pruning.design import design, matrices, row_count, rows_of, sampled
+from prunelab.pruning.design import ROWS, design, matrices, row_count, rows_of, sampled
 from prunelab.pruning.prune import Pruned
 from prunelab.pruning.schedule import Geometric
 from prunelab.recovery.recover import Options as NoOptions
@@ -35,15 +45,22 @@ CONVERGED = 1e-4
 """Residual norm, relative to the first one, at which conjugate gradients stop."""
 ITERATIONS = 200
 """Largest number of iterations of conjugate gradients."""
+ROUGHLY = 0.1
+"""The same in the rounds of `rectify`, whose targets change anyway."""
 WORTHWHILE = 0.8
 """Converged outputs are dropped from the iteration once no more than this share of them is still active."""
 
 
 class Options(NoOptions):
-    """`ridge`: relative to the mean diagonal of X'X / n. `steps`: prune in so many steps, with a refit after each."""
+    """`ridge`: relative to the mean diagonal of X'X / n. `steps`: prune in so many steps, with a refit after each.
+
+    `rows`: of each layer's inputs, at most so many are fitted. `rectify`: rounds after the last step.
+    """
 
     ridge: Positive
     steps: Count
+    rows: Count = ROWS
+    rectify: Annotated[int, Field(strict=True, ge=0, description="a whole number, at least 0")] = 0
 
     def percentages(self, target: float) -> list[float]:
         """The same share of what is left goes in each step."""
@@ -62,24 +79,27 @@ def recover(pruned: Pruned, task: Task, options: Options) -> Pruned:
     """
     percentages = options.percentages(task.percentage)
     if len(percentages) > 1:
-        return in_steps(task.dense, percentages, task, options.ridge)
-    return refit(pruned, layer_targets(task.dense, task.graph, task.calibration), task.calibration, options.ridge)
+        return in_steps(task.dense, percentages, task, options)
+    targets = layer_targets(task.dense, task.graph, task.calibration, options.rows)
+    return refit(pruned, targets, task.calibration, options)
 
 
-def in_steps(network: nn.Module, percentages: Sequence[float], task: Task, ridge: float) -> Pruned:
+def in_steps(network: nn.Module, percentages: Sequence[float], task: Task, options: Options) -> Pruned:
     """Prune the network to each of the percentages, ascending, each time with a refit to its own outputs as it was."""
-    targets = layer_targets(network, task.graph, task.calibration)
+    targets = layer_targets(network, task.graph, task.calibration, options.rows)
+    linearly = options.model_copy(update={"rectify": 0})
     for percentage in percentages:
-        pruned = refit(task.prune(network, percentage), targets, task.calibration, ridge)
+        last = percentage == percentages[-1]
+        pruned = refit(task.prune(network, percentage), targets, task.calibration, options if last else linearly)
         network = pruned.network
     return pruned
 
 
 @torch.no_grad()
-def refit(pruned: Pruned, targets: Mapping[str, Tensor], calibration: Calibration, ridge: float) -> Pruned:
+def refit(pruned: Pruned, targets: Mapping[str, Tensor], calibration: Calibration, options: Options) -> Pruned:
     """A copy of the pruned network with all remaining weights and biases refitted on the calibration images.
 
-    `targets`: the outputs of the dense network's layers, from `layer_targets`.
+    `targets`: the outputs of the dense network's layers, from `layer_targets` with the same number of rows.
     """
     images = calibration.first(pruned.graph).images
     network = pruned.with_network(pruned.network).network
@@ -95,7 +115,8 @@ def refit(pruned: Pruned, targets: Mapping[str, Tensor], calibration: Calibratio
         whole = whole and bool(mask.movedim(layer.outputs_dim, 0)[outputs].all())
         if not whole and layer.weight in targets:
             bias = None if layer.bias is None else parameters[layer.bias]
-            _refit(call, _Parts.of(layer, weight, bias, mask, outputs), targets[layer.weight], calibration.seed, ridge)
+            parts = _Parts.of(layer, weight, bias, mask, outputs)
+            _refit(call, parts, targets[layer.weight], calibration.seed, options)
         return call.compute()
 
     with watching(network, pruned.graph, visit):
@@ -104,8 +125,8 @@ def refit(pruned: Pruned, targets: Mapping[str, Tensor], calibration: Calibratio
 
 
 @torch.no_grad()
-def layer_targets(dense: nn.Module, graph: Graph, calibration: Calibration) -> dict[str, Tensor]:
-    """The outputs of the dense network's layers for a sample of rows: [rows, out] by the name of the weight.
+def layer_targets(dense: nn.Module, graph: Graph, calibration: Calibration, rows: int = ROWS) -> dict[str, Tensor]:
+    """The outputs of the dense network's layers for at most so many rows: [rows, out] by the name of the weight.
 
     Layers that are called several times and transposed convolutions are left out.
     """
@@ -115,7 +136,7 @@ def layer_targets(dense: nn.Module, graph: Graph, calibration: Calibration) -> d
         output = call.compute()
         if call.layer.uses == 1 and call.layer.kind != "transposed":
             every = rows_of(output, call.layer)
-            targets[call.layer.weight] = every[sampled(len(every), calibration.seed).to(every.device)]  # a copy
+            targets[call.layer.weight] = every[sampled(len(every), calibration.seed, rows).to(every.device)]  # a copy
         return output
 
     with watching(dense, graph, visit):
@@ -147,24 +168,33 @@ class _Parts:
         )
 
 
-def _refit(call: Call, parts: _Parts, target: Tensor, seed: int, ridge: float) -> None:
+def _refit(call: Call, parts: _Parts, target: Tensor, seed: int, options: Options) -> None:
     """Refit a layer in place, group by group; `target` [rows, out]."""
-    rows = sampled(row_count(call), seed)
+    rows = sampled(row_count(call), seed, options.rows)
+    rounds = options.rectify if call.layer.rectified else 0
     every = zip(
         *(design(call, rows), parts.weights, parts.biases, parts.allowed, parts.outputs),
         target.chunk(call.layer.groups, 1),
         strict=True,
     )
     for given, weight, bias, allowed, outputs, wanted in every:
-        refit_matrix(weight, bias, allowed, outputs, given, wanted, ridge)
+        refit_matrix(weight, bias, allowed, outputs, given, wanted, options.ridge, rounds)
 
 
 def refit_matrix(
-    weight: Tensor, bias: Tensor | None, allowed: Tensor, outputs: Tensor, given: Tensor, target: Tensor, ridge: float
+    weight: Tensor,
+    bias: Tensor | None,
+    allowed: Tensor,
+    outputs: Tensor,
+    given: Tensor,
+    target: Tensor,
+    ridge: float,
+    rounds: int = 0,
 ) -> None:
     """Fit `given` [n, in] to `target` [n, out] by ridge regression; `weight` and `bias` are changed in place.
 
-    `weight` [out, in] is fitted where `allowed` (bool, same shape), `bias` [out] where `outputs` (bool [out]).
+    `weight` [out, in] is fitted where `allowed` (bool, same shape), `bias` [out] where `outputs` (bool [out]). So many
+    `rounds` follow in which a target below zero is met by any output below zero.
     """
     own, inputs = weight, weight.shape[1]
     if bias is not None:
@@ -174,14 +204,22 @@ def refit_matrix(
     rows, columns = allowed.any(1), allowed.any(0)
     if not rows.any():
         return
-    given, start, allowed = given[:, columns], weight[rows][:, columns], allowed[rows][:, columns]
+    given, fitted, allowed = given[:, columns], weight[rows][:, columns], allowed[rows][:, columns]
+    target = target[:, rows]
     gram = given.T @ given / len(given)
     damping = ridge * gram.diagonal().mean().clamp_min(torch.finfo(gram.dtype).tiny)
-    gradient = given.T @ (target[:, rows] - given @ start.T) / len(given)
     gram.diagonal().add_(damping)
-    change = _dense(gram, gradient) if bool(allowed.all()) else _sparse(gram, gradient.T, allowed)
+    for number in range(1 + rounds):
+        output = given @ fitted.T
+        wanted = torch.where(target > 0, target, output.clamp_max(0)) if number else target
+        gradient = given.T @ (wanted - output) / len(given)
+        if bool(allowed.all()):
+            change = _dense(gram, gradient)
+        else:
+            change = _sparse(gram, gradient.T, allowed, ROUGHLY if number else CONVERGED)
+        fitted = fitted + change
     solved = weight.new_zeros(int(rows.sum()), weight.shape[1])
-    solved[:, columns] = start + change
+    solved[:, columns] = fitted
     result = torch.zeros_like(weight)
     result[rows] = solved
     own.copy_(result[:, :inputs])
@@ -195,11 +233,12 @@ def _dense(gram: Tensor, gradient: Tensor) -> Tensor:
     return torch.cholesky_solve(gradient.double(), factor).T.to(gram.dtype)
 
 
-def _sparse(gram: Tensor, gradient: Tensor, allowed: Tensor) -> Tensor:
+def _sparse(gram: Tensor, gradient: Tensor, allowed: Tensor, converged: float) -> Tensor:
     """The change of the weights, [out, in], if each output has its own support `allowed` (bool [out, in]).
 
-    Conjugate gradients run for all outputs at once, each within its support. `gradient` is [out, in]. Each iteration
-    lowers the objective of every output, so stopping early is safe.
+    Conjugate gradients run for all outputs at once, each within its support, until their residuals have shrunk to the
+    share `converged`. `gradient` is [out, in]. Each iteration lowers the objective of every output, so stopping early
+    is safe.
     """
     scale = gram.diagonal().rsqrt()  # Jacobi preconditioning, written as a change of variables
     gram = gram * scale.unsqueeze(0) * scale.unsqueeze(1)
@@ -208,7 +247,7 @@ def _sparse(gram: Tensor, gradient: Tensor, allowed: Tensor) -> Tensor:
     rows = torch.arange(len(residual), device=residual.device)
     direction = residual.clone()
     power = residual.square().sum(1, keepdim=True)
-    goal = CONVERGED**2 * power
+    goal = converged**2 * power
     tiny = torch.finfo(power.dtype).tiny
     for _ in range(ITERATIONS):
         active = (power > goal).squeeze(1)

@@ -38,8 +38,8 @@ def recover(pruned: Pruned, task: Task, options: Options) -> Pruned:
     *before, last = options.percentages(task.percentage)
     if not (options.early_epochs and before):
         return finetune.recover(least_squares.recover(pruned, task, options), task, options)
-    early = least_squares.in_steps(task.dense, before, task, options.ridge)
+    early = least_squares.in_steps(task.dense, before, task, options)
     early = finetune.recover(early, task, options.model_copy(update={"epochs": options.early_epochs}))
-    refitted = least_squares.in_steps(early.network, [last], task, options.ridge)
+    refitted = least_squares.in_steps(early.network, [last], task, options)
     late = options.model_copy(update={"epochs": options.epochs - options.early_epochs})
     return finetune.recover(refitted, task, late)
