@@ -9,7 +9,7 @@ import torchvision
 import prunelab
 from prunelab.compose import compose_job
 from prunelab.device import has_bf16
-from tests.conftest import SMALL, Project
+from tests.conftest import SMALL, TIMED, Project
 
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
 
@@ -17,7 +17,7 @@ needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA d
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_a_gpu_that_is_not_there_is_refused_before_any_work(project: Project) -> None:
     before = project.database.read_bytes()
-    outcome = project.prunelab("-m", *SMALL, "trainer=gpu", "percentage=0,50")
+    outcome = project.prunelab("-m", *TIMED, "trainer=gpu", "percentage=0,50")
     assert outcome.status == 1
     assert "trainer.accelerator=gpu is refused: torch sees no CUDA device" in outcome.output
     assert project.database.read_bytes() == before
@@ -25,7 +25,7 @@ def test_a_gpu_that_is_not_there_is_refused_before_any_work(project: Project) ->
 
 @needs_cuda
 def test_a_sweep_on_a_gpu_comes_out_as_on_the_processor(project: Project) -> None:
-    command = ("-m", *SMALL, "method=weight,neuron_activation", "percentage=0,50", "recovery=none,least_squares")
+    command = ("-m", *TIMED, "method=weight,neuron_activation", "percentage=0,50", "recovery=none,least_squares")
     for trainer in ("cpu", "gpu"):
         outcome = project.prunelab(*command, f"trainer={trainer}", f"tracking.experiment_name={trainer}")
         assert outcome.status == 0, outcome.output

@@ -10,7 +10,7 @@ import pytest
 import torch
 import yaml
 from mlflow.entities import Run
-from tests.conftest import SMALL, Outcome, Project, in_process, new_project
+from tests.conftest import SMALL, TIMED, Outcome, Project, in_process, new_project
 
 from prunelab.cli.reproduce import main
 from prunelab.compose import compose_job
@@ -25,7 +25,7 @@ def reproduce(project: Project, *arguments: str) -> Outcome:
 
 def recorded(project: Project, *overrides: str) -> Run:
     """A finished job, run with one thread."""
-    outcome = project.prunelab(*SMALL, "trainer.threads=1", "method=neuron", "percentage=50", *overrides)
+    outcome = project.prunelab(*TIMED, "trainer.threads=1", "method=neuron", "percentage=50", *overrides)
     assert outcome.status == 0, outcome.output
     return project.runs("job")[-1]
 

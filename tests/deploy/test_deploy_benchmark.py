@@ -6,7 +6,7 @@ import numpy as np
 from benchmarks.deploy import DEPLOYED, Seed, measured, summary
 from benchmarks.onnx_parts import Parts, parts_of
 from benchmarks.subject import composed
-from tests.conftest import SMALL, Project
+from tests.conftest import TIMED, Project
 from tests.small import mlp
 
 from prunelab.runtime.int8 import quantized
@@ -26,7 +26,7 @@ def test_the_bytes_of_an_int8_file_are_its_weights_and_little_else() -> None:
 
 
 def test_a_job_on_the_digits_is_exported_and_measured(project: Project) -> None:
-    found = measured(composed(*DEPLOYED, *SMALL, f"paths.root={project.folder}"))
+    found = measured(composed(*DEPLOYED, *TIMED, f"paths.root={project.folder}"))
     assert found.smaller == found.dense_bytes / found.int8.total > 1
     assert found.int8.metadata > 500
     assert min(found.float32_ms, found.int8_ms, found.int8_accuracy) > 0

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tests.conftest import SMALL, Project
+from tests.conftest import TIMED, Project
 
 from prunelab.compose import compose_job
 from prunelab.data.dataset import dataset_of
 from prunelab.pruning.calibration import calibration
 from prunelab.reading import CONF
 
-QUICK = (*SMALL, "calibration.images=300")
+QUICK = (*TIMED, "calibration.images=300")
 
 
 @pytest.mark.slow

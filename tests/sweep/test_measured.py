@@ -7,7 +7,7 @@ import time
 
 import pytest
 import torch
-from tests.conftest import SMALL, Outcome, Project
+from tests.conftest import TIMED, Outcome, Project
 from torch import nn
 
 from prunelab.compose import compose_job
@@ -65,14 +65,14 @@ def test_a_job_whose_dense_network_disagrees_with_itself_says_that_its_speed_is_
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(timing, "another_dense", lambda *_: lambda images: time.sleep(0.003))
-    outcome = project.prunelab(*SMALL, "method=neuron", "percentage=20", "measure.batch_sizes=[3]")
+    outcome = project.prunelab(*TIMED, "method=neuron", "percentage=20", "measure.batch_sizes=[3]")
     assert outcome.status == 0, outcome.output
     (run,) = project.runs("job")
     assert "the unpruned network timed twice differs by" in run.data.tags["speed_unsteady"]
 
 
 def test_int8_is_measured_where_it_is_asked_for(project: Project) -> None:
-    command = (*SMALL, "training.epochs=8", "method=neuron", "percentage=20", "measure.int8=true")
+    command = (*TIMED, "training.epochs=8", "method=neuron", "percentage=20", "measure.int8=true")
     outcome = project.prunelab(*command, "measure.batch_sizes=[3]", "measure.beside=[eager]")
     assert outcome.status == 0, outcome.output
     (run,) = project.runs("job")
@@ -97,7 +97,7 @@ def test_counts_are_there_in_all_and_per_layer(swept: tuple[Project, Outcome]) -
 @pytest.mark.slow
 def test_beside_other_jobs_speed_is_skipped_and_said_so(project: Project) -> None:
     outcome = project.prunelab(
-        *("-m", *SMALL, "method=neuron", "percentage=0,50", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
+        *("-m", *TIMED, "method=neuron", "percentage=0,50", "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
     )
     assert outcome.status == 0, outcome.output
     for run in project.runs("job"):
@@ -110,7 +110,7 @@ def test_beside_other_jobs_speed_is_skipped_and_said_so(project: Project) -> Non
 @pytest.mark.slow
 def test_measuring_can_be_switched_off_or_made_thorough(project: Project) -> None:
     for choice in ("off", "full"):
-        outcome = project.prunelab(*SMALL, "method=weight", "percentage=50", f"measure={choice}")
+        outcome = project.prunelab(*TIMED, "method=weight", "percentage=50", f"measure={choice}")
         assert outcome.status == 0, outcome.output
     off, full = project.runs("job")
     assert not any(name.startswith(("latency/", "speedup/", "file/")) for name in off.data.metrics)
@@ -122,7 +122,7 @@ def test_measuring_can_be_switched_off_or_made_thorough(project: Project) -> Non
 
 
 def test_a_weight_pruned_network_without_a_path_is_a_constant(project: Project) -> None:
-    project.prunelab(*SMALL, "method=weight", "percentage=100", "model.bias=true")
+    project.prunelab(*TIMED, "method=weight", "percentage=100", "model.bias=true")
     (run,) = project.runs("job")
     network, _ = read_network(project.artifact(run, "network.safetensors").read_bytes())
     assert sum(layer.weight.numel() for layer in linear_layers(network)) == 0

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pandas as pd
 import pytest
-from tests.conftest import SMALL, Outcome, Project, in_process
+from tests.conftest import SMALL, TIMED, Outcome, Project, in_process
 
 from prunelab.cli.report import main as report_main
 
@@ -152,7 +152,7 @@ def test_a_single_job_has_no_parent(project: Project) -> None:
 
 @pytest.mark.usefixtures("unillustrated")
 def test_the_report_experiment_is_a_sweep_by_itself(project: Project) -> None:
-    outcome = project.prunelab("experiment=report", *SMALL)
+    outcome = project.prunelab("experiment=report", *TIMED)
     assert outcome.status == 0
     jobs = project.runs("job")
     assert len(jobs) == 20
@@ -168,7 +168,7 @@ def test_the_command_line_wins_over_an_experiments_own_values(project: Project) 
 
 
 def test_a_recorded_sweep_is_drawn_again_from_the_store_alone(project: Project) -> None:
-    project.prunelab("-m", *SMALL, "percentage=0,50")
+    project.prunelab("-m", *TIMED, "percentage=0,50")
     (sweep,) = project.runs("sweep")
     figure = project.artifact(sweep, "figures/accuracy.png")
     figure.unlink()
