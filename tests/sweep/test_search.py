@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
-from tests.conftest import SMALL, Project
+from tests.conftest import SMALL, Project, in_process
 
 from prunelab import names
+from prunelab.cli.report import main as report
 
 pytestmark = pytest.mark.usefixtures("unillustrated")
 
@@ -60,3 +62,11 @@ def test_a_search_over_seeds_judges_each_setting_by_its_mean_and_does_not_say_te
         assert f"validation accuracy {job.data.metrics['val/accuracy']:.4f}" in outcome.output
     verdict = json.loads(sweep.data.tags[names.VERDICTS])[0]
     assert "test accuracy" not in verdict
+    again = in_process("prunelab-report", report, project.folder, "data=digits").output
+    for printed in (outcome.output, again):
+        shown = printed[printed.index("search 20") :]
+        assert verdict in shown
+        assert "test" not in shown
+        assert re.search(r"validation\s", shown)
+        means = [f"{sum(each) / 2:.4f}" for each in trials.values()]
+        assert all(mean in shown for mean in means)

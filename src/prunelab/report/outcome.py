@@ -20,7 +20,7 @@ from prunelab.report.provenance import Provenance
 from prunelab.report.published import comparison
 from prunelab.report.results import Results
 from prunelab.report.series import place
-from prunelab.report.tables import as_markdown, as_rich
+from prunelab.report.tables import ON_TEST_IMAGES, as_markdown, as_rich
 from prunelab.report.verdict import verdicts
 
 DPI = 130
@@ -68,10 +68,16 @@ class Outcome:
         return "\n\n".join(parts)
 
     def say(self, console: Console) -> None:
-        """Print tables, chart and findings."""
+        """Print tables, chart and findings; of a search what it chose by, validation, and nothing on test images."""
         results, published = self.results, comparison(self.results)
         plain = console.options.ascii_only
         title = "; ".join(filter(None, [f"{results.name}: {place(results.rows)}", results.incomplete]))
+        if results.searched:  # whoever sees test accuracy while choosing has chosen on it
+            unseen = results.table.drop(columns=[*ON_TEST_IMAGES], errors="ignore")
+            console.print(as_rich(unseen, title, console.width, plain))
+            for sentence in results.verdicts:
+                console.print(sentence, **PLAIN)
+            return
         console.print(as_rich(results.table, title, console.width, plain))
         if (chart := terminal_chart(results)) is not None:
             console.print(chart)

@@ -37,7 +37,7 @@ class Results:
     `rows` has one row per job: its parameters (texts) and metrics (numbers) under their names in the store, and
     `run_id`. `curves`: for each baseline, each metric's value by epoch. `verdicts`: the conclusions of an adaptive
     sweep (`until`, `search`). `bars`: what follows ± and is drawn as a band. `planned`: the number of jobs in the
-    sweep, finished or not; 0 if unknown.
+    sweep, finished or not; 0 if unknown. `searched`: whether they are the trials of a search.
     """
 
     name: str
@@ -46,6 +46,7 @@ class Results:
     verdicts: tuple[str, ...] = ()
     bars: Bars = Bars.INTERVAL
     planned: int = 0
+    searched: bool = False
 
     @property
     def incomplete(self) -> str:

@@ -51,7 +51,9 @@ EXPLAINED = {
 }
 """Explanations under a terminal's table, of the columns that it has."""
 PAGE_ONLY = (names.VAL_ACCURACY,)
-"""Columns for which only the page has room."""
+"""Columns for which only the page has room beside test accuracy."""
+ON_TEST_IMAGES = (names.TEST_ACCURACY, names.TEST_LOSS, names.ACCURACY_DROP, names.INT8_ACCURACY)
+"""Columns that whoever is still choosing should not see."""
 WITH_BARS = (names.TEST_ACCURACY, names.TEST_LOSS, names.VAL_ACCURACY, names.ACCURACY_DROP)
 """Columns that the page and LaTeX show with their bars."""
 MOST_ROWS = 500
@@ -195,7 +197,8 @@ def text_of(
 
 def _narrow(table: pd.DataFrame) -> list[str]:
     """The columns for which a terminal or a description has room."""
-    return [column for column in shown(table) if column not in PAGE_ONLY]
+    hidden = PAGE_ONLY if names.TEST_ACCURACY in table.columns else ()
+    return [column for column in shown(table) if column not in hidden]
 
 
 def _fastest(table: pd.DataFrame) -> list[str]:

@@ -54,7 +54,9 @@ def read_results(store: Store, sweep: SweepRuns, bars: Bars = Bars.INTERVAL) -> 
     verdicts = tuple(_texts(sweep.run.tags.get(names.VERDICTS, "[]")) or ())
     plan = _plan(store, sweep)
     guided = bool(verdicts) or "conditions" in plan
-    return Results(sweep.run.name, rows, curves, verdicts, bars, 0 if guided else len(_planned(plan)))
+    conditions = plan.get("conditions")
+    searched = isinstance(conditions, dict) and bool(conditions.get("search"))
+    return Results(sweep.run.name, rows, curves, verdicts, bars, 0 if guided else len(_planned(plan)), searched)
 
 
 def read_pictures(store: Store, results: Results) -> list[Picture]:
