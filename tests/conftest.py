@@ -1,6 +1,7 @@
 """A project of one's own for every test: a folder with a real SQLite store, and the command line run in it.
 
-Creating MLflow's schema takes seconds, so it is done once per session and its file copied.
+Creating MLflow's schema takes seconds, so it is done once per session and its file copied. Functions import torch,
+MLflow and matplotlib themselves: the process that only hands tests to others reads this file too, and they wait for it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlparse
 
 import pytest
@@ -23,18 +25,16 @@ from _pytest.mark import ParameterSet
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hypothesis import settings
-from matplotlib.figure import Figure
-from mlflow.entities import Run
-from mlflow.tracking import MlflowClient
 
 from prunelab import names
 from prunelab.app import main
-from prunelab.compose import compose_job
-from prunelab.tracking.moving import mend
-from prunelab.tracking.opening import open_store
-from prunelab.tracking.store import Store
-from prunelab.training import baseline
 from tests.browser import browser as browser
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+    from mlflow.tracking import MlflowClient
+
+    from prunelab.tracking.store import Store
 
 THOROUGH = os.environ.get("CI") == "true"
 
@@ -112,6 +112,8 @@ class Project:
 
     @property
     def client(self) -> MlflowClient:
+        from mlflow.tracking import MlflowClient
+
         return MlflowClient(f"sqlite:///{self.database}")
 
     def runs(self, kind: str) -> list[Run]:
@@ -142,6 +144,8 @@ def computed(run: Run) -> dict[str, float]:
 
 def in_process(name: str, command: object, folder: Path, *arguments: str) -> Outcome:
     """Run a console command's function in `folder` with these arguments, remembering nothing of earlier ones."""
+    from prunelab.training import baseline
+
     output = io.StringIO()
     before, argv = Path.cwd(), sys.argv
     os.chdir(folder)
@@ -167,6 +171,8 @@ def in_process(name: str, command: object, folder: Path, *arguments: str) -> Out
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database file with MLflow's schema and nothing else."""
+    from mlflow.tracking import MlflowClient
+
     path = tmp_path_factory.mktemp("schema") / "mlflow.db"
     MlflowClient(f"sqlite:///{path}").search_experiments()
     return path
@@ -181,6 +187,9 @@ def project(tmp_path: Path, empty_store: Path) -> Project:
 @pytest.fixture
 def store(project: Project, monkeypatch: pytest.MonkeyPatch) -> Store:
     """The experiment `digits` in the store of a fresh project, which is the current folder."""
+    from prunelab.compose import compose_job
+    from prunelab.tracking.opening import open_store
+
     monkeypatch.chdir(project.folder)
     job = compose_job(["data=digits"])
     return open_store(job.tracking, job.experiment_name)
@@ -204,6 +213,8 @@ def nothing_drawn() -> Iterator[None]:
 
     tests/report and tests/sweep/test_sweep.py look at the real ones.
     """
+    from matplotlib.figure import Figure
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("prunelab.report.outcome.draw", lambda results, pictures: {"accuracy": Figure()})
         patch.setattr("prunelab.report.outcome.page", lambda *_, **__: "<p>left out</p>")
@@ -218,6 +229,8 @@ def unillustrated() -> Iterator[None]:
 
 def copied(project: Project, folder: Path) -> Project:
     """A project of one's own, `folder`, with all that another holds."""
+    from prunelab.tracking.moving import mend
+
     shutil.copytree(project.folder, folder)
     mend(folder / "mlruns/mlflow.db", folder / "mlruns/artifacts", writing=True)
     return Project(folder)

@@ -14,7 +14,8 @@ from prunelab.graph.analyse import analyse
 from prunelab.pruning.calibration import Calibration
 from prunelab.pruning.granularity import Neuron, Weight
 from prunelab.pruning.prune import Pruned
-from prunelab.recovery.least_squares import Options, layer_targets, refit, refit_matrix
+from prunelab.recovery.least_squares import Options, layer_targets, refit
+from prunelab.recovery.ridge_regression import refit_matrix
 
 
 def error(layer: nn.Linear, inputs: Tensor, target: Tensor) -> float:
