@@ -17,7 +17,7 @@ needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA d
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_a_gpu_that_is_not_there_is_refused_before_any_work(project: Project) -> None:
     before = project.database.read_bytes()
-    outcome = project.prunelab("-m", *TIMED, "trainer=gpu", "percentage=0,50")
+    outcome = project.prunelab("-m", *SMALL, "trainer=gpu", "percentage=0,50")
     assert outcome.status == 1
     assert "trainer.accelerator=gpu is refused: torch sees no CUDA device" in outcome.output
     assert project.database.read_bytes() == before

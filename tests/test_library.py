@@ -143,7 +143,10 @@ assert not {"hydra", "mlflow", "pytorch_lightning"} & set(sys.modules)
 """
 
 
-@pytest.mark.parametrize("program", [IMPORTED, pytest.param(IMPORTED + PRUNED, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "program",
+    [pytest.param(IMPORTED, id="importing"), pytest.param(IMPORTED + PRUNED, id="pruning", marks=pytest.mark.slow)],
+)
 def test_importing_and_pruning_load_none_of_the_command_lines_libraries(program: str) -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

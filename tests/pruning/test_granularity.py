@@ -29,7 +29,11 @@ def test_n_of_m_takes_as_many_of_every_group_of_weights_along_the_input() -> Non
 @pytest.mark.parametrize(
     ("m", "percentage", "words"),
     [
-        (4, 30.0, "method.granularity=n_m, as weight_n_m has it, and method.m=4 it accepts 0, 25, 50, 75, 100"),
+        (
+            4,
+            30.0,
+            r"percentage=30 is refused: of every 4 weights it accepts 0, 25, 50, 75, 100 \(method.granularity=n_m",
+        ),
         (3, 100.0, "layer hidden_1 has 8 weights an output"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from pytorch_lightning.callbacks import Callback
@@ -14,7 +15,7 @@ from prunelab.compose import compose_job
 from prunelab.config import Recovery
 from prunelab.errors import ConfigError
 from prunelab.pruning.prune import Pruned
-from prunelab.recovery import finetune
+from prunelab.recovery import finetune, least_squares
 from prunelab.recovery.recover import Task, recover, recovery_of
 
 Trained = list[tuple[int, int]]
@@ -51,6 +52,22 @@ def test_they_train_a_network_with_more_weights_than_the_epochs_that_follow(meth
     assert sum(int((~kept).sum()) for kept in pruned.kept) == sum(
         int((~kept).sum()) for kept in given.prune(given.dense, 70.0).kept
     )
+
+
+@pytest.mark.parametrize("early", [0, 1])
+def test_the_rounds_of_rectify_follow_the_last_step_alone(
+    early: int, trained: Trained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounds, refit = [], least_squares.refit
+
+    def watched(pruned: Pruned, targets: Any, calibration: Any, options: least_squares.Options) -> Pruned:
+        rounds.append(options.rectify)
+        return refit(pruned, targets, calibration, options)
+
+    monkeypatch.setattr(least_squares, "refit", watched)
+    given = task("least_squares_finetune", "weight", 70.0, "with biases")
+    result(given, "recovery.steps=4", f"recovery.early_epochs={early}", "recovery.rectify=2")
+    assert rounds == [0, 0, 0, 2]
 
 
 def test_an_unpruned_network_has_all_its_epochs_at_once(trained: Trained) -> None:

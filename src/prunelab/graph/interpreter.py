@@ -111,7 +111,7 @@ class Interpreter:
             known.rectified = False
             return
         of_bias = bias.name if isinstance(bias, Parameter) else None
-        rectified = bool(node.users) and all(operator_name(user) == "relu" for user in node.users)
+        rectified = {operator_name(user) for user in node.users} == {"relu"}
         self.layers[weight.name] = Use(weight.name, of_bias, kind[0], positions, kind[1], kind[2], ids, rectified)
 
     def along(self, ids: Tensor, dim: int, reason: str) -> Tensor:

@@ -135,8 +135,8 @@ class NofM(Weight):
         if (percentage * self.m) % 100:
             accepted = ", ".join(f"{100 * n / self.m:g}" for n in range(self.m + 1))
             raise ConfigError(
-                f"percentage={percentage:g} is refused: with method.granularity=n_m, as weight_n_m has it, and "
-                f"method.m={self.m} it accepts {accepted}"
+                f"percentage={percentage:g} is refused: of every {self.m} weights it accepts {accepted} "
+                "(method.granularity=n_m, as in weight_n_m)"
             )
 
 

@@ -45,7 +45,7 @@ from prunelab.recovery.ridge_regression import refit_matrix
 class Options(NoOptions):
     """`ridge`: relative to the mean diagonal of X'X / n. `steps`: prune in so many steps, with a refit after each.
 
-    `rows`: of each layer's inputs, at most so many are fitted. `rectify`: rounds after the last step.
+    `rows`: the largest number of rows of each layer's inputs that are used. `rectify`: rounds after the last step.
     """
 
     ridge: Positive
@@ -76,12 +76,15 @@ def recover(pruned: Pruned, task: Task, options: Options) -> Pruned:
 
 
 def in_steps(network: nn.Module, percentages: Sequence[float], task: Task, options: Options) -> Pruned:
-    """Prune the network to each of the percentages, ascending, each time with a refit to its own outputs as it was."""
+    """Prune the network to each of the percentages, ascending, each time with a refit to its own outputs as it was.
+
+    Only the refit at the task's own percentage has the rounds of `rectify`.
+    """
     targets = layer_targets(network, task.graph, task.calibration, options.rows)
     linearly = options.model_copy(update={"rectify": 0})
     for percentage in percentages:
-        last = percentage == percentages[-1]
-        pruned = refit(task.prune(network, percentage), targets, task.calibration, options if last else linearly)
+        chosen = options if percentage == task.percentage else linearly
+        pruned = refit(task.prune(network, percentage), targets, task.calibration, chosen)
         network = pruned.network
     return pruned
 

@@ -48,15 +48,16 @@ def refit_matrix(
     gram = given.T @ given / len(given)
     damping = ridge * gram.diagonal().mean().clamp_min(torch.finfo(gram.dtype).tiny)
     gram.diagonal().add_(damping)
+    # if all weights remain, one factorisation serves all outputs and rounds
+    factor = torch.linalg.cholesky(gram.double()) if bool(allowed.all()) else None
     for number in range(1 + rounds):
         output = given @ fitted.T
         wanted = torch.where(target > 0, target, output.clamp_max(0)) if number else target
         gradient = given.T @ (wanted - output) / len(given)
-        if bool(allowed.all()):
-            change = _dense(gram, gradient)
+        if factor is None:
+            fitted = fitted + _sparse(gram, gradient.T, allowed, ROUGHLY if number else CONVERGED)
         else:
-            change = _sparse(gram, gradient.T, allowed, ROUGHLY if number else CONVERGED)
-        fitted = fitted + change
+            fitted = fitted + torch.cholesky_solve(gradient.double(), factor).T.to(gram.dtype)
     solved = weight.new_zeros(int(rows.sum()), weight.shape[1])
     solved[:, columns] = fitted
     result = torch.zeros_like(weight)
@@ -64,12 +65,6 @@ def refit_matrix(
     own.copy_(result[:, :inputs])
     if bias is not None:
         bias.copy_(result[:, -1])
-
-
-def _dense(gram: Tensor, gradient: Tensor) -> Tensor:
-    """The change of the weights, [out, in], if all of them remain: one factorisation serves all outputs."""
-    factor = torch.linalg.cholesky(gram.double())
-    return torch.cholesky_solve(gradient.double(), factor).T.to(gram.dtype)
 
 
 def _sparse(gram: Tensor, gradient: Tensor, allowed: Tensor, converged: float) -> Tensor:

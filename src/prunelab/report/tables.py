@@ -52,7 +52,10 @@ EXPLAINED = {
 """Explanations under a terminal's table, of the columns that it has."""
 PAGE_ONLY = (names.VAL_ACCURACY,)
 """Columns for which only the page has room beside test accuracy."""
-ON_TEST_IMAGES = (names.TEST_ACCURACY, names.TEST_LOSS, names.ACCURACY_DROP, names.INT8_ACCURACY)
+ON_TEST_IMAGES = (
+    *(names.TEST_ACCURACY, names.TEST_LOSS, names.ACCURACY_DROP, names.INT8_ACCURACY),
+    *OVER_SEEDS.values(),
+)
 """Columns that whoever is still choosing should not see."""
 WITH_BARS = (names.TEST_ACCURACY, names.TEST_LOSS, names.VAL_ACCURACY, names.ACCURACY_DROP)
 """Columns that the page and LaTeX show with their bars."""
