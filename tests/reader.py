@@ -95,7 +95,8 @@ class Reader:
             self._succeeds("prunelab", fresh)  # something to resume
         outcome = self._succeeds("prunelab", [self._named(argument) for argument in wanted])
         self.last_sweep = fresh
-        assert "test accuracy" in outcome.output
+        searches = "experiment=search" in arguments  # its table is of validation accuracy alone
+        assert ("validation accuracy" if searches else "test accuracy") in outcome.output
 
     def _script(self, command: list[str]) -> None:
         name, *arguments = command
