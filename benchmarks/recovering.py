@@ -11,21 +11,20 @@ from prunelab.network.subject import graph_of
 from prunelab.pruning.calibration import calibration
 from prunelab.pruning.prune import prune
 from prunelab.pruning.selection import select
-from prunelab.recovery.least_squares import Options, layer_targets, refit
+from prunelab.recovery.refit import layer_targets, refit
 
 
 def measure() -> list[Ratio]:
     """Against evaluating 10,000 images, and against sorting."""
     dense, dataset = subject.trained(), subject.dataset()
     images = calibration(dataset.train, subject.job().calibration.images, seed=0)
-    once = Options(ridge=1e-3, steps=1)
     ratios, graph = [], graph_of(subject.job().model, dataset)
     for method, percentage, seconds in (("neuron_activation", 80, 1.5), ("weight_obs", 90, 3.0), ("weight", 80, 3.0)):
         pruned = prune(dense.network, graph, subject.job(f"method={method}").method, percentage, images)
         ratios.append(
             compare(
                 f"least squares, {method} {percentage}% / evaluating 10,000 images",
-                lambda pruned=pruned: refit(pruned, layer_targets(dense.network, graph, images), images, once),  # type: ignore[misc]
+                lambda pruned=pruned: refit(pruned, layer_targets(dense.network, graph, images), images, 1e-3),  # type: ignore[misc]
                 lambda: bare.evaluate(dense.network, (dataset.test.images, dataset.test.labels)),
                 target=None,
                 repeats=3,

@@ -14,6 +14,7 @@ from prunelab.graph.exact import difference, is_exact
 from prunelab.graph.graph import Graph, Group, Layer, Slot
 from prunelab.graph.interpreter import Interpreter
 from prunelab.graph.masks import masked, unit_mask
+from prunelab.graph.preactivations import preactivations
 from prunelab.graph.randomise import normalise, randomised
 from prunelab.graph.rules import RULES
 from prunelab.graph.surgery import runnable, smaller, tensors
@@ -74,7 +75,8 @@ def interpret(network: nn.Module, images: Tensor) -> Graph:
     for (name, _), ids in run.slots.items():
         if name in run.data:
             run.ties.keep(ids, f"{name} is also read by {run.data[name]}")
-    graph = replace(_assembled(run, network, tuple(images.shape[1:])), operators=operators(program))
+    graph = _assembled(run, network, tuple(images.shape[1:]))
+    graph = replace(graph, operators=operators(program), preactivations=preactivations(program.graph, run))
     return replace(graph, other_multiply_adds=max(0, multiply_adds(program, images) - graph.multiply_adds))
 
 
@@ -103,7 +105,6 @@ def _assembled(run: Interpreter, network: nn.Module, image: tuple[int, ...]) -> 
             output=not use.feeds,
             groups=use.groups,
             outputs_dim=use.outputs_dim,
-            rectified=use.rectified,
         )
         for use in run.layers.values()
     )

@@ -31,7 +31,6 @@ class Layer:
     `uses`: how often a forward pass calls it.
     `output`: whether it is an output layer, one that no other layer reads.
     `outputs_dim`: the dimension of the weight along which its outputs are.
-    `rectified`: whether its outputs go into a ReLU, and nowhere else.
     """
 
     name: str
@@ -43,7 +42,6 @@ class Layer:
     output: bool
     groups: int = 1
     outputs_dim: int = 0
-    rectified: bool = False
 
     @property
     def depthwise(self) -> bool:
@@ -54,6 +52,31 @@ class Layer:
     def inputs_dim(self) -> int:
         """The dimension of the weight along which its inputs are."""
         return 1 - self.outputs_dim
+
+
+@dataclass(frozen=True, slots=True)
+class Norm:
+    """A BatchNorm layer: the names of its parameters (None if it has none) and of its running statistics."""
+
+    weight: str | None
+    bias: str | None
+    mean: str
+    variance: str
+    epsilon: float
+
+
+@dataclass(frozen=True, slots=True)
+class Preactivation:
+    """The input of a ReLU, read by nothing else: a sum of layers' outputs, and of values that other layers read.
+
+    `layers`: the names of the weights of the layers, each called once, in execution order.
+    `norms`: the BatchNorm after each of them, or None.
+    `added`: the names of the weights of layers whose inputs are added. They are called before the last of `layers`.
+    """
+
+    layers: tuple[str, ...]
+    norms: tuple[Norm | None, ...]
+    added: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +119,7 @@ class Graph:
     `excluded`: the layers that method.exclude names.
     `never_empty`: groups that keep one unit, because the network does not run without any.
     `operators`: the ATen operators that the network uses.
+    `preactivations`: sums of layers' outputs that go into a ReLU.
     """
 
     layers: tuple[Layer, ...]
@@ -112,6 +136,7 @@ class Graph:
     excluded: frozenset[str] = frozenset()
     never_empty: frozenset[str] = frozenset()
     operators: frozenset[str] = frozenset()
+    preactivations: tuple[Preactivation, ...] = ()
 
     def __str__(self) -> str:
         """One line for each group of units, and one for each layer that stays whole."""

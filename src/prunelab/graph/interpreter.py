@@ -44,7 +44,6 @@ class Use:
     groups: int
     outputs_dim: int
     ids: Tensor
-    rectified: bool
     uses: int = 1
     feeds: bool = False
 
@@ -53,7 +52,10 @@ Rule = Callable[["Interpreter", fx.Node, list[Any]], Any]
 
 
 class Interpreter:
-    """Runs the operators of a graph on ids. Its results are `ties`, `slots`, `layers`, `data`, `mixed` and counts."""
+    """Runs the operators of a graph on ids.
+
+    Its results are `ties`, `slots`, `layers`, `calls`, `data`, `mixed` and counts.
+    """
 
     def __init__(
         self, names: Mapping[str, str], parameters: frozenset[str], rules: Mapping[str, Rule], batch: int
@@ -63,6 +65,7 @@ class Interpreter:
         self.ties = Ties()
         self.slots: dict[tuple[str, int], Tensor] = {}
         self.layers: dict[str, Use] = {}
+        self.calls: dict[fx.Node, str] = {}  # of layers: the name of the weight, in execution order
         self.data: dict[str, str] = {}  # parameters that an operator reads as data, and the name of that operator
         self.mixed: set[int] = set()
         self.largest = self.stored = 0
@@ -99,6 +102,7 @@ class Interpreter:
     def layer(self, node: fx.Node, weight: Parameter, bias: Any, kind: tuple[str, int, int], ids: Tensor) -> None:
         """Record a call of a layer with outputs `ids` [out]. `kind`: its kind, groups, and `outputs_dim`."""
         positions = node.meta["val"].numel() // self.batch // len(ids)
+        self.calls[node] = weight.name
         for name in self._upstream[node]:
             self.layers[name].feeds = True
         self._upstream[node] |= {weight.name}
@@ -108,11 +112,9 @@ class Interpreter:
                 self.data.setdefault(weight.name, "a layer of another kind")
             known.uses += 1
             known.positions += positions
-            known.rectified = False
             return
         of_bias = bias.name if isinstance(bias, Parameter) else None
-        rectified = {operator_name(user) for user in node.users} == {"relu"}
-        self.layers[weight.name] = Use(weight.name, of_bias, kind[0], positions, kind[1], kind[2], ids, rectified)
+        self.layers[weight.name] = Use(weight.name, of_bias, kind[0], positions, kind[1], kind[2], ids)
 
     def along(self, ids: Tensor, dim: int, reason: str) -> Tensor:
         """The id of each index along a dimension, int64 [size]. Different ids at the same index are tied."""
@@ -152,15 +154,15 @@ class Interpreter:
     def _call(self, node: fx.Node, values: Mapping[fx.Node, Any]) -> Any:
         name = operator_name(node)
         rule = self.rules.get(name)
-        if _writes(node):  # later readers of the tensor, or of what it is a view of, read this result
+        if writes(node):  # later readers of the tensor, or of what it is a view of, read this result
             written: fx.Node | None = node.all_input_nodes[0]
             while written is not None:
                 self._upstream[written] |= self._upstream[node]
-                written = written.all_input_nodes[0] if _views(written) else None
+                written = written.all_input_nodes[0] if views(written) else None
         if rule is None:
             every = [values[source] for source in node.all_input_nodes]
             return self.keep_all(node, every, f"{name} is not known to keep channels apart")
-        return rule(self, node, list(fx.map_arg(_arguments(node), values.__getitem__)))
+        return rule(self, node, list(fx.map_arg(arguments(node), values.__getitem__)))
 
 
 def operator_name(node: fx.Node) -> str:
@@ -172,7 +174,7 @@ def operator_name(node: fx.Node) -> str:
     return getattr(target, "__name__", str(target))
 
 
-def _arguments(node: fx.Node) -> list[Any]:
+def arguments(node: fx.Node) -> list[Any]:
     """The positional arguments in the order of the operator's schema, with defaults filled in."""
     target = node.target
     if not isinstance(target, torch._ops.OpOverload):
@@ -187,7 +189,7 @@ def _nothing_like(node: fx.Node) -> Any:
     return tree_map(lambda val: nothing(val.shape) if isinstance(val, Tensor) else val, node.meta.get("val"))
 
 
-def _views(node: fx.Node) -> bool:
+def views(node: fx.Node) -> bool:
     """Whether the result is a view of the first argument."""
     target = node.target
     if not (isinstance(target, torch._ops.OpOverload) and node.all_input_nodes):
@@ -195,7 +197,7 @@ def _views(node: fx.Node) -> bool:
     return any(result.alias_info is not None for result in target._schema.returns)
 
 
-def _writes(node: fx.Node) -> bool:
+def writes(node: fx.Node) -> bool:
     """Whether the operator changes its first argument in place."""
     target = node.target
     return isinstance(target, torch._ops.OpOverload) and target._schema.is_mutable and bool(node.all_input_nodes)

@@ -29,11 +29,13 @@ def refit_matrix(
     target: Tensor,
     ridge: float,
     rounds: int = 0,
+    added: Tensor | None = None,
 ) -> None:
     """Fit `given` [n, in] to `target` [n, out] by ridge regression; `weight` and `bias` are changed in place.
 
     `weight` [out, in] is fitted where `allowed` (bool, same shape), `bias` [out] where `outputs` (bool [out]). So many
-    `rounds` follow in which a target below zero is met by any output below zero.
+    `rounds` follow in which a target below zero is met by any output below zero. `added` [n, out]: what is added to
+    outputs and targets before they are compared with zero.
     """
     own, inputs = weight, weight.shape[1]
     if bias is not None:
@@ -44,7 +46,7 @@ def refit_matrix(
     if not rows.any():
         return
     given, fitted, allowed = given[:, columns], weight[rows][:, columns], allowed[rows][:, columns]
-    target = target[:, rows]
+    target, zero = target[:, rows], None if added is None else -added[:, rows]
     gram = given.T @ given / len(given)
     damping = ridge * gram.diagonal().mean().clamp_min(torch.finfo(gram.dtype).tiny)
     gram.diagonal().add_(damping)
@@ -52,7 +54,7 @@ def refit_matrix(
     factor = torch.linalg.cholesky(gram.double()) if bool(allowed.all()) else None
     for number in range(1 + rounds):
         output = given @ fitted.T
-        wanted = torch.where(target > 0, target, output.clamp_max(0)) if number else target
+        wanted = _let_through(target, output, zero) if number else target
         gradient = given.T @ (wanted - output) / len(given)
         if factor is None:
             fitted = fitted + _sparse(gram, gradient.T, allowed, ROUGHLY if number else CONVERGED)
@@ -65,6 +67,13 @@ def refit_matrix(
     own.copy_(result[:, :inputs])
     if bias is not None:
         bias.copy_(result[:, -1])
+
+
+def _let_through(target: Tensor, output: Tensor, zero: Tensor | None) -> Tensor:
+    """The targets above `zero` (0 if None); in place of the others the outputs, or `zero` if they are above it."""
+    if zero is None:
+        return torch.where(target > 0, target, output.clamp_max(0))
+    return torch.where(target > zero, target, torch.minimum(output, zero))
 
 
 def _sparse(gram: Tensor, gradient: Tensor, allowed: Tensor, converged: float) -> Tensor:
