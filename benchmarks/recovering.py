@@ -11,7 +11,8 @@ from prunelab.network.subject import graph_of
 from prunelab.pruning.calibration import calibration
 from prunelab.pruning.prune import prune
 from prunelab.pruning.selection import select
-from prunelab.recovery.refit import layer_targets, refit
+from prunelab.recovery.refit import refit
+from prunelab.recovery.targets import layer_targets
 
 
 def measure() -> list[Ratio]:

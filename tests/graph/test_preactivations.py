@@ -135,9 +135,11 @@ def test_the_dimension_of_a_normalisation_after_a_linear_layer() -> None:
             self.first, self.norm, self.output = nn.Linear(5, 5), nn.BatchNorm1d(5), nn.Linear(5, 2)
 
         def forward(self, images: Tensor) -> Tensor:
-            logits: Tensor = self.output(self.norm(self.first(images)).relu().flatten(1, -2).mean(1)[:, :5]) if (
-                images.dim() > 3
-            ) else self.output(self.norm(self.first(images)).relu())
+            logits: Tensor = (
+                self.output(self.norm(self.first(images)).relu().flatten(1, -2).mean(1)[:, :5])
+                if (images.dim() > 3)
+                else self.output(self.norm(self.first(images)).relu())
+            )
             return logits
 
     assert len(interpret(Sequence().eval(), torch.randn(2, 5)).preactivations) == 1

@@ -117,9 +117,9 @@ def test_what_is_added_before_the_relu_moves_its_zero(density: float) -> None:
     target = torch.randn(600, 7, generator=generator) + inputs[:, :7] - added
     allowed = torch.rand(7, 12, generator=generator) < density
     found = []
-    for given in (None, added):
+    for before in (None, added):
         weight, bias = torch.zeros(7, 12), torch.zeros(7)
-        refit_matrix(weight, bias, allowed, torch.ones(7, dtype=torch.bool), inputs, target, 1e-4, 8, given)
+        refit_matrix(weight, bias, allowed, torch.ones(7, dtype=torch.bool), inputs, target, 1e-4, 8, before)
         outputs = inputs @ weight.T + bias + added
         found.append(float((outputs.relu() - (target + added).relu()).square().mean()))
     assert found[1] < 0.98 * found[0]

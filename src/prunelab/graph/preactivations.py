@@ -65,10 +65,11 @@ class _Sums:
         given = arguments(node)
         names = [self.run.names.get(value.name) if isinstance(value, fx.Node) else None for value in given[1:5]]
         weight, bias, mean, variance = names
-        computed = any(isinstance(value, fx.Node) and not name for value, name in zip(given[1:5], names, strict=True))
-        if computed or mean is None or variance is None or given[5] or any(self.users[name] > 1 for name in names if name):
-            return None
-        return Norm(weight, bias, mean, variance, float(given[7]))
+        own = all(
+            self.users[name] == 1 if name else value is None for value, name in zip(given[1:5], names, strict=True)
+        )
+        training, epsilon = bool(given[5]), float(given[7])
+        return Norm(weight, bias, mean, variance, epsilon) if own and mean and variance and not training else None
 
     def _fits(self, node: fx.Node, norm: Norm | None) -> bool:
         """Whether the normalisation is of the layer's outputs: their dimension is 1 for BatchNorm, -1 for `linear`."""
@@ -93,7 +94,7 @@ def _terms(node: fx.Node, user: fx.Node) -> Iterator[tuple[fx.Node, fx.Node]]:
 
 
 def _plain(add: fx.Node) -> bool:
-    return add.kwargs.get("alpha", 1) == 1 and add.args[0] is not add.args[1]
+    return bool(add.kwargs.get("alpha", 1) == 1) and add.args[0] is not add.args[1]
 
 
 def _storage(node: fx.Node) -> fx.Node:

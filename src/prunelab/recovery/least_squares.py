@@ -38,13 +38,15 @@ from prunelab.pruning.prune import Pruned
 from prunelab.pruning.schedule import Geometric
 from prunelab.recovery.recover import Options as NoOptions
 from prunelab.recovery.recover import Task
-from prunelab.recovery.refit import layer_targets, refit
+from prunelab.recovery.refit import refit
+from prunelab.recovery.targets import layer_targets
 
 
 class Options(NoOptions):
     """`ridge`: relative to the mean diagonal of X'X / n. `steps`: prune in so many steps, with a refit after each.
 
-    `rows`: the largest number of rows of each layer's inputs that are used. `rectify`: rounds after the last step.
+    `rows`: the largest number of rows of each layer's inputs that are used. `rectify`: above 0, fit to the inputs of
+    ReLUs, and in so many rounds after the last step to what they let through.
     """
 
     ridge: Positive

@@ -7,59 +7,23 @@ begins again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from prunelab.graph.graph import Graph, Layer, Norm, Preactivation, by_number
+from prunelab.graph.graph import Layer, Norm, Preactivation, by_number
 from prunelab.graph.surgery import tensors
 from prunelab.graph.watch import Call, watching
 from prunelab.pruning.calibration import Calibration
-from prunelab.pruning.design import ROWS, design, matrices, row_count, rows_of, sampled
+from prunelab.pruning.design import ROWS, design, matrices, row_count, sampled
 from prunelab.pruning.prune import Pruned
 from prunelab.recovery.ridge_regression import refit_matrix
+from prunelab.recovery.targets import Targets, affine, sampled_rows, total
 
 SMALL = 1e-6
 """Scale of a BatchNorm, relative to its largest, below which the weights before it stay as they are."""
-
-Targets = Mapping[Preactivation, Tensor]
-"""For each sum of layers' outputs, or each layer's output by itself, its values in the dense network: [rows, out]."""
-
-
-@torch.no_grad()
-def layer_targets(
-    dense: nn.Module, graph: Graph, calibration: Calibration, rows: int = ROWS, together: bool = False
-) -> Targets:
-    """What layers are fitted to, with at most so many rows. `together`: to the sums that go into a ReLU.
-
-    Layers that are called several times and transposed convolutions are left out.
-    """
-    sums = graph.preactivations if together else ()
-    added = {name for each in sums for name in each.added}
-    summed = {name for each in sums for name in each.layers}
-    outputs: dict[str, Tensor] = {}
-    inputs: dict[str, Tensor] = {}
-
-    def visit(call: Call) -> Tensor:
-        output, name = call.compute(), call.layer.weight
-        if name in added:
-            inputs[name] = _rows(call.given, call.layer, calibration.seed, rows)
-        if call.layer.uses == 1 and call.layer.kind != "transposed":
-            outputs[name] = _rows(output, call.layer, calibration.seed, rows)
-        return output
-
-    with watching(dense, graph, visit):
-        dense(calibration.first(graph).images)
-    found = {Preactivation((name,), (None,), ()): values for name, values in outputs.items() if name not in summed}
-    named = dict(tensors(dense))
-    for each in sums:
-        if all(name in outputs for name in each.layers) and all(name in inputs for name in each.added):
-            terms = (_normalised(outputs[name], norm, named) for name, norm in zip(each.layers, each.norms, strict=True))
-            found[each] = _sum([*terms, *(inputs[name] for name in each.added)])
-    return found
 
 
 @torch.no_grad()
@@ -86,10 +50,10 @@ class _Again(BaseException):  # so that no network takes it for an error of its 
 
 @dataclass(frozen=True, slots=True)
 class _Term:
-    """A layer of a sum, split into its groups.
+    """A layer of a sum, split into its groups. It adds scale x (inputs x weights) + shift to the sum.
 
     `given`: its inputs, [rows, in x kernel]. `weights`: matrices [out, in x kernel] (views); `allowed`: which of their
-    entries remain, bool. `scale`, `shift`, [out]: the sum has scale x (inputs x weights) + shift. `scale` is None for 1.
+    entries remain, bool. `scale`: [out], None for 1. `shift`: [out], None for 0.
     """
 
     layer: Layer
@@ -132,7 +96,7 @@ class _Refit:
         mask = self.mask.get(name, torch.ones_like(weight, dtype=torch.bool))
         self.whole = self.whole and bool(mask.movedim(call.layer.outputs_dim, 0)[self._outputs(call.layer)].all())
         if name in self.added:
-            self.inputs[name] = _rows(call.given, call.layer, *self.sample)
+            self.inputs[name] = sampled_rows(call.given, call.layer, *self.sample)
         if each is not None and each not in self.fitted and not (self.whole and len(each.layers) == 1):
             self.terms[name] = self._term(call, each.norms[each.layers.index(name)], mask)
             if name == each.layers[-1]:
@@ -152,7 +116,7 @@ class _Refit:
     def _term(self, call: Call, norm: Norm | None, mask: Tensor) -> _Term:
         layer = call.layer
         given = design(call, sampled(row_count(call), *self.sample))
-        scale, shift = _affine(norm, self.named)
+        scale, shift = affine(norm, self.named)
         if layer.bias is not None:
             own = self.named[layer.bias]
             shift = own.clone() if scale is None or shift is None else shift + scale * own
@@ -161,37 +125,37 @@ class _Refit:
 
     def _fit(self, each: Preactivation, terms: list[_Term]) -> None:
         """Fit the layers of a sum together, in place."""
-        first, target, outputs = terms[0].layer, self.targets[each], self._outputs(terms[0].layer)
+        outputs, target = self._outputs(terms[0].layer), self.targets[each]
         shifts = [term.shift for term in terms if term.shift is not None]
-        carrier = next((term.bias for term in terms if term.bias is not None), None)
+        constant = total(shifts) if shifts else None
         beside = [self.inputs[name] for name in each.added]
-        constant = _sum(shifts).clone() if shifts else None
-        if carrier is None and constant is not None:  # it cannot be fitted
+        bias = next((self.named[term.bias] for term in terms if term.bias is not None), None)
+        others = None if bias is None or constant is None else constant - bias
+        if bias is None and constant is not None:  # it cannot be fitted
             beside, constant = [*beside, constant.expand_as(target)], None
-        added = _sum(beside) if beside else None
+        added = total(beside) if beside else None
         target = target if added is None else target - added
-        for group in range(first.groups):
+        rounds = self.rounds if each in self.graph.preactivations else 0
+        groups = terms[0].layer.groups
+        for group in range(groups):
             parts = [_scaled(term, group) for term in terms]
-            usable = torch.cat([allowed for _, allowed, _ in parts], 1) if len(parts) > 1 else parts[0][1]
             weight = torch.cat([scaled for scaled, _, _ in parts], 1)
-            given = torch.cat([term.given[group] for term in terms], 1) if len(parts) > 1 else terms[0].given[group]
-
-            def of_group(value: Tensor | None, dim: int, group: int = group) -> Tensor | None:
-                return None if value is None else value.chunk(first.groups, dim)[group]
-
-            kept, wanted = outputs.chunk(first.groups)[group], target.chunk(first.groups, 1)[group]
-            rounds = self.rounds if each in self.graph.preactivations else 0
             refit_matrix(
-                *(weight, of_group(constant, 0), usable, kept, given, wanted, self.ridge, rounds, of_group(added, 1))
+                weight,
+                None if constant is None else constant.chunk(groups)[group],
+                torch.cat([allowed for _, allowed, _ in parts], 1),
+                outputs.chunk(groups)[group],
+                torch.cat([term.given[group] for term in terms], 1) if len(terms) > 1 else terms[0].given[group],
+                target.chunk(groups, 1)[group],
+                self.ridge,
+                rounds,
+                None if added is None else added.chunk(groups, 1)[group],
             )
-            at = 0
-            for term, (_, _, scale) in zip(terms, parts, strict=True):
+            solutions = torch.split(weight, [scaled.shape[1] for scaled, _, _ in parts], 1)
+            for term, solved, (_, _, scale) in zip(terms, solutions, parts, strict=True):
                 own = term.weights[group]
-                solved, at = weight[:, at : at + own.shape[1]], at + own.shape[1]
                 own.copy_(solved if scale is None else torch.where(scale != 0, solved / scale, own))
-        if carrier is not None and constant is not None:
-            bias = self.named[carrier]
-            others = _sum(shifts) - bias
+        if bias is not None and constant is not None and others is not None:
             bias.copy_(torch.where(outputs, constant - others, bias))
         for term in terms:
             if term.norm is not None and term.scale is not None:
@@ -218,27 +182,6 @@ class _Refit:
             self.named[name].copy_(torch.where(outputs, value, self.named[name]))
 
 
-def _rows(values: Tensor, layer: Layer, seed: int, rows: int) -> Tensor:
-    """A copy of the sampled rows of a layer's outputs or inputs: [rows, channels]."""
-    every = rows_of(values, layer)
-    return every[sampled(len(every), seed, rows).to(every.device)]
-
-
-def _affine(norm: Norm | None, named: Mapping[str, Tensor]) -> tuple[Tensor | None, Tensor | None]:
-    """The scale and the shift of a BatchNorm, [channels] each; None without one."""
-    if norm is None:
-        return None, None
-    scale = (named[norm.variance] + norm.epsilon).rsqrt()
-    scale = scale if norm.weight is None else scale * named[norm.weight]
-    shift = -named[norm.mean] * scale
-    return scale, shift if norm.bias is None else shift + named[norm.bias]
-
-
-def _normalised(values: Tensor, norm: Norm | None, named: Mapping[str, Tensor]) -> Tensor:
-    scale, shift = _affine(norm, named)
-    return values if scale is None or shift is None else values * scale + shift
-
-
 def _scaled(term: _Term, group: int) -> tuple[Tensor, Tensor, Tensor | None]:
     """A group's weights times the scale, which of them can be fitted, and the scale [out, 1], 0 where it is small."""
     weight, allowed = term.weights[group], term.allowed[group]
@@ -247,10 +190,3 @@ def _scaled(term: _Term, group: int) -> tuple[Tensor, Tensor, Tensor | None]:
     large = term.scale.abs() > SMALL * term.scale.abs().max()
     scale = torch.where(large, term.scale, 0).chunk(term.layer.groups)[group].unsqueeze(1)
     return weight * scale, allowed & (scale != 0), scale
-
-
-def _sum(parts: list[Tensor]) -> Tensor:
-    total = parts[0]
-    for part in parts[1:]:
-        total = total + part
-    return total
