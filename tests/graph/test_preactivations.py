@@ -22,7 +22,7 @@ class Network(nn.Module):
         self.grouped, self.deconvolution = nn.Conv2d(6, 6, 1, groups=2), nn.ConvTranspose2d(6, 6, 1)
         self.norm, self.other = nn.BatchNorm2d(6), nn.BatchNorm2d(6)
         self.untracked, self.instance = nn.BatchNorm2d(6, track_running_stats=False), nn.InstanceNorm2d(6)
-        self.output = nn.Linear(6, 2)
+        self.columns, self.output = nn.Linear(4, 4), nn.Linear(6, 2)
 
     def forward(self, images: Tensor) -> Tensor:
         logits: Tensor = self.output(self.compute(self, images).mean((2, 3)))
@@ -61,6 +61,12 @@ def through_a_view(network: Network, images: Tensor) -> Tensor:
 def read_too_late(network: Network, images: Tensor) -> Tensor:
     stream, other = network.stem(images).tanh(), images.mean(1, keepdim=True).expand(-1, 6, -1, -1).contiguous()
     return (network.one(stream) + other).relu() + network.two(other)
+
+
+def along_another_dimension(network: Network, images: Tensor) -> Tensor:
+    """What is added is read by a linear layer, whose features are the columns of the images."""
+    stream = network.stem(images).tanh()
+    return (network.one(network.columns(stream).tanh()) + stream).relu()
 
 
 def in_place(network: Network, images: Tensor) -> Tensor:
@@ -103,6 +109,7 @@ NONE: dict[str, Callable[[Network, Tensor], Tensor]] = {
     "twice the layer": lambda net, x: (torch.add(net.stem(x), net.one(net.stem(x)), alpha=2)).relu(),
     "nobody reads what is added": lambda net, x: (net.stem(x) + x.mean(1, keepdim=True).expand(-1, 6, -1, -1)).relu(),
     "read too late": read_too_late,
+    "read along another dimension": along_another_dimension,
     "written after it was read": written,
     "written through a view": through_a_view,
     "broadcast": lambda net, x: (net.one(y := net.stem(x).tanh()) + y.mean((2, 3), keepdim=True)).relu(),

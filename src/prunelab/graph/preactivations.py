@@ -18,7 +18,7 @@ from prunelab.graph.interpreter import Interpreter, arguments, operator_name, vi
 def preactivations(graph: fx.Graph, run: Interpreter) -> tuple[Preactivation, ...]:
     """Those of a traced network, in execution order; `run`: the interpreter that ran it."""
     sums = _Sums(graph, run)
-    found = (sums.of(node) for node in graph.nodes if operator_name(node) == "relu")
+    found = (sums.of(node) for node in graph.nodes if node.op == "call_function" and operator_name(node) == "relu")
     return tuple(each for each in found if each is not None)
 
 
@@ -55,8 +55,11 @@ class _Sums:
             else:
                 return None
         names = tuple(sorted(layers, key=self.place.__getitem__))
-        several = len(names) > 1 and any(self.run.layers[name].groups > 1 for name in names)
-        if not names or several or any(self.place[name] > self.place[names[-1]] for name in added):
+        grouped = any(self.run.layers[name].groups > 1 for name in names)
+        last = {self.run.layers[name].kind == "linear" for name in (*names, *added)}  # channels are the last dimension
+        if not names or (grouped and len(names) > 1) or len(last) > 1:
+            return None
+        if any(self.place[name] > self.place[names[-1]] for name in added):
             return None
         return Preactivation(names, tuple(layers[name] for name in names), tuple(added))
 
