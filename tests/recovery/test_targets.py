@@ -1,4 +1,4 @@
-"""What layers are fitted to together is what the ReLUs of the network get, whatever the network is made of."""
+"""What layers are fitted to: together, what the ReLUs of the network get, whatever the network is made of."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from tests.conftest import examples
 from tests.graph.random_networks import Spec, images, specs, subject
 from tests.graph.test_random_networks import drawn, seeds, shares
-from tests.small import pruned_by
+from tests.small import everything, mlp, mlp_graph, pruned_by
 from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
@@ -17,7 +17,7 @@ from torch.overrides import TorchFunctionMode
 from prunelab.graph.exact import difference
 from prunelab.pruning.calibration import Calibration
 from prunelab.pruning.compaction import compact
-from prunelab.pruning.granularity import Neuron
+from prunelab.pruning.granularity import Neuron, Weight
 from prunelab.recovery.refit import refit
 from prunelab.recovery.targets import layer_targets
 
@@ -59,3 +59,18 @@ def test_a_network_that_is_refitted_together_is_compacted_exactly(spec: Spec, ch
         outputs = found.network(images(4))
         assert bool(outputs.isfinite().all())
         assert difference(compact(found).network(images(4)), outputs) < 1e-6
+
+
+def test_no_more_rows_than_asked_for_are_fitted() -> None:
+    network, graph = mlp(6, 3, [4]), mlp_graph(6, 3, (4,))
+    given = Calibration(torch.randn(50, 6, generator=torch.Generator().manual_seed(0)), None, seed=0)
+    kept = everything(graph, Weight())
+    kept[0][:, :3] = False
+    pruned = pruned_by(network, graph, Weight(), kept)
+    found = []
+    for rows in (20, 50, 51):
+        targets = layer_targets(network, graph, given, rows)
+        assert {len(target) for target in targets.values()} == {min(rows, 50)}
+        found.append(refit(pruned, targets, given, 1e-3, rows).network.state_dict())
+    assert torch.equal(found[1]["output.weight"], found[2]["output.weight"])
+    assert not torch.equal(found[0]["output.weight"], found[1]["output.weight"])

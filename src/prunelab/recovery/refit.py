@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +21,7 @@ from prunelab.pruning.calibration import Calibration
 from prunelab.pruning.design import ROWS, design, matrices, row_count, sampled
 from prunelab.pruning.prune import Pruned
 from prunelab.recovery.ridge_regression import refit_matrix
-from prunelab.recovery.targets import Targets, affine, sampled_rows, total
+from prunelab.recovery.targets import Targets, affine, sampled_rows
 
 SMALL = 1e-6
 """Scale of a BatchNorm, relative to its largest, below which the weights before it stay as they are."""
@@ -127,13 +128,13 @@ class _Refit:
         """Fit the layers of a sum together, in place."""
         outputs, target = self._outputs(terms[0].layer), self.targets[each]
         shifts = [term.shift for term in terms if term.shift is not None]
-        constant = total(shifts) if shifts else None
+        constant = reduce(torch.add, shifts) if shifts else None
         beside = [self.inputs[name] for name in each.added]
         bias = next((self.named[term.bias] for term in terms if term.bias is not None), None)
         others = None if bias is None or constant is None else constant - bias
         if bias is None and constant is not None:  # it cannot be fitted
             beside, constant = [*beside, constant.expand_as(target)], None
-        added = total(beside) if beside else None
+        added = reduce(torch.add, beside) if beside else None
         target = target if added is None else target - added
         rounds = self.rounds if each in self.graph.preactivations else 0
         groups = terms[0].layer.groups

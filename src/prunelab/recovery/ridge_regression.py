@@ -46,7 +46,7 @@ def refit_matrix(
     if not rows.any():
         return
     given, fitted, allowed = given[:, columns], weight[rows][:, columns], allowed[rows][:, columns]
-    target, zero = target[:, rows], None if added is None else -added[:, rows]
+    target, zero = target[:, rows], target.new_zeros(()) if added is None else -added[:, rows]
     gram = given.T @ given / len(given)
     damping = ridge * gram.diagonal().mean().clamp_min(torch.finfo(gram.dtype).tiny)
     gram.diagonal().add_(damping)
@@ -54,7 +54,7 @@ def refit_matrix(
     factor = torch.linalg.cholesky(gram.double()) if bool(allowed.all()) else None
     for number in range(1 + rounds):
         output = given @ fitted.T
-        wanted = _let_through(target, output, zero) if number else target
+        wanted = torch.where(target > zero, target, torch.minimum(output, zero)) if number else target
         gradient = given.T @ (wanted - output) / len(given)
         if factor is None:
             fitted = fitted + _sparse(gram, gradient.T, allowed, ROUGHLY if number else CONVERGED)
@@ -67,13 +67,6 @@ def refit_matrix(
     own.copy_(result[:, :inputs])
     if bias is not None:
         bias.copy_(result[:, -1])
-
-
-def _let_through(target: Tensor, output: Tensor, zero: Tensor | None) -> Tensor:
-    """The targets above `zero` (0 if None); in place of the others the outputs, or `zero` if they are above it."""
-    if zero is None:
-        return torch.where(target > 0, target, output.clamp_max(0))
-    return torch.where(target > zero, target, torch.minimum(output, zero))
 
 
 def _sparse(gram: Tensor, gradient: Tensor, allowed: Tensor, converged: float) -> Tensor:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import reduce
 
 import torch
 from torch import Tensor, nn
@@ -46,7 +47,7 @@ def layer_targets(
         if outputs.keys() >= set(each.layers) and inputs.keys() >= set(each.added):
             pairs = zip(each.layers, each.norms, strict=True)
             terms = [_normalised(outputs[name], norm, named) for name, norm in pairs]
-            found[each] = total([*terms, *(inputs[name] for name in each.added)])
+            found[each] = reduce(torch.add, [*terms, *(inputs[name] for name in each.added)])
     fitted = {name for each in found for name in each.layers}
     alone = {Preactivation((name,), (None,), ()): outputs[name] for name in outputs if name not in fitted}
     return {**found, **alone}
@@ -71,11 +72,3 @@ def affine(norm: Norm | None, named: Mapping[str, Tensor]) -> tuple[Tensor | Non
 def _normalised(values: Tensor, norm: Norm | None, named: Mapping[str, Tensor]) -> Tensor:
     scale, shift = affine(norm, named)
     return values if scale is None or shift is None else values * scale + shift
-
-
-def total(parts: Sequence[Tensor]) -> Tensor:
-    """The sum of tensors of one shape, at least one."""
-    result = parts[0]
-    for part in parts[1:]:
-        result = result + part
-    return result
