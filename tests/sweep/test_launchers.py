@@ -54,38 +54,41 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     port = free_port()
     address = f"127.0.0.1:{port}"
     common = ("--block", "--num-cpus=1", "--disable-usage-stats")
-    nodes, log = [], (home / "ray.log").open("w")
+    nodes, log = [], home / "ray.log"
     try:
         for role in (("--head", "--include-dashboard=false", f"--port={port}"), (f"--address={address}",)):
-            command = [ray, "start", *role, *common]
-            nodes.append(
-                subprocess.Popen(
-                    command, env={**os.environ, **environment}, stdout=log, stderr=log, start_new_session=True
-                )
-            )
-            time.sleep(5)
-        _await_nodes(ray, address, {**os.environ, **environment}, nodes, home / "ray.log")
+            _join(nodes, [ray, "start", *role, *common], address, {**os.environ, **environment}, log)
         yield Cluster(address, environment)
     finally:
         for node in nodes:
-            with suppress(ProcessLookupError):
-                os.killpg(node.pid, signal.SIGTERM)
-                node.wait(60)
-        log.close()
+            _end(node)
         shutil.rmtree(sockets, ignore_errors=True)
 
 
-def _await_nodes(ray: Path, address: str, environment: dict[str, str], nodes: list, log: Path) -> None:
-    deadline = time.monotonic() + 240
-    while True:
-        assert all(node.poll() is None for node in nodes), log.read_text()
-        status = subprocess.run(
-            [ray, "status", "--address", address], env=environment, capture_output=True, text=True, check=False
-        )
-        if "/2.0 CPU" in status.stdout:
-            return
-        assert time.monotonic() < deadline, status.stdout + status.stderr + log.read_text()
+def _join(nodes: list, start: list, address: str, environment: dict[str, str], log: Path) -> None:
+    """Add a node to the cluster. Ray itself gives a node 30 s: on a busy machine it is started again."""
+    deadline = time.monotonic() + 300
+    count, joined = len(nodes) + 1, False
+    while not joined:
+        if len(nodes) < count:
+            with log.open("a") as output:
+                nodes.append(
+                    subprocess.Popen(start, env=environment, stdout=output, stderr=output, start_new_session=True)
+                )
+        command = [start[0], "status", "--address", address]
+        status = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        joined = f"/{count}.0 CPU" in status.stdout
+        assert joined or time.monotonic() < deadline, status.stdout + status.stderr + log.read_text()
+        if nodes[-1].poll() is not None:
+            _end(nodes.pop())
+            joined = False
         time.sleep(1)
+
+
+def _end(node: subprocess.Popen) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(node.pid, signal.SIGTERM)
+    node.wait(60)
 
 
 @pytest.mark.cluster
