@@ -44,6 +44,7 @@ MULTIPLY_ADDS_TOTAL = "multiply_adds/total"
 MULTIPLY_ADDS_REMAINING = "multiply_adds/remaining"
 MULTIPLY_ADDS = "multiply_adds/"  # + layer_1 ..., the output layer included: those that remain
 DIFFERENCE = "compaction/difference"  # largest relative difference of compacted and masked outputs, checked
+CALIBRATION_IMAGES = "calibration/images_at_once"
 FILE_BYTES = "file/bytes"
 FILE_GZIP_BYTES = "file/gzip_bytes"
 FILE_DENSE_BYTES = "file/dense_bytes"

@@ -7,7 +7,7 @@ import time
 
 import pytest
 import torch
-from tests.conftest import TIMED, Outcome, Project
+from tests.conftest import SMALL, TIMED, Outcome, Project
 from torch import nn
 
 from prunelab.compose import compose_job
@@ -92,6 +92,16 @@ def test_counts_are_there_in_all_and_per_layer(swept: tuple[Project, Outcome]) -
         layers = [metrics[f"multiply_adds/layer_{number}"] for number in (1, 2, 3, 4)]
         assert sum(layers) == metrics["multiply_adds/remaining"] == metrics["weights/remaining"]
         assert metrics["multiply_adds/total"] == metrics["parameters/total"] == 9024
+
+
+def test_a_job_records_how_many_images_least_squares_sees_at_once(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("prunelab.pruning.calibration.MEMORY", 4 * 64 * 20)  # 20 images of 64 pixels
+    outcome = project.prunelab(*SMALL, "calibration.images=50", "percentage=50", "recovery=least_squares")
+    assert outcome.status == 0, outcome.output
+    (run,) = project.runs("job")
+    assert run.data.metrics["calibration/images_at_once"] == 20
 
 
 @pytest.mark.slow
