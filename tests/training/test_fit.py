@@ -7,7 +7,13 @@ import warnings
 from pathlib import Path
 
 import pytest
+import torch
 from tests.conftest import SMALL, Project
+from torch import nn
+
+from prunelab.compose import compose_job
+from prunelab.data.dataset import dataset_of
+from prunelab.training.fit import fit
 
 
 def test_on_a_login_node_of_a_cluster_lightning_gives_no_hint(
@@ -22,3 +28,12 @@ def test_on_a_login_node_of_a_cluster_lightning_gives_no_hint(
         outcome = project.prunelab(*SMALL, "method=weight", "percentage=0", "training.epochs=1")
     assert outcome.status == 0, outcome.output
     assert not [each for each in seen if "srun" in str(each.message)]
+
+
+def test_a_network_that_comes_in_evaluation_mode_is_trained_in_training_mode(tmp_path: Path) -> None:
+    job = compose_job(["data=digits", "training.epochs=1", "trainer.progress=false"])
+    norm = nn.BatchNorm1d(8)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(64, 8), norm, nn.ReLU(), nn.Linear(8, 10)).eval()
+    fit(network, dataset_of(job.data), job.training, job.trainer, 0, tmp_path)
+    assert norm.running_mean is not None
+    assert not torch.isclose(norm.running_mean, torch.zeros(8)).any()

@@ -56,7 +56,6 @@ def train(network: nn.Module, task: Task, options: Options, callbacks: Sequence[
     learning = task.learning
     assert learning is not None
     teacher = Distillation(task.dense, options.distillation, options.temperature) if options.distillation > 0 else None
-    network.train()  # Lightning trains every module in the mode in which it finds it
     with tempfile.TemporaryDirectory() as folder:
         fit(
             network,

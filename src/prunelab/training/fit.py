@@ -46,7 +46,7 @@ def fit(
     callbacks: Sequence[Callback] = (),
     distillation: Distillation | None = None,
 ) -> Fit:
-    """Train `network` in place and leave it with the weights of its best epoch on validation.
+    """Train `network` in place, in training mode, and leave it with the weights of its best epoch on validation.
 
     The checkpoint, `folder/best.ckpt`, holds only the weights and loads with `weights_only=True`.
 
@@ -66,6 +66,7 @@ def fit(
     extra: list[Callback] = [best, *callbacks]
     if training.patience is not None:
         extra.append(EarlyStopping(training.monitor, mode=_mode(training), patience=training.patience))
+    network.train()  # Lightning trains every module in the mode in which it finds it
     torch.manual_seed(seed)
     avoid_overheads()
     with quiet("pytorch_lightning", module="(pytorch_lightning|lightning_fabric)"):  # advertisements and hints
