@@ -128,6 +128,8 @@ def test_a_network_in_half_precision_is_refused_in_words(net: Net, images: Tenso
 def test_a_network_and_images_on_different_devices_are_refused_in_words(net: Net, images: Tensor) -> None:
     with pytest.raises(prunelab.NetworkError, match="are on cpu and meta: pruning takes one device"):
         prunelab.prune(copy.deepcopy(net).to("meta"), images)
+    with pytest.raises(prunelab.NetworkError, match="on the meta device, without values"):
+        prunelab.prune(copy.deepcopy(net).to("meta"), images.to("meta"))
 
 
 IMPORTED = """

@@ -156,7 +156,7 @@ def _check_images(images: Tensor, labels: Tensor | None) -> None:
     if not isinstance(images, Tensor) or not images.is_floating_point() or images.dim() < 2 or not len(images):
         given = f"{images.dtype} {list(images.shape)}" if isinstance(images, Tensor) else type(images).__name__
         raise ConfigError(f"images are {given}: it takes a float tensor [n, ...] with at least one image")
-    if not images.isfinite().all():
+    if not images.is_meta and not images.isfinite().all():
         raise ConfigError("images hold NaN or infinite values: it takes finite numbers")
     if labels is not None and (labels.dtype != torch.int64 or labels.shape != (len(images),)):
         raise ConfigError(

@@ -38,7 +38,7 @@ def analyse(network: nn.Module, images: Tensor) -> Graph:
 
     Raises:
         NetworkError: if the network cannot run on the images, torch.export cannot trace it, one of them is in half
-            precision, or they are on different devices.
+            precision, or they are on different devices or without values.
     """
     for what, value in (("the images are", images), *((f"{name} is", value) for name, value in tensors(network))):
         if value.is_floating_point() and value.dtype not in PRECISIONS:
@@ -48,6 +48,8 @@ def analyse(network: nn.Module, images: Tensor) -> Graph:
     devices = sorted({str(value.device) for value in (images, *(value for _, value in tensors(network)))})
     if len(devices) > 1:
         raise NetworkError(f"the network and the images are on {' and '.join(devices)}: pruning takes one device")
+    if devices == ["meta"]:
+        raise NetworkError("the network and the images are on the meta device, without values: pruning takes values")
     network, examples = on_cpu(network), images[:EXAMPLES].cpu()
     if len(examples) < EXAMPLES:
         examples = examples.expand(EXAMPLES, *examples.shape[1:]).contiguous()
