@@ -60,8 +60,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
             _join(nodes, [ray, "start", *role, *common], address, {**os.environ, **environment}, log)
         yield Cluster(address, environment)
     finally:
-        for node in nodes:
-            _end(node)
+        _end(*nodes)
         shutil.rmtree(sockets, ignore_errors=True)
 
 
@@ -85,10 +84,12 @@ def _join(nodes: list, start: list, address: str, environment: dict[str, str], l
         time.sleep(1)
 
 
-def _end(node: subprocess.Popen) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(node.pid, signal.SIGTERM)
-    node.wait(60)
+def _end(*nodes: subprocess.Popen) -> None:
+    for node in nodes:
+        with suppress(ProcessLookupError):
+            os.killpg(node.pid, signal.SIGTERM)
+    for node in nodes:
+        node.wait(60)
 
 
 @pytest.mark.cluster
