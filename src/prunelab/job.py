@@ -99,8 +99,8 @@ def run(
         test, validation = evaluate(small.network, dataset.test), evaluate(small.network, dataset.validation)
         before, after = dense_size(graph, pruned.granularity), remaining_size(pruned)
         record.metrics(metrics.quality(test, validation, dense.test, dense.validation))
-        record.metrics({**metrics.sizes(before, after), names.DIFFERENCE: error})
-        record.metrics({names.CALIBRATION_IMAGES: len(images.first(graph))})
+        others = {names.DIFFERENCE: error, names.CALIBRATION_IMAGES: len(images.first(graph))}
+        record.metrics({**metrics.sizes(before, after), **others})
         record.tags(metrics.layers(pruned.granularity.layers(graph), graph))
         record.dataset(dataset.name, dataset.digest, dataset.source)
         record.files(provenance(yaml.safe_dump(job.model_dump(mode="json"), sort_keys=False)))

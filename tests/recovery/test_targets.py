@@ -33,7 +33,7 @@ class InputsOfReLUs(TorchFunctionMode):
         return func(*args, **kwargs or {})
 
 
-@settings(max_examples=examples(15))
+@settings(max_examples=examples(40))
 @given(specs)
 def test_the_targets_are_what_the_relus_get(spec: Spec) -> None:
     network, graph = subject(spec)
@@ -47,7 +47,7 @@ def test_the_targets_are_what_the_relus_get(spec: Spec) -> None:
         )
 
 
-@settings(max_examples=examples(15))
+@settings(max_examples=examples(40))
 @given(specs, shares, seeds)
 def test_a_network_that_is_refitted_together_is_compacted_exactly(spec: Spec, choice: list[float], seed: int) -> None:
     network, graph = subject(spec)

@@ -67,20 +67,21 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 def _join(nodes: list, start: list, address: str, environment: dict[str, str], log: Path) -> None:
     """Add a node to the cluster. Ray itself gives a node 30 s: on a busy machine it is started again."""
     deadline = time.monotonic() + 300
-    count, joined = len(nodes) + 1, False
-    while not joined:
-        if len(nodes) < count:
-            with log.open("a") as output:
-                nodes.append(
-                    subprocess.Popen(start, env=environment, stdout=output, stderr=output, start_new_session=True)
-                )
-        command = [start[0], "status", "--address", address]
-        status = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        joined = f"/{count}.0 CPU" in status.stdout
-        assert joined or time.monotonic() < deadline, status.stdout + status.stderr + log.read_text()
+
+    def started() -> subprocess.Popen:
+        with log.open("a") as output:
+            return subprocess.Popen(start, env=environment, stdout=output, stderr=output, start_new_session=True)
+
+    nodes.append(started())
+    status = [start[0], "status", "--address", address]
+    while True:
+        told = subprocess.run(status, env=environment, capture_output=True, text=True, check=False)
+        if f"/{len(nodes)}.0 CPU" in told.stdout:
+            return
+        assert time.monotonic() < deadline, told.stdout + told.stderr + log.read_text()
         if nodes[-1].poll() is not None:
-            _end(nodes.pop())
-            joined = False
+            _end(nodes[-1])
+            nodes[-1] = started()
         time.sleep(1)
 
 
