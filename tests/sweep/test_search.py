@@ -39,6 +39,19 @@ def test_a_search_finds_the_fewest_parameters_within_the_tolerance(project: Proj
     assert "Pareto front" in said
 
 
+def test_the_grid_sampler_tries_every_setting_once_whatever_the_experiment_varies_itself(project: Project) -> None:
+    pytest.importorskip("optuna", reason="the extra `search` is not installed")
+    outcome = project.prunelab(
+        *("experiment=search", "hydra/sweeper/sampler=grid", "hydra.sweeper.n_trials=6", *SMALL, "search.tolerance=1"),
+        *("method=weight", "recovery=none", "percentage=choice(20,40,60)", "method.scope=choice(global,layer)"),
+    )
+    assert outcome.status == 0, outcome.output
+    (sweep,) = project.runs("sweep")
+    assert "of 6 trials are on the Pareto front" in sweep.data.tags["mlflow.note.content"]
+    tried = [(job.data.metrics["percentage"], job.data.params["scope"]) for job in project.runs("job")]
+    assert sorted(tried) == [(each, scope) for each in (20, 40, 60) for scope in ("global", "layer")]
+
+
 def test_a_search_over_seeds_judges_each_setting_by_its_mean_and_does_not_say_test_accuracy(project: Project) -> None:
     pytest.importorskip("optuna", reason="the extra `search` is not installed")
     outcome = project.prunelab(

@@ -50,6 +50,8 @@ def run_search(sweeper: Any, arguments: list[str]) -> list[Trial]:
 
     planner = Planner(config, sweeper.hydra_context.config_loader)
     fixed = combination_of(str(override.input_line) for override in parsed if not override.is_sweep_override())
+    for key in fixed.keys() & sweeper.params.keys():
+        del sweeper.params[key]  # its values would stay in Optuna's grid, and each setting be tried once for each of them
     planned = planner.plan([fixed], conditions)
     search = _settings(planned.jobs[0].job)
     Path(config.hydra.sweep.dir).mkdir(parents=True, exist_ok=True)  # Optuna's sweeper writes its results there
