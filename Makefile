@@ -1,6 +1,8 @@
 # Two commands do everything on a fresh machine with Python 3.10 to 3.13 and make: `make sweep` and `make test`.
 PYTHON ?= python3
 BIN := .venv/bin
+# uv installs no bytecode. Unless Python may keep what it compiles, every process compiles torch and MLflow again: 17 s.
+unexport PYTHONDONTWRITEBYTECODE
 SWEEP := .venv/.sweep
 READY := .venv/.ready
 # uv installs several times as fast as pip; where it cannot be had, pip does it, and with `make UV= ...` only pip is used.
