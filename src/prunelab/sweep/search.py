@@ -50,7 +50,7 @@ def run_search(sweeper: Any, arguments: list[str]) -> list[Trial]:
 
     planner = Planner(config, sweeper.hydra_context.config_loader)
     fixed = combination_of(str(override.input_line) for override in parsed if not override.is_sweep_override())
-    for key in fixed.keys() & sweeper.params.keys():
+    for key in fixed.keys() & (sweeper.params or {}).keys():
         del sweeper.params[key]  # its values would stay in Optuna's grid, and each setting be tried once for each of them
     planned = planner.plan([fixed], conditions)
     search = _settings(planned.jobs[0].job)
