@@ -52,6 +52,15 @@ def test_the_grid_sampler_tries_every_setting_once_whatever_the_experiment_varie
     assert sorted(tried) == [(each, scope) for each in (20, 40, 60) for scope in ("global", "layer")]
 
 
+def test_a_grid_has_no_intervals(project: Project) -> None:
+    pytest.importorskip("optuna", reason="the extra `search` is not installed")
+    outcome = project.prunelab("experiment=search", "hydra/sweeper/sampler=grid", *SMALL, "percentage=interval(20,40)")
+    assert outcome.status == 1
+    assert "percentage=interval(20,40) is refused with hydra/sweeper/sampler=grid" in outcome.output
+    assert "it accepts choice(...) and range(...)" in outcome.output
+    assert not project.runs("sweep")
+
+
 def test_a_search_over_seeds_judges_each_setting_by_its_mean_and_does_not_say_test_accuracy(project: Project) -> None:
     pytest.importorskip("optuna", reason="the extra `search` is not installed")
     outcome = project.prunelab(

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.core.utils import JobReturn, JobStatus
 from omegaconf import DictConfig, OmegaConf
 
@@ -34,6 +36,7 @@ def run_search(sweeper: Any, arguments: list[str]) -> list[Trial]:
     config = sweeper.config
     parsed = OverridesParser.create().parse_overrides(arguments)
     asked = sorted(str(override.input_line) for override in parsed if override.is_sweep_override())
+    _refuse_intervals_in_a_grid(sweeper, parsed)
 
     def conditions(job: Job) -> dict[str, Any]:
         search = _settings(job)
@@ -51,7 +54,7 @@ def run_search(sweeper: Any, arguments: list[str]) -> list[Trial]:
     planner = Planner(config, sweeper.hydra_context.config_loader)
     fixed = combination_of(str(override.input_line) for override in parsed if not override.is_sweep_override())
     for key in fixed.keys() & (sweeper.params or {}).keys():
-        del sweeper.params[key]  # its values would stay in Optuna's grid, and each setting be tried once for each of them
+        del sweeper.params[key]  # else a grid has each setting once for each of its values
     planned = planner.plan([fixed], conditions)
     search = _settings(planned.jobs[0].job)
     Path(config.hydra.sweep.dir).mkdir(parents=True, exist_ok=True)  # Optuna's sweeper writes its results there
@@ -61,6 +64,16 @@ def run_search(sweeper: Any, arguments: list[str]) -> list[Trial]:
         sweeper.sweep(arguments)
         sweep.verdicts.append(_choice(trials.found, search.tolerance))
     return trials.found
+
+
+def _refuse_intervals_in_a_grid(sweeper: Any, parsed: Sequence[Override]) -> None:
+    own = OverridesParser.create().parse_overrides([f"{key}={value}" for key, value in (sweeper.params or {}).items()])
+    for override in {each.key_or_group: each for each in (*own, *parsed)}.values():
+        if isinstance(sweeper.sampler, partial) and override.is_interval_sweep():  # a grid is made later
+            raise ConfigError(
+                f"{override.input_line} is refused with hydra/sweeper/sampler=grid: an interval has no list of values; "
+                "it accepts choice(...) and range(...)"
+            )
 
 
 def _settings(job: Job) -> Search:
