@@ -1,7 +1,7 @@
 # Two commands do everything on a fresh machine with Python 3.10 to 3.13 and make: `make sweep` and `make test`.
 PYTHON ?= python3
 BIN := .venv/bin
-# uv installs no bytecode. Unless Python may keep what it compiles, every process compiles torch and MLflow again: 17 s.
+# uv installs no bytecode. Unless Python may keep what it compiles, every process compiles torch and MLflow again, some 17 s.
 unexport PYTHONDONTWRITEBYTECODE
 SWEEP := .venv/.sweep
 READY := .venv/.ready

@@ -36,7 +36,6 @@ def run_search(sweeper: Any, arguments: list[str]) -> list[Trial]:
     config = sweeper.config
     parsed = OverridesParser.create().parse_overrides(arguments)
     asked = sorted(str(override.input_line) for override in parsed if override.is_sweep_override())
-    _refuse_intervals_in_a_grid(sweeper, parsed)
 
     def conditions(job: Job) -> dict[str, Any]:
         search = _settings(job)
@@ -53,8 +52,9 @@ def run_search(sweeper: Any, arguments: list[str]) -> list[Trial]:
 
     planner = Planner(config, sweeper.hydra_context.config_loader)
     fixed = combination_of(str(override.input_line) for override in parsed if not override.is_sweep_override())
-    for key in fixed.keys() & (sweeper.params or {}).keys():
-        del sweeper.params[key]  # else a grid has each setting once for each of its values
+    if sweeper.params:  # what the command fixes must leave them: a grid would have each setting once for each value
+        sweeper.params = {key: value for key, value in sweeper.params.items() if key not in fixed}
+    _refuse_intervals_in_a_grid(sweeper, parsed)
     planned = planner.plan([fixed], conditions)
     search = _settings(planned.jobs[0].job)
     Path(config.hydra.sweep.dir).mkdir(parents=True, exist_ok=True)  # Optuna's sweeper writes its results there
@@ -67,9 +67,11 @@ def run_search(sweeper: Any, arguments: list[str]) -> list[Trial]:
 
 
 def _refuse_intervals_in_a_grid(sweeper: Any, parsed: Sequence[Override]) -> None:
+    if not isinstance(sweeper.sampler, partial):  # a grid is made when its values are known, all others at once
+        return
     own = OverridesParser.create().parse_overrides([f"{key}={value}" for key, value in (sweeper.params or {}).items()])
     for override in {each.key_or_group: each for each in (*own, *parsed)}.values():
-        if isinstance(sweeper.sampler, partial) and override.is_interval_sweep():  # a grid is made later
+        if override.is_interval_sweep():
             raise ConfigError(
                 f"{override.input_line} is refused with hydra/sweeper/sampler=grid: an interval has no list of values; "
                 "it accepts choice(...) and range(...)"
