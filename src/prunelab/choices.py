@@ -35,6 +35,15 @@ class Scope(str, Enum):
     SENSITIVITY = "sensitivity"
 
 
+class Optimizer(str, Enum):
+    """How gradients become steps."""
+
+    ADAM = "adam"
+    ADAMW = "adamw"
+    SGD = "sgd"
+    MUON = "muon"
+
+
 class Schedule(str, Enum):
     """The learning rate during training: constant, or down to zero, linearly or along the REX curve.
 

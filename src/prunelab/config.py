@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from prunelab.arithmetic.environment import Arithmetic
-from prunelab.choices import GranularityName, PercentageOf, Precision, RuntimeName, Schedule, Scope
+from prunelab.choices import GranularityName, Optimizer, PercentageOf, Precision, RuntimeName, Schedule, Scope
 
 Count = Annotated[int, Field(strict=True, ge=1, description="a whole number, at least 1")]
 CountOrZero = Annotated[int, Field(strict=True, ge=0, description="a whole number, at least 0")]
@@ -88,7 +88,7 @@ class Training(_Section):
 
     epochs: CountOrZero
     batch_size: Count
-    optimizer: Annotated[str, Field(pattern="^(adam|adamw|sgd)$", description="adam, adamw or sgd")]
+    optimizer: Optimizer
     learning_rate: Positive
     schedule: Schedule
     weight_decay: NonNegative
@@ -145,6 +145,7 @@ class Retraining(BaseModel):
 
     epochs: Count
     batch_size: Count
+    optimizer: Optimizer | None = None  # of jobs from before this key: that of the training
     learning_rate: Positive
     schedule: Schedule
     distillation: Share

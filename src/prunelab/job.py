@@ -29,6 +29,7 @@ from prunelab.pruning import prune as pruning
 from prunelab.pruning.calibration import calibration
 from prunelab.pruning.compaction import Compacted, compact
 from prunelab.pruning.exactness import checked
+from prunelab.pruning.granularity import granularity_of
 from prunelab.pruning.prune import Pruned, prune
 from prunelab.recovery import batch_norm
 from prunelab.recovery.recover import Learning, Task, recover, recovery_of
@@ -135,6 +136,7 @@ def check(job: Job) -> None:
     dataset = dataset_of(job.data)
     graph = graph_of(job.model, dataset).excluding(job.method.exclude)
     _, recovery = recovery_of(job.recovery)
+    recovery.check(granularity_of(job.method))
     pruning.check(graph, job.method, job.percentage, job.percentage_of)
     for percentage in recovery.percentages(job.percentage)[:-1]:
         try:

@@ -33,6 +33,10 @@ class Cubic:
         """The step that is due after the fraction `done` of the training, counted from 1."""
         return min(self.steps, 1 + int(done / self.ramp * self.steps))
 
+    def due(self, batch: int, batches: int) -> int:
+        """The step that is due before a batch, from 0, of so many; the last one before the last batch at the latest."""
+        return self.steps if batch + 1 >= batches else self.step(batch / batches)
+
     def percentage(self, step: int, target: float) -> float:
         """The percentage removed from step `step` on."""
         return target if step == self.steps else round(target * (1 - (1 - step / self.steps) ** 3), 6)

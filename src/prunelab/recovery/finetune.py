@@ -31,11 +31,12 @@ class Options(NoOptions, Retraining):
         return True
 
     def training(self, training: Training) -> Training:
-        """The job's training settings with this recovery's epochs, batch size, learning rate and schedule."""
+        """The job's training settings with this recovery's epochs, batches, optimiser, learning rate and schedule."""
         return training.model_copy(
             update={
                 "epochs": self.epochs,
                 "batch_size": self.batch_size,
+                "optimizer": self.optimizer or training.optimizer,
                 "learning_rate": self.learning_rate,
                 "schedule": self.schedule,
                 "patience": None,

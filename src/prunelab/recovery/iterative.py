@@ -67,7 +67,7 @@ class GradualPruning(KeepZeros):
     ) -> None:
         """Prune when the next step of the ramp is due."""
         assert isinstance(module, Classifier)
-        due = self.schedule.step(trainer.global_step / int(trainer.estimated_stepping_batches))
+        due = self.schedule.due(trainer.global_step, int(trainer.estimated_stepping_batches))
         if due == self.step:
             return
         self.step, final = due, due == self.schedule.steps

@@ -20,6 +20,7 @@ from prunelab.errors import ConfigError
 from prunelab.graph.graph import Graph
 from prunelab.plugins import imported
 from prunelab.pruning.calibration import Calibration
+from prunelab.pruning.granularity import Granularity
 from prunelab.pruning.prune import Pruned, prune
 from prunelab.recovery.batch_norm import reestimated
 from prunelab.refusals import refusals
@@ -45,6 +46,14 @@ class Options(BaseModel):
     def reestimates(self) -> bool:
         """Whether BatchNorm statistics are re-estimated, at its end or in one of its steps."""
         return self.batch_norm
+
+    def check(self, granularity: Granularity) -> None:
+        """Check that it can recover networks pruned at this granularity.
+
+        Raises:
+            ConfigError: saying what is accepted.
+        """
+        return
 
     @property
     def comes_first(self) -> bool:
@@ -105,9 +114,10 @@ def recover(pruned: Pruned, task: Task, recovery: Recovery) -> Pruned:
     """Apply the configured recovery.
 
     Raises:
-        ConfigError: if it trains and there are no labels.
+        ConfigError: if it trains and there are no labels, or does not take the granularity.
     """
     function, options = recovery_of(recovery)
+    options.check(pruned.granularity)
     if options.trains and task.learning is None:
         raise ConfigError(f"recovery={recovery.name} trains: it takes labels, an int64 tensor [n]")
     recovered = function(pruned, task, options)

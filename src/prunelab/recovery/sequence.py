@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from prunelab.config import Recovery
 from prunelab.errors import ConfigError
+from prunelab.pruning.granularity import Granularity
 from prunelab.pruning.prune import Pruned
 from prunelab.recovery import recover as recoveries
 from prunelab.recovery.recover import Options as NoOptions
@@ -61,6 +62,11 @@ class Options(NoOptions):
     def reestimates(self) -> bool:
         """Whether it does, or one of the steps."""
         return self.batch_norm or any(recovery_of(recovery)[1].reestimates for recovery in self.chosen)
+
+    def check(self, granularity: Granularity) -> None:
+        """Check each of its steps."""
+        for recovery in self.chosen:
+            recovery_of(recovery)[1].check(granularity)
 
     @property
     def comes_first(self) -> bool:

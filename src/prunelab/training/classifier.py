@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from pytorch_lightning import LightningModule
@@ -11,18 +12,20 @@ from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.nn import functional
 
-from prunelab.choices import Schedule
+from prunelab.choices import Optimizer, Schedule
 from prunelab.config import Training
 from prunelab.errors import TrainingError
+from prunelab.training.muon import Muon
 
 SELECTION = "selection"
 """The metric by which the best checkpoint is chosen: the monitored one, or `WORST` in epochs that are excluded."""
 WORST = {"val/accuracy": -1.0, "val/loss": 1e30}
 
-OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
-    "adam": torch.optim.Adam,  # Kingma and Ba 2015
-    "adamw": torch.optim.AdamW,  # Loshchilov and Hutter 2019
-    "sgd": torch.optim.SGD,
+OPTIMIZERS: dict[Optimizer, Callable[..., torch.optim.Optimizer]] = {
+    Optimizer.ADAM: partial(torch.optim.Adam, fused=True),  # Kingma and Ba 2015
+    Optimizer.ADAMW: partial(torch.optim.AdamW, fused=True),  # Loshchilov and Hutter 2019
+    Optimizer.SGD: partial(torch.optim.SGD, fused=True),
+    Optimizer.MUON: Muon,
 }
 
 
@@ -121,7 +124,7 @@ class Classifier(LightningModule):
         """The configured optimiser and learning rate schedule."""
         config = self.training_config
         optimizer = OPTIMIZERS[config.optimizer](
-            self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+            self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
         if config.schedule is Schedule.CONSTANT:
             return optimizer

@@ -54,7 +54,7 @@ def train(job: Job, network: nn.Module, dataset: Dataset, store: Store, key: str
                 "epochs": job.training.epochs,
                 "batch_size": job.training.batch_size,
                 "learning_rate": job.training.learning_rate,
-                "optimizer": job.training.optimizer,
+                "optimizer": job.training.optimizer.value,
                 "precision": job.training.precision.value,
             }
         )
