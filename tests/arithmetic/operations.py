@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from prunelab.arithmetic.environment import effective
 from prunelab.arithmetic.process import ready
+from prunelab.training.muon import Muon
 
 SHAPES = 400
 """Matrix products of random shapes."""
@@ -73,9 +74,10 @@ def operations() -> Iterator[tuple[str, str]]:
     blocks = gram.view(300, 300)[:288, :288].unfold(0, 16, 16).unfold(1, 16, 16).diagonal().movedim(-1, 0).contiguous()
     yield "batches", digest(torch.cholesky_inverse(torch.linalg.cholesky(blocks)), torch.linalg.inv(blocks))
     yield "triangular", digest(torch.linalg.solve_triangular(factor, gram[:, :7], upper=False), torch.linalg.inv(gram))
-    for optimiser in (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD):
+    for optimiser in (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD, Muon):
         weight = nn.Parameter(rows.clone())
-        steps = optimiser([weight], lr=0.01, fused=True)  # type: ignore[call-arg]
+        fused = {} if optimiser is Muon else {"fused": True}
+        steps = optimiser([weight], lr=0.01, **fused)  # type: ignore[call-arg]
         for _ in range(3):
             weight.grad = rows.flip(0)
             steps.step()

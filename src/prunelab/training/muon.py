@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from math import sqrt
 from typing import Any
 
 import torch
@@ -65,14 +66,15 @@ def _matrix_step(gradient: Tensor, state: dict[str, Any]) -> Tensor:
         state["momentum"] = torch.zeros_like(gradient)
     momentum: Tensor = state["momentum"].lerp_(gradient, 1 - MOMENTUM)
     matrix = gradient.lerp(momentum, MOMENTUM).flatten(1)
-    return (SCALE * max(matrix.shape) ** 0.5 * orthogonal(matrix)).view_as(gradient)
+    return (SCALE * sqrt(max(matrix.shape)) * orthogonal(matrix)).view_as(gradient)
 
 
 def _adam_step(gradient: Tensor, state: dict[str, Any]) -> Tensor:
     if not state:
         state.update(step=0, mean=torch.zeros_like(gradient), square=torch.zeros_like(gradient))
     state["step"] += 1
+    step: int = state["step"]
     mean: Tensor = state["mean"].lerp_(gradient, 1 - BETAS[0])
     square: Tensor = state["square"].lerp_(gradient.square(), 1 - BETAS[1])
-    (first, second), step = BETAS, state["step"]
-    return mean / (1 - first**step) / ((square / (1 - second**step)).sqrt() + EPSILON)
+    corrected = mean / (1 - BETAS[0] ** step)
+    return corrected / ((square / (1 - BETAS[1] ** step)).sqrt() + EPSILON)
