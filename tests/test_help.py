@@ -109,13 +109,17 @@ def test_a_word_is_said_at_once_on_a_terminal_only() -> None:
     [
         ("prunelab -m method=neuron_a", {"method=neuron_activation"}),
         ("prunelab -m method=weight,neuron_a", {"method=weight,neuron_activation"}),
-        ("prunelab -m method=weight,neuron percentage=0,50 recovery=none,fine", {"recovery=none,finetune"}),
-        ("prunelab -m 'method=glob(*)' recovery=fine", {"recovery=finetune"}),
+        pytest.param(
+            "prunelab -m method=weight,neuron percentage=0,50 recovery=none,fine",
+            {"recovery=none,finetune"},
+            marks=pytest.mark.slow,
+        ),
+        pytest.param("prunelab -m 'method=glob(*)' recovery=fine", {"recovery=finetune"}, marks=pytest.mark.slow),
         ("prunelab --config-dir mine model=ow", {"model=own"}),
         ("prunelab-report data=dig", {"data=digits"}),
-        ("prunelab-report --l", {"--list"}),
+        pytest.param("prunelab-report --l", {"--list"}, marks=pytest.mark.slow),
         ("prunelab-store re", {"relocate"}),
-        ("prunelab-store delete --l", {"--leftovers"}),
+        pytest.param("prunelab-store delete --l", {"--leftovers"}, marks=pytest.mark.slow),
     ],
 )
 def test_tab_completion_offers_options(line: str, offered: set[str], tmp_path: Path) -> None:

@@ -24,6 +24,8 @@ from tests.tracking.test_outage import start, stop
 from prunelab.cli.report import main as report
 from prunelab.tracking import importing
 
+pytestmark = pytest.mark.slow
+
 COMMAND = (sys.executable, "-c", "from prunelab.cli.store import main; main()")
 SWEEP = ("-m", *SMALL, "method=weight,neuron", "percentage=0,50,99")
 
@@ -100,7 +102,6 @@ def test_an_imported_sweep_is_reported_with_the_same_digits_and_a_second_import_
     assert values(project) == before
 
 
-@pytest.mark.slow
 def test_an_interrupted_sweep_is_finished_in_the_store_it_was_imported_into(
     project: Project, tmp_path: Path, empty_store: Path
 ) -> None:
@@ -186,7 +187,6 @@ def test_an_import_that_is_interrupted_or_fails_leaves_nothing_behind(
     assert store(project, "check").status == 0
 
 
-@pytest.mark.slow
 def test_what_a_killed_import_leaves_is_no_sweep_is_found_and_goes_with_the_next_import(
     archive: Path, project: Project
 ) -> None:

@@ -14,6 +14,8 @@ from tests.cli.archives import archive as archive
 from tests.cli.archives import store
 from tests.conftest import Project
 
+pytestmark = pytest.mark.slow
+
 Change = Callable[[dict[str, Any], dict[str, bytes]], None]
 
 

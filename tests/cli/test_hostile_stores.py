@@ -14,6 +14,8 @@ from tests.cli.hostile import shared as shared
 from tests.cli.hostile import world as world
 from tests.conftest import SMALL, quick
 
+pytestmark = pytest.mark.slow
+
 
 class Evil:
     """A pickle that writes a file when it is loaded."""

@@ -59,6 +59,7 @@ def test_a_job_and_its_training_come_out_identical_with_the_recorded_threads(onc
     assert once.database.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_every_metric_is_compared_but_measured_times(project: Project) -> None:
     job = recorded(project)
     accuracy = job.data.metrics["test/accuracy"]
@@ -75,6 +76,7 @@ def test_every_metric_is_compared_but_measured_times(project: Project) -> None:
     assert "1 within the tolerance, 0 different" in outcome.output
 
 
+@pytest.mark.slow
 def test_a_training_that_came_out_otherwise_is_noticed(project: Project) -> None:
     recorded(project)
     (baseline,) = project.runs("baseline")
@@ -94,6 +96,7 @@ def test_the_recorded_network_can_be_reused(once: Project) -> None:
     assert "identical to the last digit" in outcome.output
 
 
+@pytest.mark.slow
 def test_paths_are_those_of_this_machine_keys_that_are_newer_are_supplied_and_changes_said(project: Project) -> None:
     job = recorded(project)
     config, environment = (project.artifact(job, name) for name in ("config.yaml", "environment.json"))
@@ -126,6 +129,7 @@ def test_the_job_rebuilt_has_this_machines_places_and_the_recorded_rest(once: Pr
     assert (job.run_name, job.model.name, job.training.epochs, job.trainer.threads) == ("neuron-50", "mlp_small", 2, 1)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_reproduced_is_refused_in_words(project: Project) -> None:
     job = recorded(project)
     project.prunelab("-m", *SMALL, "percentage=0")

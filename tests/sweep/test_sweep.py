@@ -150,6 +150,7 @@ def test_a_single_job_has_no_parent(project: Project) -> None:
     assert f"accuracy {job.data.metrics['test/accuracy']:.4f}" in outcome.output
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unillustrated")
 def test_the_report_experiment_is_a_sweep_by_itself(project: Project) -> None:
     outcome = project.prunelab("experiment=report", *TIMED)
