@@ -14,7 +14,9 @@ from torch import nn
 
 from prunelab.compose import compose_job
 from prunelab.errors import ConfigError
+from prunelab.graph.graph import Graph
 from prunelab.job import check
+from prunelab.pruning.calibration import Calibration
 from prunelab.pruning.prune import Pruned
 from prunelab.recovery import finetune, least_squares
 from prunelab.recovery.recover import Task, recover, recovery_of
@@ -85,6 +87,24 @@ def test_a_training_of_few_batches_reaches_the_percentage_too(
     assert sum(int(kept.sum()) for kept in pruned.kept) == sum(wanted)
     hidden = [dict(pruned.network.named_parameters())[layer.weight] for layer in pruned.graph.prunable]
     assert sum(int(weight.count_nonzero()) for weight in hidden) <= sum(wanted)
+
+
+def fickle(network: nn.Module, graph: Graph, calibration: Calibration) -> dict[str, torch.Tensor]:
+    """A criterion that prefers the last layers, and the first ones in a network that is pruned already."""
+    weights = dict(network.named_parameters())
+    sign = -1.0 if any(bool((weights[layer.weight] == 0).any()) for layer in graph.prunable) else 1.0
+    return {
+        layer.weight: torch.full_like(weights[layer.weight], sign * number)
+        for number, layer in enumerate(graph.prunable)
+    }
+
+
+def test_a_criterion_that_keeps_removed_weights_leaves_as_many_as_asked_for() -> None:
+    given = task("least_squares_finetune", "weight", 90.0, "with biases")
+    given = replace(given, method=given.method.model_copy(update={"score": f"{__name__}.fickle"}))
+    pruned = result(given, "least_squares_finetune", *STEPS, "recovery.steps=2", "recovery.ramp=0.5")
+    wanted = sum(int(kept.sum()) for kept in given.prune(given.dense, 90.0).kept)
+    assert sum(int(kept.sum()) for kept in pruned.kept) == wanted
 
 
 def test_an_unpruned_network_has_no_ramp() -> None:

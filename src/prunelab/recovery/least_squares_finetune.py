@@ -76,7 +76,9 @@ def _gradually(early: Pruned, task: Task, options: Options) -> Pruned:
     """Train the network that the steps before the last one left, and remove the rest on the way."""
     final = task.prune(early.network, task.percentage)
     left = {name: int(mask.sum()) for name, mask in final.mask.items()}
-    ramp = Ramp(early.mask, left, options.ramp)
+    # A criterion may keep weights that are zero already: a layer's count may not be had without them.
+    before = {name: mask | final.mask[name] for name, mask in early.mask.items()}
+    ramp = Ramp(before, left, options.ramp)
     network = early.with_network(early.network).network
     finetune.train(network, task, options, [ramp])
     kept = [ramp.mask[layer.weight].cpu() for layer in final.graph.prunable]
