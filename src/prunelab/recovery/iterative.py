@@ -8,17 +8,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import pytorch_lightning as lightning
 from pydantic import Field
+from torch import nn
 
 from prunelab.config import Count
-from prunelab.graph.masks import apply
+from prunelab.graph.masks import Mask
 from prunelab.pruning.prune import Pruned
 from prunelab.pruning.schedule import Cubic
 from prunelab.recovery import finetune
 from prunelab.recovery.recover import Task
-from prunelab.training.classifier import Classifier
-from prunelab.training.masked import KeepZeros
+from prunelab.training.masked import Gradual
 
 
 class Options(finetune.Options):
@@ -48,32 +47,17 @@ def recover(pruned: Pruned, task: Task, options: Options) -> Pruned:
     return gradual.last.with_network(network)
 
 
-class GradualPruning(KeepZeros):
+class GradualPruning(Gradual):
     """Prunes the network further at each step of the ramp, and keeps at zero what was removed."""
 
     def __init__(self, task: Task, options: Options) -> None:
-        super().__init__({})
-        self.task, self.schedule = task, Cubic(options.steps, options.ramp)
+        super().__init__({}, Cubic(options.steps, options.ramp))
+        self.task = task
         self.last: Pruned | None = None
-        self.step = 0
 
-    def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
-        """Exclude the epochs before the final percentage from the choice of the best one."""
-        assert isinstance(module, Classifier)
-        module.selectable = False
-
-    def on_train_batch_start(
-        self, trainer: lightning.Trainer, module: lightning.LightningModule, batch: object, batch_idx: int
-    ) -> None:
-        """Prune when the next step of the ramp is due."""
-        assert isinstance(module, Classifier)
-        due = self.schedule.due(trainer.global_step, int(trainer.estimated_stepping_batches))
-        if due == self.step:
-            return
-        self.step, final = due, due == self.schedule.steps
-        module.network.eval()
-        self.last = self.task.prune(module.network, self.schedule.percentage(due, self.task.percentage))
-        module.network.train()
-        module.selectable = final
-        self.mask = self.last.mask
-        apply(module.network, self.mask)
+    def masked_at(self, network: nn.Module, step: int) -> Mask:
+        """The mask of a further pruning."""
+        network.eval()
+        self.last = self.task.prune(network, self.schedule.percentage(step, self.task.percentage))
+        network.train()
+        return self.last.mask

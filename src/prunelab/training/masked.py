@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
 import pytorch_lightning as lightning
 import torch
 from pytorch_lightning.callbacks import Callback
-from torch import Tensor
+from torch import Tensor, nn
 
 from prunelab.graph.masks import Mask, apply
 from prunelab.pruning.schedule import Cubic
@@ -35,17 +36,17 @@ class KeepZeros(Callback):
         apply(module.network, self.mask)
 
 
-class Ramp(KeepZeros):
-    """Removes the smallest weights of each parameter in `RAMP_STEPS` steps, until `left` (by name) of them are left.
+class Gradual(KeepZeros, ABC):
+    """Masks more at each step of a schedule. Only epochs after the last step can be chosen as the best one."""
 
-    `mask`: what is left at the beginning. Only epochs after the last of the steps can be chosen as the best one.
-    """
-
-    def __init__(self, mask: Mask, left: Mapping[str, int], ramp: float) -> None:
+    def __init__(self, mask: Mask, schedule: Cubic) -> None:
         super().__init__(mask)
-        self.before = {name: int(each.sum()) for name, each in mask.items()}
-        self.left, self.schedule = left, Cubic(RAMP_STEPS, ramp)
+        self.schedule = schedule
         self.step = 0
+
+    @abstractmethod
+    def masked_at(self, network: nn.Module, step: int) -> Mask:
+        """The mask of the network, which is in training mode, from a step of the schedule on."""
 
     def on_train_start(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Exclude the epochs before the last step from the choice of the best one."""
@@ -55,19 +56,36 @@ class Ramp(KeepZeros):
     def on_train_batch_start(
         self, trainer: lightning.Trainer, module: lightning.LightningModule, batch: object, batch_idx: int
     ) -> None:
-        """Remove weights when the next step is due."""
+        """Mask more when the next step is due."""
         assert isinstance(module, Classifier)
         due = self.schedule.due(trainer.global_step, int(trainer.estimated_stepping_batches))
         if due == self.step:
             return
-        self.step, share = due, self.schedule.percentage(due, 100) / 100
-        weights = dict(module.network.named_parameters())
-        self.mask = {
+        self.step = due
+        self.mask = self.masked_at(module.network, due)
+        module.selectable = due == self.schedule.steps
+        apply(module.network, self.mask)
+
+
+class Ramp(Gradual):
+    """Removes the smallest weights of each parameter in `RAMP_STEPS` steps, until `left` (by name) of them are left.
+
+    `mask`: what is left at the beginning.
+    """
+
+    def __init__(self, mask: Mask, left: Mapping[str, int], ramp: float) -> None:
+        super().__init__(mask, Cubic(RAMP_STEPS, ramp))
+        self.before = {name: int(each.sum()) for name, each in mask.items()}
+        self.left = left
+
+    def masked_at(self, network: nn.Module, step: int) -> Mask:
+        """The largest of the weights that are left."""
+        share = self.schedule.percentage(step, 100) / 100
+        weights = dict(network.named_parameters())
+        return {
             name: largest(weights[name], each, round(self.before[name] + (self.left[name] - self.before[name]) * share))
             for name, each in self.mask.items()
         }
-        module.selectable = due == self.schedule.steps
-        apply(module.network, self.mask)
 
 
 def largest(weight: Tensor, among: Tensor, count: int) -> Tensor:
