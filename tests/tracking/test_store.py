@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import sqlalchemy.event
 from mlflow.exceptions import MlflowException
+from mlflow.store.tracking.dbmodels.models import SqlDataset
 
 from prunelab import names
 from prunelab.errors import StoreError
@@ -48,6 +50,25 @@ def test_a_run_that_cannot_be_finished_is_failed_and_the_reserved_room_is_freed(
         store.end(recorder, "FINISHED")
     assert store.get(recorder.id).status == "FAILED"
     assert not reserve.exists()
+
+
+def test_two_processes_may_log_a_new_data_set_at_the_same_time(store: Store) -> None:
+    """Between MLflow's look for the data set and its insertion, the other process logs it."""
+    data_set = ("digits", "0123456789", "scikit-learn")
+    others: list[str] = []
+
+    def other_process(*event: object) -> None:
+        if not others:
+            with store.run(Kind.JOB, "other") as other:
+                others.append(other.id)
+                other.dataset(*data_set)
+
+    sqlalchemy.event.listen(SqlDataset, "before_insert", other_process)
+    with store.run(Kind.JOB, "first") as first:
+        first.dataset(*data_set)
+    sqlalchemy.event.remove(SqlDataset, "before_insert", other_process)
+    logged = [store.get(run.id).data_sets[0] for run in store.find(Kind.JOB)]
+    assert [each.name for each in logged] == ["digits", "digits"]
 
 
 def test_everything_that_is_written_is_read_back(store: Store, tmp_path: Path) -> None:

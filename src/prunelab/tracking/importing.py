@@ -28,6 +28,7 @@ from prunelab.tracking.environment import process
 from prunelab.tracking.inventory import Inventory
 from prunelab.tracking.opening import open_store
 from prunelab.tracking.outage import again
+from prunelab.tracking.recorder import log_data_sets
 from prunelab.tracking.run import Run
 from prunelab.tracking.store import Store
 
@@ -126,7 +127,8 @@ def _fill(store: Store, archive: Archive, run: ArchivedRun, ids: Mapping[str, st
     params = [Param(key, value) for key, value in run.params.items()]
     client.log_batch(run_id, [Metric(*each) for each in run.metrics], params)
     if run.inputs:
-        client.log_inputs(
+        log_data_sets(
+            client,
             run_id,
             [
                 DatasetInput(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlflow.entities import Dataset as MlflowDataset
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from prunelab import names
@@ -75,7 +76,7 @@ class Recorder:
     def dataset(self, name: str, digest: str, source: str) -> None:
         """The data set that was used, as MLflow's dataset input. It is written at once."""
         entity = MlflowDataset(name=name, digest=digest[:DIGEST], source_type="local", source=source)
-        self._client.log_inputs(self.id, [DatasetInput(entity, [InputTag("mlflow.data.context", "training")])])
+        log_data_sets(self._client, self.id, [DatasetInput(entity, [InputTag("mlflow.data.context", "training")])])
 
     def model(self, network: nn.Module, example: NDArray[np.float32]) -> None:
         """The network as an MLflow model, with a signature and an input example. It is written at once."""
@@ -92,3 +93,17 @@ class Recorder:
         """Write what was collected, and end the run."""
         self.flush()
         self._client.set_terminated(self.id, status)
+
+
+def log_data_sets(client: MlflowClient, run_id: str, inputs: Sequence[DatasetInput]) -> None:
+    """Log the data sets of a run, also while another process logs the same ones.
+
+    MLflow looks whether the experiment knows a data set, and inserts it if not. When another process inserts it in
+    between, the database refuses; the second try finds it.
+    """
+    try:
+        client.log_inputs(run_id, inputs)
+    except MlflowException as error:
+        if error.error_code != "BAD_REQUEST":
+            raise
+        client.log_inputs(run_id, inputs)
