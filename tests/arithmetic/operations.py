@@ -74,6 +74,7 @@ def operations() -> Iterator[tuple[str, str]]:
     blocks = gram.view(300, 300)[:288, :288].unfold(0, 16, 16).unfold(1, 16, 16).diagonal().movedim(-1, 0).contiguous()
     yield "batches", digest(torch.cholesky_inverse(torch.linalg.cholesky(blocks)), torch.linalg.inv(blocks))
     yield "triangular", digest(torch.linalg.solve_triangular(factor, gram[:, :7], upper=False), torch.linalg.inv(gram))
+    yield "eigenvectors", digest(*torch.linalg.eigh(gram))
     for optimiser in (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD, Muon):
         weight = nn.Parameter(rows.clone())
         fused = {} if optimiser is Muon else {"fused": True}

@@ -81,6 +81,17 @@ def test_a_matrix_that_is_not_positive_definite_is_refused_and_a_singular_one_ha
         torch.linalg.inv(torch.zeros(3, 3))
 
 
+@pytest.mark.parametrize("shape", [(5, 5), (2, 3, 4, 4), (0, 3, 3)])
+def test_eigenvectors_are_those_of_torch(shape: tuple[int, ...]) -> None:
+    drawn = torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    matrix = drawn + drawn.mT
+    values, vectors = torch.linalg.eigh(matrix)
+    torch.testing.assert_close(vectors @ torch.diag_embed(values) @ vectors.mT, matrix)
+    torch.testing.assert_close(torch.linalg.eigvalsh(matrix), values)
+    with torchs_own_operators():
+        torch.testing.assert_close(torch.linalg.eigvalsh(matrix), values)
+
+
 def test_torchs_own_operators_are_there_while_something_is_timed() -> None:
     assert kernels._libraries
     with torchs_own_operators():

@@ -31,6 +31,8 @@ def drawn(*shape: int) -> Tensor:
 def test_it_is_the_mean_of_the_outer_products_of_gradients_for_labels_of_the_network_itself() -> None:
     torch.manual_seed(0)
     network, images = Overwriting(), drawn(6000, 5)
+    with torch.no_grad():
+        network.output.weight *= 8  # its predictions are far from uniform
     found = output_curvatures(network, analyse(network, images[:4]), Calibration(images, None, 0))
     with torch.no_grad():
         before = network.hidden(images)
@@ -63,3 +65,12 @@ def test_a_layer_that_nothing_depends_on_has_the_identity() -> None:
     found = output_curvatures(network, analyse(network, drawn(4, 6)), Calibration(drawn(30, 6), None, 0))
     first = next(iter(found.values()))
     assert torch.equal(first, torch.eye(4))
+
+
+def test_frozen_parameters_have_the_same() -> None:
+    network, images = mlp(6, 3, [4]), drawn(30, 6)
+    graph, given = analyse(network, images[:4]), Calibration(images, None, 0)
+    found = output_curvatures(network, graph, given)
+    again = output_curvatures(network.requires_grad_(False), graph, given)
+    for name, factor in found.items():
+        assert torch.equal(again[name], factor)

@@ -68,6 +68,7 @@ def _kernels() -> dict[str, Callable[..., Any]]:
         "cholesky_solve": _cholesky_solve,
         "linalg_solve_triangular": _solve_triangular,
         "linalg_inv_ex": _inverse,
+        "_linalg_eigh": _eigh,
     }
 
 
@@ -182,6 +183,14 @@ def _inverse(value: Tensor, *, check_errors: bool = False) -> tuple[Tensor, Tens
     except np.linalg.LinAlgError as error:
         raise torch.linalg.LinAlgError(f"linalg.inv: {error}") from error  # type: ignore[attr-defined]
     return found, torch.zeros(value.shape[:-2], dtype=torch.int32)
+
+
+def _eigh(value: Tensor, UPLO: str = "L", compute_v: bool = True) -> tuple[Tensor, Tensor]:  # noqa: N803, torch's name
+    """Eigenvalues [..., n] and eigenvectors [..., n, n] of symmetric matrices."""
+    if not value.numel():
+        return value.new_empty(value.shape[:-1]), torch.empty_like(value)
+    found = _each(lambda matrix: np.vstack(np.linalg.eigh(matrix, UPLO)), value)
+    return found[..., 0, :].clone(), found[..., 1:, :].clone() if compute_v else value.new_empty(0)
 
 
 def _each(function: Callable[..., Any], *values: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from prunelab.pruning.design import rows_of
 
 
 def output_curvatures(network: nn.Module, graph: Graph, calibration: Calibration) -> dict[str, Tensor]:
-    """The factor of each layer that is called, by the name of its weight: float32 [out, out], with a mean diagonal of 1.
+    """The factor of each layer that is called, by the name of its weight: [out, out], float32, of mean diagonal 1.
 
     It is the identity for a layer on which the outputs do not depend. Calls of the same layer count together.
 
@@ -47,6 +47,8 @@ def _gradients(
     def visit(call: Call) -> Tensor:
         calls.append(call)
         outputs.append(call.compute())
+        if not outputs[-1].requires_grad:  # all parameters so far are frozen
+            outputs[-1].requires_grad_()
         return outputs[-1].clone()  # later operators may overwrite it (`relu_`)
 
     with torch.enable_grad():

@@ -104,7 +104,7 @@ def solve(problem: Quadratic, weight: Tensor, allowed: Tensor) -> Tensor:
 
 
 def _eigen(matrix: Tensor) -> tuple[Tensor, Tensor]:
-    """Eigenvalues and eigenvectors of a positive semidefinite matrix, computed in float64."""
+    """Eigenvalues, above 0, and eigenvectors of a positive semidefinite matrix, computed in float64."""
     values, vectors = torch.linalg.eigh(matrix.double())
     return values.clamp_min(torch.finfo(matrix.dtype).eps).to(matrix.dtype), vectors.to(matrix.dtype)
 
