@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import scipy.linalg
@@ -185,7 +185,7 @@ def _inverse(value: Tensor, *, check_errors: bool = False) -> tuple[Tensor, Tens
     return found, torch.zeros(value.shape[:-2], dtype=torch.int32)
 
 
-def _eigh(value: Tensor, UPLO: str = "L", compute_v: bool = True) -> tuple[Tensor, Tensor]:
+def _eigh(value: Tensor, UPLO: Literal["L", "U"] = "L", compute_v: bool = True) -> tuple[Tensor, Tensor]:
     """Eigenvalues [..., n] and eigenvectors [..., n, n] of symmetric matrices."""
     if not value.numel():
         return value.new_empty(value.shape[:-1]), torch.empty_like(value)
