@@ -47,7 +47,7 @@ from prunelab.recovery.targets import layer_targets
 class Options(NoOptions):
     """`ridge`: relative to the mean diagonal of X'X / n. `damping`: the share of the identity in S.
 
-    `rows`: the largest number of rows of each layer's inputs that are used.
+    `rows`: the largest number of rows of each layer's inputs that are used, and of images for S.
     """
 
     ridge: Positive
@@ -62,7 +62,8 @@ def recover(pruned: Pruned, task: Task, options: Options) -> Pruned:
     targets = layer_targets(task.dense, task.graph, calibration, options.rows)
     if type(pruned.granularity) is not Weight:
         return refit(pruned, targets, calibration, options.ridge, options.rows)
-    curvatures = output_curvatures(task.dense, task.graph, calibration)
+    some = replace(calibration, images=calibration.images[: options.rows])
+    curvatures = output_curvatures(task.dense, task.graph, some)
     outputs = {each.layers[0]: target for each, target in targets.items()}
     network = copy.deepcopy(pruned.network)
     named = dict(tensors(network))

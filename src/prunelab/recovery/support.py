@@ -16,13 +16,15 @@ from torch import Tensor
 
 PENALTY = 0.1
 """ADMM's penalty in the first iteration, where the diagonals of G and S are 1."""
-GROWTH = 1.1
+GROWTH = 1.15
 """Factor of the penalty from one iteration to the next."""
 FEWEST, MOST = 12, 100
-"""Iterations of ADMM; in between it ends when the choice of weights stays the same."""
+"""Iterations of ADMM."""
+STEADY = 1e-3
+"""Share of the chosen weights that may still change when ADMM ends."""
 CONVERGED = 1e-3
 """Residual norm, relative to the first one, at which conjugate gradients stop."""
-ITERATIONS = 60
+ITERATIONS = 30
 """Largest number of iterations of conjugate gradients."""
 
 
@@ -75,7 +77,7 @@ def support(problem: Quadratic, free: Tensor, count: int) -> tuple[Tensor, Tenso
         sparse = shifted * chosen
         dual = shifted - sparse
         penalty = penalty * GROWTH if iteration else PENALTY
-        if iteration >= FEWEST and torch.equal(before, chosen):
+        if iteration >= FEWEST and int((before & ~chosen).sum()) <= STEADY * count:
             break
     return chosen, sparse / scale
 
