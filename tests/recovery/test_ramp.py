@@ -18,9 +18,10 @@ from prunelab.graph.graph import Graph
 from prunelab.job import check
 from prunelab.pruning.calibration import Calibration
 from prunelab.pruning.prune import Pruned
+from prunelab.pruning.selection import largest
 from prunelab.recovery import finetune, least_squares
 from prunelab.recovery.recover import Task, recover, recovery_of
-from prunelab.training.masked import RAMP_STEPS, largest
+from prunelab.training.masked import RAMP_STEPS
 
 STEPS = ("recovery.steps=3", "recovery.epochs=3", "recovery.batch_size=30")  # 8 batches an epoch
 

@@ -64,9 +64,11 @@ def test_two_processes_may_log_a_new_data_set_at_the_same_time(store: Store) -> 
                 other.dataset(*data_set)
 
     sqlalchemy.event.listen(SqlDataset, "before_insert", other_process)
-    with store.run(Kind.JOB, "first") as first:
-        first.dataset(*data_set)
-    sqlalchemy.event.remove(SqlDataset, "before_insert", other_process)
+    try:
+        with store.run(Kind.JOB, "first") as first:
+            first.dataset(*data_set)
+    finally:
+        sqlalchemy.event.remove(SqlDataset, "before_insert", other_process)
     logged = [store.get(run.id).data_sets[0] for run in store.find(Kind.JOB)]
     assert [each.name for each in logged] == ["digits", "digits"]
 

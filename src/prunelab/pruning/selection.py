@@ -58,6 +58,12 @@ def lowest(scores: Tensor, count: int) -> Tensor:
     return chosen
 
 
+def largest(values: Tensor, among: Tensor, count: int) -> Tensor:
+    """The `count` entries of largest magnitude of those in `among` (bool), ties by position: bool, in their shape."""
+    sizes = values.detach().abs().masked_fill(~among, -1)
+    return lowest(-sizes.flatten(), count).view_as(among) & among
+
+
 def by_rank(score: Tensor) -> Tensor:
     """A unit's rank within its layer, scaled to (0, 1): ranking these removes the same share of every layer, and nests.
 

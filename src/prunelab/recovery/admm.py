@@ -1,16 +1,16 @@
 """Choose again which weights of each layer remain, and refit them, by ADMM on the curvature of the loss.
 
-As many weights of each layer remain as pruning left it. Layers follow each other in execution order. Let X be the
-layer's inputs in the pruned network (with all earlier layers done), Z its outputs in the dense network, before the
-activation, and
+Each layer keeps as many weights as pruning left it. Layers are treated in execution order. Let X be the layer's inputs
+in the pruned network (with all earlier layers refitted), and Z its outputs in the dense network, before the activation.
+Minimise
 
     min tr S (X W' - Z)' (X W' - Z) / n + r tr S (W - W0) (W - W0)',    W0: the weights before,
 
 where r = ridge x the mean diagonal of X'X / n. S is what an error in the outputs costs: the mean of g g' over the
 images, g being the gradient of the dense network's log-likelihood of a label drawn from its own prediction. X'X and S
 are the factors of K-FAC's approximation to the Fisher matrix (Martens and Grosse 2015; of a convolution, Grosse and
-Martens 2016), as in LLM Surgeon (van der Ouderaa et al. 2024). An error in one output can so make up for that in
-another, which least squares output by output cannot do.
+Martens 2016), as in LLM Surgeon (van der Ouderaa et al. 2024). So the error of one output can offset that of
+another, which least squares, output by output, cannot exploit.
 
 ADMM (Boyd et al. 2011; for pruning, ALPS, Meng et al. 2024) alternates between the minimum without a limit on the
 number of weights, which the eigenvectors of X'X and S give, and the largest entries; weights are in units in which

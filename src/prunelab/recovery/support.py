@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from prunelab.pruning.selection import largest
+
 PENALTY = 0.1
 """ADMM's penalty in the first iteration, where the diagonals of G and S are 1."""
 GROWTH = 1.15
@@ -73,7 +75,7 @@ def support(problem: Quadratic, free: Tensor, count: int) -> tuple[Tensor, Tenso
     for iteration in range(MOST):
         towards = linear + penalty * (sparse - dual)
         shifted = outer @ ((outer.T @ towards @ inner) / (values + penalty)) @ inner.T + dual
-        before, chosen = chosen, _largest(shifted, free, count)
+        before, chosen = chosen, largest(shifted, free.expand_as(shifted), count) | ~free
         sparse = shifted * chosen
         dual = shifted - sparse
         penalty = penalty * GROWTH if iteration else PENALTY
@@ -109,11 +111,3 @@ def _eigen(matrix: Tensor) -> tuple[Tensor, Tensor]:
     """Eigenvalues, above 0, and eigenvectors of a positive semidefinite matrix, computed in float64."""
     values, vectors = torch.linalg.eigh(matrix.double())
     return values.clamp_min(torch.finfo(matrix.dtype).eps).to(matrix.dtype), vectors.to(matrix.dtype)
-
-
-def _largest(values: Tensor, free: Tensor, count: int) -> Tensor:
-    """bool, in the shape of `values` [out, in]: the `count` largest of the `free` columns, and all other columns."""
-    sizes = values.abs().masked_fill(~free, -1)
-    chosen = torch.zeros_like(values, dtype=torch.bool)
-    chosen.view(-1)[sizes.flatten().topk(count).indices] = True
-    return chosen | ~free

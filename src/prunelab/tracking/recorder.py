@@ -98,8 +98,8 @@ class Recorder:
 def log_data_sets(client: MlflowClient, run_id: str, inputs: Sequence[DatasetInput]) -> None:
     """Log the data sets of a run, also while another process logs the same ones.
 
-    MLflow looks whether the experiment knows a data set, and inserts it if not. When another process inserts it in
-    between, the database refuses; the second try finds it.
+    MLflow checks whether the experiment has a data set, and inserts it if not. If another process inserts it in
+    between, the database refuses the second insertion, and trying again finds the first.
     """
     try:
         client.log_inputs(run_id, inputs)

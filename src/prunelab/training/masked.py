@@ -6,12 +6,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
 import pytorch_lightning as lightning
-import torch
 from pytorch_lightning.callbacks import Callback
-from torch import Tensor, nn
+from torch import nn
 
 from prunelab.graph.masks import Mask, apply
 from prunelab.pruning.schedule import Cubic
+from prunelab.pruning.selection import largest
 from prunelab.training.classifier import Classifier
 
 RAMP_STEPS = 20
@@ -86,15 +86,3 @@ class Ramp(Gradual):
             name: largest(weights[name], each, round(self.before[name] + (self.left[name] - self.before[name]) * share))
             for name, each in self.mask.items()
         }
-
-
-def largest(weight: Tensor, among: Tensor, count: int) -> Tensor:
-    """A bool tensor of the weight's shape: the `count` weights of largest magnitude of those in `among`, also bool.
-
-    Of equal ones, the first.
-    """
-    places = among.flatten().nonzero().squeeze(1)
-    order = weight.detach().flatten()[places].abs().argsort(descending=True, stable=True)
-    stays = torch.zeros_like(among).flatten()
-    stays[places[order[:count]]] = True
-    return stays.view_as(among)
