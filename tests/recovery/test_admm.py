@@ -6,38 +6,13 @@ from typing import Any
 
 import pytest
 import torch
+from tests.recovery.tasks import distance, drawn, recovered, task_of
 from tests.small import Residual, mlp, mlp_graph
-from torch import Tensor, nn
-from torch.nn import functional
 
 from prunelab.compose import compose_job
 from prunelab.errors import ConfigError
 from prunelab.graph.analyse import analyse
-from prunelab.graph.graph import Graph
-from prunelab.pruning.calibration import Calibration
-from prunelab.pruning.prune import Pruned
-from prunelab.recovery.recover import Task, recover
-
-
-def drawn(*shape: int) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(0))
-
-
-def task_of(network: nn.Module, graph: Graph, images: Tensor, percentage: float, method: str) -> Task:
-    job = compose_job([f"method={method}"])
-    return Task(network.eval(), graph, Calibration(images, None, 0), job.method, percentage, job.percentage_of, 0, None)
-
-
-def recovered(task: Task, *options: str) -> tuple[Pruned, Pruned]:
-    pruned = task.prune(task.dense, task.percentage)
-    return pruned, recover(pruned, task, compose_job(list(options)).recovery)
-
-
-@torch.no_grad()
-def divergence(task: Task, pruned: Pruned) -> float:
-    """KL divergence of the predictions on the calibration images from the dense network's."""
-    logs = [functional.log_softmax(each(task.calibration.images), 1) for each in (task.dense, pruned.network)]
-    return float(functional.kl_div(logs[1], logs[0], log_target=True, reduction="batchmean"))
+from prunelab.recovery.recover import recover
 
 
 @pytest.mark.parametrize("bias", [False, True])
@@ -48,7 +23,7 @@ def test_it_is_nearer_to_the_dense_network_than_least_squares_is(bias: bool, per
     _, fitted = recovered(task, "recovery=least_squares")
     _, alike = recovered(task, "recovery=admm", "recovery.damping=1.0")  # errors of all outputs cost the same
     pruned, result = recovered(task, "recovery=admm")
-    assert divergence(task, result) < 0.9 * divergence(task, alike) < divergence(task, fitted)
+    assert distance(task, result) < 0.9 * distance(task, alike) < distance(task, fitted)
     for before, after in zip(pruned.kept, result.kept, strict=True):
         assert int(before.sum()) == int(after.sum())
         assert not torch.equal(before, after)
@@ -63,7 +38,7 @@ def test_convolutions_too() -> None:
     task = task_of(network, analyse(network.eval(), drawn(2, 4, 6, 6)), drawn(60, 4, 6, 6), 70.0, "weight_obs")
     _, fitted = recovered(task, "recovery=least_squares")
     pruned, result = recovered(task, "recovery=admm")
-    assert divergence(task, result) < divergence(task, fitted)
+    assert distance(task, result) < distance(task, fitted)
     assert [int(kept.sum()) for kept in result.kept] == [int(kept.sum()) for kept in pruned.kept]
 
 

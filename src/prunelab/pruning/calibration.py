@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from prunelab.data.dataset import Split
 from prunelab.errors import PrunelabError
@@ -72,3 +73,9 @@ def logits_of(network: nn.Module, images: Tensor) -> Tensor:
         given = f"a tensor {list(logits.shape)}" if isinstance(logits, Tensor) else f"a {type(logits).__name__}"
         raise PrunelabError(f"the network gives {given}: what uses the loss takes one that gives logits [n, classes]")
     return logits
+
+
+def divergence(logits: Tensor, wanted: Tensor) -> Tensor:
+    """KL divergence of the predictions from those that are wanted, both logits [n, classes]: the mean, in nats."""
+    ours, theirs = functional.log_softmax(logits, dim=1), functional.log_softmax(wanted, dim=1)
+    return functional.kl_div(ours, theirs, reduction="batchmean", log_target=True)

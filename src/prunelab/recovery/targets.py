@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from functools import reduce
+from math import prod
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +14,7 @@ from prunelab.graph.graph import Graph, Layer, Norm, Preactivation
 from prunelab.graph.surgery import tensors
 from prunelab.graph.watch import Call, watching
 from prunelab.pruning.calibration import Calibration
-from prunelab.pruning.design import ROWS, rows_of, sampled
+from prunelab.pruning.design import ROWS, sampled
 
 Targets = Mapping[Preactivation, Tensor]
 """For each sum of layers' outputs, or each layer's output by itself, its values in the dense network: [rows, out]."""
@@ -22,9 +24,23 @@ Targets = Mapping[Preactivation, Tensor]
 def layer_targets(
     dense: nn.Module, graph: Graph, calibration: Calibration, rows: int = ROWS, together: bool = False
 ) -> Targets:
-    """What layers are fitted to, with at most so many rows. `together`: to the sums that go into a ReLU.
+    """What layers are fitted to, with at most so many rows. `together`: to the sums that go into a ReLU."""
+    return observed(dense, graph, calibration.first(graph).images, (calibration.seed, rows), together)[0]
 
-    Layers that are called several times and transposed convolutions are left out.
+
+def observed(
+    network: nn.Module,
+    graph: Graph,
+    images: Tensor,
+    sample: tuple[int, int],
+    together: bool = False,
+    cut: Container[str] = (),
+) -> tuple[Targets, Any]:
+    """What layers give, or `together` the sums that go into a ReLU, and what the network gives for the images.
+
+    `sample`: the seed by which rows are drawn, and how many at most. `cut`: names of the weights of layers through
+    which no gradient passes to what comes before. Layers that are called several times and transposed convolutions
+    are left out. The result is in execution order.
     """
     sums = graph.preactivations if together else ()
     added = {name for each in sums for name in each.added}
@@ -32,16 +48,18 @@ def layer_targets(
     inputs: dict[str, Tensor] = {}
 
     def visit(call: Call) -> Tensor:
-        output, name = call.compute(), call.layer.weight
+        name = call.layer.weight
+        given = call.given.detach() if name in cut else call.given
+        output = call.compute(given)
         if name in added:
-            inputs[name] = sampled_rows(call.given, call.layer, calibration.seed, rows)
+            inputs[name] = sampled_rows(call.given.detach(), call.layer, *sample)
         if call.layer.uses == 1 and call.layer.kind != "transposed":
-            outputs[name] = sampled_rows(output, call.layer, calibration.seed, rows)
+            outputs[name] = sampled_rows(output, call.layer, *sample)
         return output
 
-    with watching(dense, graph, visit):
-        dense(calibration.first(graph).images)
-    named = dict(tensors(dense))
+    with watching(network, graph, visit):
+        result = network(images)
+    named = dict(tensors(network))
     found: dict[Preactivation, Tensor] = {}
     for each in sums:  # a layer inside another module may not be seen
         if outputs.keys() >= set(each.layers) and inputs.keys() >= set(each.added):
@@ -49,14 +67,16 @@ def layer_targets(
             terms = [_normalised(outputs[name], norm, named) for name, norm in pairs]
             found[each] = reduce(torch.add, [*terms, *(inputs[name] for name in each.added)])
     fitted = {name for each in found for name in each.layers}
-    alone = {Preactivation((name,), (None,), ()): outputs[name] for name in outputs if name not in fitted}
-    return {**found, **alone}
+    found |= {Preactivation((name,), (None,), ()): outputs[name] for name in outputs if name not in fitted}
+    place = {layer.weight: number for number, layer in enumerate(graph.layers)}
+    return dict(sorted(found.items(), key=lambda item: place[item[0].layers[-1]])), result
 
 
 def sampled_rows(values: Tensor, layer: Layer, seed: int, rows: int) -> Tensor:
     """A copy of the sampled rows of a layer's outputs or inputs: [rows, channels]."""
-    every = rows_of(values, layer)
-    return every[sampled(len(every), seed, rows).to(every.device)]
+    channels_last = values if layer.kind == "linear" else values.movedim(1, -1)
+    outside = channels_last.shape[:-1]
+    return channels_last[torch.unravel_index(sampled(prod(outside), seed, rows).to(values.device), outside)]
 
 
 def affine(norm: Norm | None, named: Mapping[str, Tensor]) -> tuple[Tensor | None, Tensor | None]:

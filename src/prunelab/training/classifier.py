@@ -15,6 +15,7 @@ from torch.nn import functional
 from prunelab.choices import Optimizer, Schedule
 from prunelab.config import Training
 from prunelab.errors import TrainingError
+from prunelab.pruning.calibration import divergence
 from prunelab.training.muon import Muon
 
 SELECTION = "selection"
@@ -40,10 +41,8 @@ class Distillation:
     def loss(self, images: Tensor, logits: Tensor) -> Tensor:
         """T^2 KL(teacher || student) at temperature T, the mean over the batch, in nats."""
         with torch.no_grad():
-            wanted = functional.log_softmax(self.teacher(images) / self.temperature, dim=1)
-        ours = functional.log_softmax(logits / self.temperature, dim=1)
-        distance = functional.kl_div(ours, wanted, reduction="batchmean", log_target=True)
-        return self.temperature**2 * distance
+            wanted = self.teacher(images) / self.temperature
+        return self.temperature**2 * divergence(logits / self.temperature, wanted)
 
 
 @dataclass(slots=True)
