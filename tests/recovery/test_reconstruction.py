@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -82,6 +83,16 @@ def test_gradients_end_at_the_borders_of_blocks(span: int, iteration: int) -> No
         assert reached == list(range(first, place + 1))
         last = place < len(blocks.fitted) and (place + 1 - iteration) % span == 0
         assert last == (place < len(blocks.fitted) and blocks.fitted[place] in ends)
+
+
+@pytest.mark.parametrize(("span", "same"), [(1, True), (2, False)])
+def test_a_layer_of_its_own_block_that_lost_nothing_stays_as_it_was(span: int, same: bool) -> None:
+    task = mlp_task(method="weight")
+    task = replace(task, graph=task.graph.excluding(["hidden_1"]))
+    pruned, result = recovered(task, "recovery=reconstruction", f"recovery.span={span}", "recovery.iterations=5")
+    first = task.graph.layers[0].weight
+    before, after = (dict(each.network.named_parameters())[first] for each in (pruned, result))
+    assert torch.equal(before, after) == same
 
 
 def test_a_sum_in_a_residual_connection_is_fitted_as_one() -> None:
