@@ -34,6 +34,8 @@ def small(arguments: list[str]) -> list[str]:
     added = {key: value for key, value in SMALL.items() if key not in keys}
     if "model=lenet5" in words and "data" in added:
         added["model.padding"] = "[2,2]"  # for images of 8x8
+    if any(word.startswith("recovery.steps=") and "reconstruction" in word for word in words):
+        added["recovery.reconstruction.iterations"] = "20"
     experiment = next((a.partition("=")[2] for a in arguments if a.startswith("experiment=")), None)
     if experiment == "until":
         added["until.resolution"] = "25"
