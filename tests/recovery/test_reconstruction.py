@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -34,8 +35,8 @@ def residual_task(method: str = "neuron_activation") -> Task:
 
 @pytest.mark.parametrize("method", ["neuron_activation", "weight"])
 @pytest.mark.parametrize("make", [mlp_task, residual_task])
-def test_it_is_nearer_to_the_dense_network_than_least_squares_is(make: object, method: str) -> None:
-    task = mlp_task(method=method) if make is mlp_task else residual_task(method)
+def test_it_is_nearer_to_the_dense_network_than_least_squares_is(make: Callable[..., Task], method: str) -> None:
+    task = make(method=method)
     _, fitted = recovered(task, "recovery=least_squares")
     pruned, result = recovered(task, *SEQUENCE)
     assert distance(task, result) < 0.75 * distance(task, fitted)

@@ -42,8 +42,13 @@ def sampled(count: int, seed: int, rows: int = ROWS) -> Tensor:
 
 def rows_of(output: Tensor, layer: Layer) -> Tensor:
     """A layer's output (or input) with one row per image and position: [rows, channels]."""
-    channels_last = output if layer.kind == "linear" else output.movedim(1, -1)
-    return channels_last.reshape(-1, channels_last.shape[-1])
+    values = channels_last(output, layer)
+    return values.reshape(-1, values.shape[-1])
+
+
+def channels_last(output: Tensor, layer: Layer) -> Tensor:
+    """A view of a layer's output (or input) with its channels as the last dimension."""
+    return output if layer.kind == "linear" else output.movedim(1, -1)
 
 
 def design(call: Call, rows: Tensor) -> list[Tensor]:

@@ -66,13 +66,9 @@ def recover(pruned: Pruned, task: Task, options: Options) -> Pruned:
         return pruned
     logits_of(task.dense, task.calibration.images[:1])
     kept = runnable(pruned.graph, pruned.units_kept)
-    small = smaller(pruned.network, pruned.graph, kept)
-    flags = [parameter.requires_grad for parameter in small.parameters()]
-    small.requires_grad_()
-    with evaluating(small), evaluating(task.dense):
+    small = smaller(pruned.network, pruned.graph, kept).eval().requires_grad_()
+    with evaluating(task.dense):
         _train(small, kept, pruned, task, options)
-    for parameter, flag in zip(small.parameters(), flags, strict=True):
-        parameter.requires_grad_(flag)
     return pruned.with_network(restored(small, pruned.network, pruned.graph, kept))
 
 

@@ -14,7 +14,7 @@ from prunelab.graph.graph import Graph, Layer, Norm, Preactivation
 from prunelab.graph.surgery import tensors
 from prunelab.graph.watch import Call, watching
 from prunelab.pruning.calibration import Calibration
-from prunelab.pruning.design import ROWS, sampled
+from prunelab.pruning.design import ROWS, channels_last, sampled
 
 Targets = Mapping[Preactivation, Tensor]
 """For each sum of layers' outputs, or each layer's output by itself, its values in the dense network: [rows, out]."""
@@ -74,9 +74,9 @@ def observed(
 
 def sampled_rows(values: Tensor, layer: Layer, seed: int, rows: int) -> Tensor:
     """A copy of the sampled rows of a layer's outputs or inputs: [rows, channels]."""
-    channels_last = values if layer.kind == "linear" else values.movedim(1, -1)
-    outside = channels_last.shape[:-1]
-    return channels_last[torch.unravel_index(sampled(prod(outside), seed, rows).to(values.device), outside)]
+    values = channels_last(values, layer)
+    outside = values.shape[:-1]
+    return values[torch.unravel_index(sampled(prod(outside), seed, rows).to(values.device), outside)]
 
 
 def affine(norm: Norm | None, named: Mapping[str, Tensor]) -> tuple[Tensor | None, Tensor | None]:
