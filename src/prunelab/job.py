@@ -14,6 +14,7 @@ from prunelab.config import Job
 from prunelab.data.dataset import Dataset, dataset_of
 from prunelab.device import device_of
 from prunelab.errors import ConfigError, ExportError
+from prunelab.graph.graph import Graph
 from prunelab.identity import config_hash, threads_of
 from prunelab.measure import forms as timing
 from prunelab.measure import metrics
@@ -26,11 +27,12 @@ from prunelab.names import Kind
 from prunelab.network.saved import Card, dense_bytes, kept_bytes
 from prunelab.network.subject import graph_of, untrained
 from prunelab.pruning import prune as pruning
-from prunelab.pruning.calibration import calibration
+from prunelab.pruning.calibration import Calibration, calibration
 from prunelab.pruning.compaction import Compacted, compact
 from prunelab.pruning.exactness import checked
 from prunelab.pruning.granularity import granularity_of
 from prunelab.pruning.prune import Pruned, prune
+from prunelab.pruning.ranking import ranking
 from prunelab.recovery import batch_norm
 from prunelab.recovery.recover import Learning, Task, recover, recovery_of
 from prunelab.runtime.processor import about_int8
@@ -38,6 +40,11 @@ from prunelab.tracking.environment import provenance
 from prunelab.tracking.opening import open_store
 from prunelab.tracking.recorder import Recorder
 from prunelab.training.baseline import Baseline, baseline
+
+MEMORY_OF_SCORES = 2**28
+"""Largest size in bytes of the scores that are kept in memory for jobs of other percentages, unless one takes more."""
+_known: dict[tuple[str, str, str], list[Tensor]] = {}
+"""Scores by what they depend on; those that were used last are at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +97,11 @@ def run(
 
         graph = graph_of(job.model, dataset).excluding(job.method.exclude)
         images = calibration(dataset.train, job.calibration.images, job.seed)
-        pruned = prune(dense.network, graph, job.method, job.percentage, images, job.percentage_of)
+        scores = _scores(job, threads, dense, graph, images)
+        pruned = prune(dense.network, graph, job.method, job.percentage, images, job.percentage_of, scores)
         learning = Learning(dataset, job.training, job.trainer, lambda: untrained(job.model, dataset, job.seed))
-        task = Task(*(dense.network, graph, images, job.method, job.percentage, job.percentage_of), job.seed, learning)
+        what = (dense.network, graph, images, job.method, job.percentage, job.percentage_of)
+        task = Task(*what, job.seed, learning, scores)
         pruned = recover(pruned, task, job.recovery)
         small = compact(pruned)
         error = checked(pruned, small, dataset.validation.take(8))
@@ -123,6 +132,19 @@ def run(
         steady=time is None or time.steady,
         file_bytes=size,
     )
+
+
+def _scores(job: Job, threads: int | None, dense: Baseline, graph: Graph, images: Calibration) -> list[Tensor]:
+    """The scores of the units of the dense network, from memory if a job of another percentage left them there."""
+    others = job.model_dump_json(exclude={"percentage", "recovery", "measure"})
+    key = (dense.run_id, str(threads), others)
+    scores = _known.pop(key, None)
+    if scores is None:
+        scores = ranking(dense.network, graph, job.method, images, job.percentage_of)
+    _known[key] = scores
+    while len(_known) > 1 and sum(score.nbytes for each in _known.values() for score in each) > MEMORY_OF_SCORES:
+        del _known[next(iter(_known))]
+    return scores
 
 
 def check(job: Job) -> None:

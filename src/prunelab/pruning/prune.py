@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from inspect import signature
-from math import prod
-from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from prunelab.choices import GranularityName, PercentageOf, Scope
@@ -16,14 +12,11 @@ from prunelab.config import Method
 from prunelab.errors import ConfigError
 from prunelab.graph.graph import Graph
 from prunelab.graph.masks import Mask, masked
-from prunelab.graph.trace import evaluating
-from prunelab.plugins import imported
 from prunelab.pruning.calibration import Calibration
+from prunelab.pruning.cost import cost_of_choices, most
 from prunelab.pruning.granularity import Granularity, granularity_of
+from prunelab.pruning.ranking import criterion_of, ranking
 from prunelab.pruning.selection import removed_count, select
-from prunelab.pruning.sensitivity import by_sensitivity
-
-Criterion = Callable[[nn.Module, Graph, Calibration], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,27 +44,6 @@ class Pruned:
         return replace(self, network=masked(network, self.mask))
 
 
-def criterion_of(method: Method) -> Criterion:
-    """The criterion that `method.score` names.
-
-    Raises:
-        ConfigError: if it does not exist, or does not take (network, graph, calibration).
-    """
-    path = method.score
-    if "." not in path:
-        path = f"prunelab.pruning.criteria.{granularity_of(method).criteria}.{path}"
-    criterion: Criterion = imported(path, "method.score")
-    try:
-        signature(criterion).bind(None, None, None)
-    except TypeError as error:
-        raise ConfigError(
-            f"method.score={path} is refused: it names no function of (network, graph, calibration) ({error})"
-        ) from error
-    except ValueError:  # a function written in C without a signature; calling it will tell
-        pass
-    return criterion
-
-
 def prune(
     network: nn.Module,
     graph: Graph,
@@ -79,31 +51,21 @@ def prune(
     percentage: float,
     calibration: Calibration,
     percentage_of: PercentageOf = PercentageOf.UNITS,
+    known: Sequence[Tensor] | None = None,
 ) -> Pruned:
     """Prune a copy of `network` by `method`; `network` itself does not change.
+
+    `known`: the network's scores as `ranking` gives them, if somebody has them already.
 
     Raises:
         ConfigError: if the percentage cannot be removed, or the criterion returns something other than saliencies.
     """
     granularity = granularity_of(method)
     granularity.check(graph, percentage)
-    with evaluating(network):
-        saliency = criterion_of(method)(network, graph, calibration)
-    try:
-        # Ranking is deterministic on the CPU.
-        scores = [score.detach().cpu() for score in granularity.scores(graph, saliency)]
-        _check_shapes(granularity, graph, saliency, scores)
-    except (KeyError, TypeError, IndexError, AttributeError, RuntimeError) as error:
-        raise ConfigError(
-            f"method.score={method.score} gives something else than its granularity takes, which is a tensor "
-            f"[{graph.units}] for neurons and a dict of tensors by the names of the weights otherwise ({error})"
-        ) from error
+    scores = ranking(network, graph, method, calibration, percentage_of) if known is None else known
     total = sum(score.numel() for score in scores)
-    scope = method.scope
-    cost = _cost_of_choices(graph, granularity, percentage_of)
-    if scope is Scope.SENSITIVITY:
-        scores = by_sensitivity(network, graph, granularity, scores, calibration, cost)
-        scope = Scope.GLOBAL
+    # Sensitivity ranks the units of all layers together.
+    scope = Scope.GLOBAL if method.scope is Scope.SENSITIVITY else method.scope
 
     def choice(count: int) -> list[Tensor]:
         return select(scores, count, scope, method.min_keep)
@@ -111,51 +73,11 @@ def prune(
     if percentage_of is PercentageOf.UNITS:
         count = removed_count(percentage, total)
     else:
+        cost = cost_of_choices(graph, granularity, percentage_of)
         count = _count(percentage, total, lambda count: cost(choice(count)), percentage_of)
     kept = choice(count)
     mask = {name: stays.to(calibration.images.device) for name, stays in granularity.mask(graph, kept).items()}
     return Pruned(masked(network, mask), graph, kept, mask, granularity)
-
-
-def _check_shapes(granularity: Granularity, graph: Graph, saliency: Any, scores: Sequence[Tensor]) -> None:
-    for layer, score, shape in zip(granularity.layers(graph), scores, granularity.shapes(graph), strict=True):
-        if score.shape != shape:
-            raise TypeError(f"layer {layer} has {list(shape)} units, their scores are {list(score.shape)}")
-    if isinstance(saliency, Tensor) and saliency.shape != (graph.units,):
-        raise TypeError(f"it gives a tensor {list(saliency.shape)}")
-
-
-def _cost_of_choices(graph: Graph, granularity: Granularity, what: PercentageOf) -> Callable[[list[Tensor]], int]:
-    """A function: what a selection of units leaves of what the percentage counts (units, parameters or MACs)."""
-    if what is PercentageOf.UNITS:
-        return lambda kept: sum(int(each.sum()) for each in kept)
-    cost = costs(graph, what)
-    return lambda kept: cost(granularity.mask(graph, kept))
-
-
-def costs(graph: Graph, what: PercentageOf) -> Callable[[Mask], int]:
-    """A function: the parameters or MACs that a mask leaves of the whole network."""
-    if what is PercentageOf.PARAMETERS:
-        factors, other = dict.fromkeys(graph.parameters, 1), 0
-    else:
-        factors, other = {layer.weight: layer.positions for layer in graph.layers}, graph.other_multiply_adds
-
-    def cost(mask: Mask) -> int:
-        left = {name: int(mask[name].sum()) if name in mask else prod(graph.shapes[name]) for name in factors}
-        return other + sum(factor * left[name] for name, factor in factors.items())
-
-    return cost
-
-
-def most(graph: Graph, method: Method, percentage_of: PercentageOf) -> float:
-    """The percentage that is removed if every rankable unit is."""
-    granularity = granularity_of(method)
-    shapes = granularity.shapes(graph)
-    if percentage_of is PercentageOf.UNITS:
-        return 100.0
-    cost = costs(graph, percentage_of)
-    nothing = granularity.mask(graph, [torch.zeros(shape, dtype=torch.bool) for shape in shapes])
-    return 100 * (1 - cost(nothing) / max(cost({}), 1))
 
 
 def check(graph: Graph, method: Method, percentage: float, percentage_of: PercentageOf) -> None:

@@ -6,12 +6,12 @@ A recovery is a module with a pydantic model `Options` (the keys of its YAML fil
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from torch import nn
+from torch import Tensor, nn
 
 from prunelab.choices import PercentageOf
 from prunelab.config import Method, Recovery, Trainer, Training
@@ -76,6 +76,7 @@ class Task:
     """The context of a recovery.
 
     `dense`: the trained network before pruning, which must not be changed. `learning`: None without labels.
+    `scores`: the dense network's, as `prunelab.pruning.ranking` gives them, or None.
     """
 
     dense: nn.Module
@@ -86,10 +87,12 @@ class Task:
     percentage_of: PercentageOf
     seed: int
     learning: Learning | None
+    scores: Sequence[Tensor] | None = None
 
     def prune(self, network: nn.Module, percentage: float) -> Pruned:
         """Prune a copy of a network of the same shapes by the job's method."""
-        return prune(network, self.graph, self.method, percentage, self.calibration, self.percentage_of)
+        known = self.scores if network is self.dense else None
+        return prune(network, self.graph, self.method, percentage, self.calibration, self.percentage_of, known)
 
 
 Recover = Callable[[Pruned, Task, Any], Pruned]
