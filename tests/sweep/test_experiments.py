@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 import torch
 from tests.conftest import TIMED, Project
@@ -46,11 +48,16 @@ def test_every_recovery_that_trains_is_beside_the_unpruned_network_trained_as_lo
 
 @pytest.mark.slow
 def test_the_recipe_beyond_runs_with_and_without_retraining(project: Project) -> None:
-    for changes in ((), ("recovery=least_squares",)):
+    for changes in ((), ("recovery.steps=[least_squares,admm]",)):
         outcome = project.prunelab("experiment=beyond", *QUICK, "percentage=80", "seed=0", *changes)
         assert outcome.status == 0, outcome.output
-    assert {run.data.params["recovery"] for run in project.runs("job")} == {"least_squares", "least_squares_finetune"}
-    assert all("steps: 4" in project.artifact(run, "config.yaml").read_text() for run in project.runs("job"))
+    runs = project.runs("job")
+    pruned = [run.data for run in runs if run.data.params["percentage"] == "80"]
+    trained = Counter((data.params["method"], data.tags["recovery_trains"]) for data in pruned)
+    assert trained == {
+        (method, trains): 1 for method in ("weight_obs_downstream", "neuron_obs") for trains in ("true", "false")
+    }
+    assert all("steps: 4" in project.artifact(run, "config.yaml").read_text() for run in runs)
 
 
 def test_calibration_uses_training_images_only_and_its_seed() -> None:
