@@ -18,7 +18,10 @@ from prunelab.recovery.reconstruction import _Blocks, error
 from prunelab.recovery.recover import Task
 from prunelab.recovery.targets import observed
 
-SEQUENCE = ("recovery=sequence", "recovery.steps=[least_squares,reconstruction]")
+SEQUENCE = (
+    *("recovery=sequence", "recovery.steps=[least_squares,reconstruction]"),
+    "recovery.reconstruction.iterations=200",
+)
 
 
 def mlp_task(percentage: float = 60.0, method: str = "neuron_activation") -> Task:
