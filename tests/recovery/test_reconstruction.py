@@ -62,6 +62,19 @@ def test_what_it_is_given_stays_as_it_was() -> None:
         assert torch.equal(after[name][value != 0], value[value != 0]), name  # of the channels that stay
 
 
+def test_the_optimiser_is_part_of_the_configuration() -> None:
+    results = {}
+    for optimizer in ("adam", "muon"):
+        options = ("recovery=reconstruction", "recovery.iterations=2", f"recovery.optimizer={optimizer}")
+        _, results[optimizer] = recovered(mlp_task(), *options)
+    _, by_default = recovered(mlp_task(), "recovery=reconstruction", "recovery.iterations=2")
+    weights = {name: next(result.network.parameters()) for name, result in results.items()}
+    assert not torch.equal(weights["adam"], weights["muon"])
+    assert torch.equal(weights["muon"], next(by_default.network.parameters()))
+    with pytest.raises(ConfigError, match="adam or adamw or sgd or muon"):
+        recovered(mlp_task(), "recovery=reconstruction", "recovery.optimizer=lion")
+
+
 def test_a_network_of_which_nothing_was_removed_is_left_alone() -> None:
     pruned, result = recovered(mlp_task(0.0), "recovery=reconstruction")
     for before, after in zip(pruned.network.parameters(), result.network.parameters(), strict=True):

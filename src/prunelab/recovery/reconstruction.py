@@ -4,7 +4,7 @@ The layers that can be fitted, in execution order, are cut into blocks of `span`
 ReLU, as in a residual connection, counts as one layer (`prunelab.recovery.targets`). Gradients end at the borders of
 blocks (but not on a shortcut across one), which move on by one layer from each iteration to the next. Let p be what a
 layer or a sum gives in the pruned network and z the same in the dense one, over a sample of images and positions. Each
-iteration takes a step by Muon on
+iteration takes a step on
 
     sum over layers of w mean (p - z)^2 / mean z^2 + 3 KL(dense predictions, pruned predictions),
 
@@ -23,6 +23,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
+from prunelab.choices import Optimizer
 from prunelab.config import Count, Positive
 from prunelab.errors import TrainingError
 from prunelab.graph.graph import Graph, Preactivation, by_number
@@ -34,7 +35,7 @@ from prunelab.pruning.prune import Pruned
 from prunelab.recovery.recover import Options as NoOptions
 from prunelab.recovery.recover import Task
 from prunelab.recovery.targets import observed
-from prunelab.training.muon import Muon
+from prunelab.training.optimizers import OPTIMIZERS
 
 ROWS = 4096
 """Largest number of rows (one per image and position) of each layer's outputs that are compared in an iteration."""
@@ -43,13 +44,14 @@ INSIDE, PREDICTIONS = 0.3, 3.0
 
 
 class Options(NoOptions):
-    """`iterations` of Muon on batches of `batch_size` calibration images; `learning_rate` decays linearly to 0.
+    """`iterations` of `optimizer` on batches of `batch_size` calibration images; `learning_rate` decays linearly to 0.
 
     `span`: so many layers, or sums of their outputs, are a block.
     """
 
     iterations: Count
     batch_size: Count
+    optimizer: Optimizer
     learning_rate: Positive
     span: Count
 
@@ -74,7 +76,7 @@ def recover(pruned: Pruned, task: Task, options: Options) -> Pruned:
 def _train(small: nn.Module, kept: Tensor, pruned: Pruned, task: Task, options: Options) -> None:
     """Train in place. `kept`: the units that `small` has, bool [units]."""
     seed, graph = task.calibration.seed, pruned.graph
-    optimizer = Muon(small.parameters(), lr=options.learning_rate)
+    optimizer = OPTIMIZERS[options.optimizer](small.parameters(), lr=options.learning_rate, weight_decay=0.0)
     decay = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 1.0 / options.iterations, options.iterations)
     batches = _batches(task.calibration.images, options.batch_size, seed)
     blocks = _Blocks(task.dense, graph, kept, task.calibration.images[:1], options.span)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from pytorch_lightning import LightningModule
@@ -12,22 +10,15 @@ from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.nn import functional
 
-from prunelab.choices import Optimizer, Schedule
+from prunelab.choices import Schedule
 from prunelab.config import Training
 from prunelab.errors import TrainingError
 from prunelab.pruning.calibration import divergence
-from prunelab.training.muon import Muon
+from prunelab.training.optimizers import OPTIMIZERS
 
 SELECTION = "selection"
 """The metric by which the best checkpoint is chosen: the monitored one, or `WORST` in epochs that are excluded."""
 WORST = {"val/accuracy": -1.0, "val/loss": 1e30}
-
-OPTIMIZERS: dict[Optimizer, Callable[..., torch.optim.Optimizer]] = {
-    Optimizer.ADAM: partial(torch.optim.Adam, fused=True),  # Kingma and Ba 2015
-    Optimizer.ADAMW: partial(torch.optim.AdamW, fused=True),  # Loshchilov and Hutter 2019
-    Optimizer.SGD: partial(torch.optim.SGD, fused=True),
-    Optimizer.MUON: Muon,
-}
 
 
 @dataclass(frozen=True, slots=True)
