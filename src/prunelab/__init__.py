@@ -8,6 +8,7 @@ Importing this loads neither torch nor what the command line needs.
 
 from __future__ import annotations
 
+import os
 import warnings
 from importlib import import_module
 from importlib.metadata import version
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 # Our launcher configs are named as the plugins' schemas are, which is what makes `hydra/launcher=joblib` work.
 warnings.filterwarnings("ignore", message=r"[\s\S]*automatic_schema_matching")
 
+# Large tensors in pages of 2 MiB, where Linux has them. With pages of 4 KiB, the kernel of a virtual machine may take
+# longer to hand out memory for the outputs of convolutions than it takes to compute them. torch reads it once.
+os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 environment.prepare()  # before torch is loaded, here or by whoever imports this
 
 __version__ = version("prunelab")

@@ -31,6 +31,7 @@ from prunelab.recovery.recover import Learning, Options, Task, recover, recovery
 RECOVERIES = sorted(file.stem for file in (CONF / "recovery").glob("*.yaml"))
 PERCENTAGES = (0.0, 70.0, 100.0)
 IMAGES = 240
+SHORT = {"epochs": 1, "iterations": 20}
 OF_MLP = ("hidden", "bias", "activation", "initialisation")
 MODELS = {
     "without biases": ("model=mlp_small", "model.bias=false"),
@@ -41,7 +42,7 @@ MODELS = {
 
 @cache
 def dataset() -> Dataset:
-    """Some of the digits: recoveries that train do so for one epoch."""
+    """Some of the digits: recoveries that train do so for one epoch, or 20 iterations."""
     whole = dataset_of(compose_job(["data=digits"]).data)
     splits = (Split(split.take(IMAGES), split.labels[:IMAGES]) for split in (whole.train, whole.validation, whole.test))
     train, validation, test = splits
@@ -51,7 +52,7 @@ def dataset() -> Dataset:
 @cache
 def job_of(recovery: str, method: str, model: str) -> Job:
     options = options_of(recovery)
-    short = ["recovery.epochs=1"] if hasattr(options, "epochs") else []
+    short = [f"recovery.{key}={value}" for key, value in SHORT.items() if hasattr(options, key)]
     if isinstance(options, sequence.Options):
         short = [f"recovery.{step}.epochs=1" for step in options.steps if hasattr(options_of(step), "epochs")]
     quick = ("calibration.images=200", "trainer.progress=false", "training.batch_size=60")
