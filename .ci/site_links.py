@@ -44,7 +44,10 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
 
 
 def as_page(text: str, source: str) -> str:
-    """The text of the file `source` (a path from the checkout's root) with the links and fences of a page."""
+    """The text of the file `source` (a path from the checkout's root) with the links and fences of a page.
+
+    A mean stays on one line with what is after its ±.
+    """
     folder = Path(source).parent.as_posix()
 
     def link(match: re.Match[str]) -> str:
@@ -62,4 +65,4 @@ def as_page(text: str, source: str) -> str:
         title = f' title="{label}"' if "." in label else ""
         return f"{ticks}{language}{title}"
 
-    return LABELLED.sub(fence, LINK.sub(link, text))
+    return LABELLED.sub(fence, LINK.sub(link, text)).replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}")
