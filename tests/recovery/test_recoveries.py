@@ -52,9 +52,15 @@ def dataset() -> Dataset:
 @cache
 def job_of(recovery: str, method: str, model: str) -> Job:
     options = options_of(recovery)
-    short = [f"recovery.{key}={value}" for key, value in SHORT.items() if hasattr(options, key)]
+    parts = {"": options}
     if isinstance(options, sequence.Options):
-        short = [f"recovery.{step}.epochs=1" for step in options.steps if hasattr(options_of(step), "epochs")]
+        parts = {f"{step}.": options_of(step) for step in options.steps}
+    short = [
+        f"recovery.{prefix}{key}={value}"
+        for prefix, part in parts.items()
+        for key, value in SHORT.items()
+        if hasattr(part, key)
+    ]
     quick = ("calibration.images=200", "trainer.progress=false", "training.batch_size=60")
     return compose_job(["data=digits", *MODELS[model], f"recovery={recovery}", f"method={method}", *short, *quick])
 
