@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException
 
 from prunelab.config import Job
@@ -14,22 +15,42 @@ from prunelab.errors import ConfigError, spelled_out
 from prunelab.keys import refuse_unknown
 from prunelab.reading import CONF, read
 
+NAMING = {"data", "data.name", "experiment", "tracking.experiment_name"}
+"""Keys that say which experiment of a store is meant."""
 TRUST = "run the code that the record names: networks, loaders, criteria that are not prunelab's or torchvision's"
 """What `--trust-code` does, in the help of the commands that have it."""
 
 
-def compose_job(overrides: Sequence[str]) -> Job:
+def compose_job(overrides: Sequence[str], config_dir: Path | None = None) -> Job:
     """The job that these overrides describe, its paths below the current folder.
 
+    `config_dir`: a folder with options of one's own.
+
     Raises:
-        ConfigError: for overrides that `conf/` does not accept.
+        ConfigError: for overrides that neither `conf/` nor `config_dir` accepts, or if that is not a folder.
     """
     refuse_unknown(overrides)
+    if config_dir is not None and not config_dir.is_dir():
+        raise ConfigError(f"--config-dir {config_dir} is refused: there is no such folder")
     try:
         with initialize_config_dir(str(CONF), version_base="1.3"):
-            return read(compose("config", list(overrides)), root=Path.cwd())
+            return read(compose("config", [*overrides, *_searched(config_dir)]), root=Path.cwd())
     except HydraException as error:
         raise ConfigError(str(error)) from error
+
+
+def _searched(config_dir: Path | None) -> list[str]:
+    """The override by which Hydra reads options in this folder, too."""
+    if config_dir is None:
+        return []
+    address = QuotedString(f"file://{config_dir.resolve()}", Quote.single).with_quotes()
+    return [f"hydra.searchpath=[{address}]"]
+
+
+def named_experiment(job: Job, overrides: Sequence[str]) -> str | None:
+    """The experiment that a job's configuration names; None if it is only the default data set's."""
+    keys = {override.partition("=")[0].lstrip("+") for override in overrides}
+    return job.experiment_name if job.tracking.experiment_name is not None or keys & NAMING else None
 
 
 def refuse_what_is_no_text(arguments: Sequence[str]) -> None:

@@ -10,7 +10,6 @@ import pytest
 from tests.conftest import SMALL, Outcome, Project, in_process
 
 from prunelab.cli.report import main as report_main
-from prunelab.compose import compose_job
 from prunelab.tracking import views
 from prunelab.tracking.run import run_of
 
@@ -66,11 +65,7 @@ def test_a_sweep_ends_by_saying_where_its_page_is_and_what_opens_the_comparison(
     assert (project.folder / page).read_text().startswith("<!doctype html>")
     program, _, rest = command.partition(" ")
     assert Path(program).name == "prunelab-ui"
-    assert rest == "tracking.experiment_name=digits-pruning opens the comparison"
-
-
-def test_the_experiment_that_needs_no_word_is_the_default_one() -> None:
-    assert compose_job([]).experiment_name == views.DEFAULT_EXPERIMENT
+    assert rest == "opens the comparison"
 
 
 def test_the_longest_names_fit_into_a_tag(swept: tuple[Project, Outcome]) -> None:

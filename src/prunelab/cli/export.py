@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from prunelab.cli.command import command
-from prunelab.compose import TRUST, compose_job
+from prunelab.cli.command import OVERRIDES, command
+from prunelab.compose import TRUST
 
 FORMATS = ("onnx", "safetensors")
 
@@ -16,7 +16,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="prunelab-export",
         description="Write the compacted network of a finished job to a file, and check what the file computes.",
-        epilog="Any KEY=VALUE is an override as for prunelab, for instance data=digits or tracking.uri=sqlite:////x.db",
+        epilog=OVERRIDES,
     )
     parser.add_argument(
         "run", help="run id or name of a finished job (weight-90; of a repeated job the newest run), or last"
@@ -32,19 +32,17 @@ def main() -> None:
     parser.add_argument("--force", action="store_true", help="replace FILE if it exists")
     parser.add_argument("--trust-code", action="store_true", help=TRUST)
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="where the store is, if not here")
-    with command(parser) as (overrides, arguments):
+    with command(parser) as (here, arguments):
         if arguments.int8 and arguments.format != "onnx":
             parser.error("--int8 is refused with --format safetensors: it goes with onnx")
         if arguments.dense and arguments.format != "safetensors":
             parser.error("--dense is refused with --format onnx: an ONNX file is dense; it goes with safetensors")
-        job = compose_job(overrides)
+        store = here.store
         from prunelab.deploy.deployable import Wanted, export
-        from prunelab.tracking.opening import existing_store
 
-        store = existing_store(job.tracking, job.experiment_name)
         wanted = Wanted(
             *(arguments.run, arguments.format, arguments.output, arguments.force, arguments.trust_code),
             int8=arguments.int8,
             dense=arguments.dense,
         )
-        export(store, job.data.folder, wanted)
+        export(store, here.job.data.folder, wanted)

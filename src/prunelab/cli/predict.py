@@ -7,8 +7,8 @@ import sys
 
 from rich.console import Console
 
-from prunelab.cli.command import command
-from prunelab.compose import TRUST, compose_job
+from prunelab.cli.command import OVERRIDES, command
+from prunelab.compose import TRUST
 
 WIDE = 200
 """Columns of the table beside the names of the images, if it is not printed on a terminal."""
@@ -19,7 +19,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="prunelab-predict",
         description="Classify images with the pruned network of a finished job, or with an exported file.",
-        epilog="Any KEY=VALUE is an override as for prunelab, for instance data=digits or tracking.uri=sqlite:////x.db",
+        epilog=OVERRIDES,
     )
     parser.add_argument("run", help="run id or name of a finished job, last, or an exported .safetensors or .onnx file")
     parser.add_argument(
@@ -34,14 +34,13 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print JSON: a list with an object for each image")
     parser.add_argument("--crop", action="store_true", help="take the middle of images of other sizes and proportions")
     parser.add_argument("--trust-code", action="store_true", help=TRUST)
-    with command(parser) as (overrides, arguments):
+    with command(parser) as (here, arguments):
         if arguments.top < 1:
             parser.error(f"argument --top: {arguments.top} is refused: it takes a whole number, at least 1")
-        job = compose_job(overrides)
         from prunelab.deploy.classify import as_json, as_table, classify, expanded, network_of
 
         paths = expanded(arguments.images)
-        network, card = network_of(job, arguments.run, arguments.trust_code)
+        network, card = network_of(lambda: here.store, arguments.run, arguments.trust_code)
         seen = list(classify(network, card, paths, arguments.invert, arguments.crop))
         if arguments.json:
             print(as_json(seen, arguments.top))

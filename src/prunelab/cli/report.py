@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prunelab import names
-from prunelab.cli.command import command, listing, started
-from prunelab.compose import compose_job
-from prunelab.config import Job
+from prunelab.cli.command import OVERRIDES, command, listing, started
 from prunelab.errors import ConfigError
 from prunelab.report.bars import Bars
 
@@ -23,18 +21,14 @@ OUTPUT = Path("comparison")
 
 def main() -> None:
     """The console command."""
-    with command(_parser()) as (overrides, arguments):
-        job = compose_job(overrides)
-        from prunelab.tracking.opening import existing_store
-
-        store = existing_store(job.tracking, job.experiment_name)
+    with command(_parser()) as (here, arguments):
         wanted = arguments.sweeps or ["last"]
         if arguments.list:
-            _print_sweeps(store)
+            _print_sweeps(here.store)
         elif arguments.jobs:
-            _print_jobs(store, wanted)
+            _print_jobs(here.store, wanted)
         else:
-            _report(job, store, wanted, arguments.output, Bars(arguments.bars))
+            _report(here.store, wanted, arguments.output, Bars(arguments.bars))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -45,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
             "the sweep's run. Of several sweeps: compare them on the same axes, and show how their configurations "
             "differ; that goes into a folder, and nothing into the store."
         ),
-        epilog="Any KEY=VALUE is an override as for prunelab, for instance data=digits or tracking.uri=sqlite:////x.db",
+        epilog=OVERRIDES,
     )
     parser.add_argument("sweeps", nargs="*", metavar="SWEEP", help="run ids or names; by default the newest sweep")
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="where the store is, if not here")
@@ -67,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _report(job: Job, store: Store, wanted: Sequence[str], output: Path | None, bars: Bars) -> None:
+def _report(store: Store, wanted: Sequence[str], output: Path | None, bars: Bars) -> None:
     from prunelab.cli.compare import compare
     from prunelab.sweep.orphans import close_abandoned
     from prunelab.sweep.publish import publish
@@ -80,8 +74,9 @@ def _report(job: Job, store: Store, wanted: Sequence[str], output: Path | None, 
     if output is not None or len(sweeps) > 1:
         compare(store, sweeps, output or OUTPUT, bars)
         return
-    refuse_outside(sweeps[0].address, job.tracking.artifacts)
+    refuse_outside(sweeps[0].address, store.tracking.artifacts)
     close_abandoned(store, sweeps[0])
+    store = store.of(sweeps[0])
     record = store.recorder(sweeps[0].id)
     publish(store, record, store.sweep(record.id), bars=bars)
     record.flush()

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from prunelab.cli.command import command
-from prunelab.compose import TRUST, compose_job
+from prunelab.compose import TRUST
 from prunelab.errors import ConfigError
 
 PLACES = ("tracking", "tracking.", "paths.", "data", "data.folder", "trainer.progress")
@@ -16,14 +16,13 @@ PLACES = ("tracking", "tracking.", "paths.", "data", "data.folder", "trainer.pro
 
 def main() -> None:
     """The console command: status 0 if all metrics agree, 1 if one differs, 2 if the run could not be repeated."""
-    with command(_parser(), refused=2) as (overrides, arguments):
-        here = compose_job(_places(overrides))
+    with command(_parser(), refused=2) as (here, arguments):
+        refuse_settings(here.overrides)
+        store = here.store
         from prunelab.reproduction import How, reproduce
-        from prunelab.tracking.opening import existing_store
 
-        store = existing_store(here.tracking, here.experiment_name)
         how = How(arguments.tolerance, arguments.reuse_baseline, arguments.trust_code)
-        sys.exit(0 if reproduce(store, here, arguments.run, how) else 1)
+        sys.exit(0 if reproduce(store, here.job, arguments.run, how) else 1)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -58,8 +57,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _places(overrides: Sequence[str]) -> Sequence[str]:
-    """The overrides, if they only say where things are.
+def refuse_settings(overrides: Sequence[str]) -> None:
+    """Refuse overrides that do not only say where things are.
 
     Raises:
         ConfigError: for one that would change what is computed.
@@ -71,7 +70,6 @@ def _places(overrides: Sequence[str]) -> Sequence[str]:
                 f"{override} is refused: what is computed is in the record; an override may say where things are "
                 "(tracking=, tracking.*, paths.*, data=, data.folder, trainer.progress)"
             )
-    return overrides
 
 
 def _tolerance(text: str) -> float:

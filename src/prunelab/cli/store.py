@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prunelab.cli.command import command
-from prunelab.compose import compose_job
 from prunelab.config import Tracking
 from prunelab.errors import ConfigError
 
@@ -20,8 +19,8 @@ UNDONE, REFUSED = 1, 2
 
 def main() -> None:
     """The console command: status 0, 1 if `check` found something or a deletion was not confirmed, 2 if refused."""
-    with command(_parser(), refused=REFUSED) as (overrides, arguments):
-        sys.exit(arguments.run(compose_job(overrides).tracking, arguments))
+    with command(_parser(), refused=REFUSED) as (here, arguments):
+        sys.exit(arguments.run(here.job.tracking, arguments))
 
 
 def _parser() -> argparse.ArgumentParser:

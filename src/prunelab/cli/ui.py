@@ -10,8 +10,7 @@ import sys
 import webbrowser
 
 from prunelab import interruption
-from prunelab.cli.command import command
-from prunelab.compose import compose_job
+from prunelab.cli.command import OVERRIDES, Here, command
 from prunelab.tracking import views
 
 log = logging.getLogger(__name__)
@@ -19,9 +18,9 @@ log = logging.getLogger(__name__)
 
 def main() -> None:
     """The console command."""
-    with command(_parser()) as (overrides, arguments):
+    with command(_parser()) as (here, arguments):
         try:
-            _look(overrides, arguments)
+            _look(here, arguments)
         except KeyboardInterrupt:
             pass
         finally:
@@ -32,9 +31,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="prunelab-ui",
         description="Serve the MLflow UI on this project's store and print the address of the comparison in it.",
-        epilog="Any KEY=VALUE is an override as for prunelab, for instance data=digits or "
-        "tracking.uri=sqlite:////x.db; with tracking=server nothing is started: the addresses are that server's. "
-        "With -v the MLflow server's own log is shown.",
+        epilog=f"{OVERRIDES} The comparison is that of the newest sweep. With tracking=server nothing is started: the "
+        "addresses are that server's. With -v the MLflow server's own log is shown.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine alone)")
     parser.add_argument("--port", type=int, default=5000, help="port to listen on (default: 5000)")
@@ -43,22 +41,20 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _look(overrides: list[str], arguments: argparse.Namespace) -> None:
+def _look(here: Here, arguments: argparse.Namespace) -> None:
     """Print where to look, at a team's server, or at a server started here, which runs until it is interrupted."""
-    job = compose_job(overrides)
+    store = here.store.newest()
     from prunelab.tracking.addresses import sqlite_file
-    from prunelab.tracking.opening import existing_store
     from prunelab.tracking.server import running
 
-    store = existing_store(job.tracking, job.experiment_name)
-    known = store.experiment_tags()
-    if sqlite_file(job.tracking.uri) is None:
-        _show(re.sub(r"//[^/]*@", "//", job.tracking.uri), store.experiment_id, known, not arguments.no_browser)
+    uri, known = store.tracking.uri, store.experiment_tags()
+    if sqlite_file(uri) is None:
+        _show(re.sub(r"//[^/]*@", "//", uri), store.experiment_id, known, not arguments.no_browser)
         return
     address = f"http://{arguments.host}:{arguments.port}"
     log.info("starting the MLflow UI on %s (Ctrl-C ends it)", address)
     verbose = log.isEnabledFor(logging.DEBUG)
-    with running(job.tracking.uri, arguments.host, arguments.port, verbose) as server:
+    with running(uri, arguments.host, arguments.port, verbose) as server:
         _show(address, store.experiment_id, known, not arguments.no_browser)
         sys.exit(server.wait())
 

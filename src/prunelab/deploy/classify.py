@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -15,12 +16,14 @@ from rich.table import Table
 from rich.text import Text
 from torch import Tensor, nn
 
-from prunelab.config import Job
 from prunelab.data.image_folder import SUFFIXES, is_picture
 from prunelab.data.pictures import opened, read_picture
 from prunelab.errors import DataError, ExportError, StoreError
 from prunelab.network.saved import Card, card_of, read_network
 from prunelab.runtime.onnx import OnnxNetwork
+
+if TYPE_CHECKING:
+    from prunelab.tracking.store import Store
 
 AT_ONCE = 256
 STRETCH = 1.02
@@ -36,8 +39,8 @@ class Seen:
     error: str = ""
 
 
-def network_of(job: Job, wanted: str, trust: bool) -> tuple[nn.Module, Card]:
-    """The network of an exported file, or of a recorded job in the store that `job` names.
+def network_of(opened_store: Callable[[], Store], wanted: str, trust: bool) -> tuple[nn.Module, Card]:
+    """The network of an exported file, or of a recorded job; only then is the store opened.
 
     `trust`: import the code that the record names.
 
@@ -55,9 +58,8 @@ def network_of(job: Job, wanted: str, trust: bool) -> tuple[nn.Module, Card]:
         return read_network(content, trust) if wanted.endswith(".safetensors") else _onnx_network(content, wanted)
     from prunelab.deploy.stored import stored_network  # imports mlflow, which files do without
     from prunelab.tracking.find import find_job
-    from prunelab.tracking.opening import existing_store
 
-    store = existing_store(job.tracking, job.experiment_name)
+    store = opened_store()
     return stored_network(store, find_job(store, wanted), trust)
 
 

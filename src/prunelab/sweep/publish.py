@@ -47,8 +47,13 @@ def publish(
     store.tag_experiment(views.tags(sweep.run))
     console = terminal()
     outcome.say(console)
-    ui = views.command(store.tracking.uri, store.experiment_name)
-    console.print(f"report: {_page(store, run.id)}; {ui} opens the comparison", **PLAIN)
+    console.print(f"report: {_page(store, run.id)}; {_ui(store)} opens the comparison", **PLAIN)
+
+
+def _ui(store: Store) -> str:
+    """The command that opens the comparison; it names the experiment where another one has the newest sweep."""
+    is_newest = store.everywhere().newest().experiment_id == store.experiment_id
+    return views.command(store.tracking.uri, None if is_newest else store.experiments[store.experiment_id])
 
 
 def _page(store: Store, run_id: str) -> str:

@@ -110,7 +110,9 @@ def _words(run: Run, keys: Sequence[str]) -> str:
 
 
 def _place(store: Store) -> str:
-    return f"experiment {store.experiment_name} of {store.address}"
+    """What was searched."""
+    only = "".join(f"experiment {name} of " for name in store.experiments.values())
+    return f"{only}{store.address}" if len(store.experiments) == 1 else store.address
 
 
 def _unknown(what: str, wanted: str, runs: Sequence[Run], where: str) -> StoreError:

@@ -60,20 +60,23 @@ def open_store(tracking: Tracking, experiment_name: str, waiting: bool = False) 
         raise StoreError(f"tracking.uri={redacted(tracking.uri)}: the store cannot be opened: {error}") from error
 
 
-def existing_store(tracking: Tracking, experiment_name: str) -> Store:
-    """The store and the experiment in it, for commands that read: neither is created.
+def existing_store(tracking: Tracking, experiment_name: str | None) -> Store:
+    """An experiment of a store that is there, or with None all of them, for commands that read: nothing is created.
 
     Raises:
         StoreError: if there is no such store, another version of MLflow wrote it, or it has no such experiment.
     """
-    refuse_path(experiment_name)
-    known = [experiment.name for experiment in existing_experiments(tracking)]
-    if experiment_name not in known:
+    if experiment_name is not None:
+        refuse_path(experiment_name)
+    known = {each.experiment_id: each.name for each in existing_experiments(tracking)}
+    wanted = {key: name for key, name in known.items() if experiment_name in (None, name)}
+    if not wanted:
+        missing = "experiment" if experiment_name is None else f"experiment {experiment_name}"
         raise StoreError(
-            f"there is no experiment {experiment_name} in {redacted(tracking.uri)}; it has: "
-            f"{', '.join(sorted(known)) or 'none'} (data= or tracking.experiment_name= says which)"
+            f"there is no {missing} in {redacted(tracking.uri)}; it has: {', '.join(sorted(known.values())) or 'none'} "
+            "(data= or tracking.experiment_name= says which)"
         )
-    return _store(tracking, experiment_name)
+    return Store(tracking, patient_client(tracking.uri), wanted)
 
 
 def existing_experiments(tracking: Tracking) -> list[Experiment]:
@@ -100,7 +103,7 @@ def _store(tracking: Tracking, experiment_name: str) -> Store:
     client, artifacts = patient_client(tracking.uri), tracking.artifacts
     known = client.get_experiment_by_name(experiment_name)
     if known is not None:
-        return Store(tracking, client, experiment_name, known.experiment_id)
+        return Store(tracking, client, {known.experiment_id: experiment_name})
     try:
         made = client.create_experiment(
             experiment_name,
@@ -112,7 +115,7 @@ def _store(tracking: Tracking, experiment_name: str) -> Store:
         if known is None:
             raise
         made = known.experiment_id
-    return Store(tracking, client, experiment_name, made)
+    return Store(tracking, client, {made: experiment_name})
 
 
 def _connect(uri: str) -> None:

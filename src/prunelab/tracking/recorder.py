@@ -1,4 +1,4 @@
-"""One run as it is written."""
+"""One run as it is written, from its creation on."""
 
 from __future__ import annotations
 
@@ -6,17 +6,20 @@ import hashlib
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from mlflow.entities import Dataset as MlflowDataset
 from mlflow.entities import DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.entities import Run as MlflowRun
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from prunelab import names
-from prunelab.tracking.addresses import redacted
-from prunelab.tracking.outage import writing
+from prunelab.tracking.addresses import redacted, sqlite_file
+from prunelab.tracking.outage import again, writing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,6 +28,21 @@ if TYPE_CHECKING:
 
 DIGEST = 36
 """Characters of a data set's digest that MLflow keeps."""
+
+
+def create(uri: str, experiment_id: str, name: str, tags: Mapping[str, object]) -> str:
+    """The id of a new run with these tags, RUNNING; one that a server created before its answer was lost is taken."""
+    client = MlflowClient(uri)
+    creation = {} if sqlite_file(uri) is not None else {names.CREATION: uuid4().hex}
+    texts = {key: redacted(str(value)) for key, value in {**tags, **creation}.items()}
+
+    def created() -> MlflowRun | None:
+        condition = f"tags.`{names.CREATION}` = '{creation[names.CREATION]}'"
+        return next(iter(client.search_runs([experiment_id], condition)), None)
+
+    made = partial(client.create_run, experiment_id, run_name=name, tags=texts)
+    found: MlflowRun = again(made, uri, created if creation else None)
+    return str(found.info.run_id)
 
 
 class Recorder:

@@ -1,4 +1,4 @@
-"""One experiment of an MLflow store: its runs written, looked for and read."""
+"""Experiments of an MLflow store: their runs written, looked for and read."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
-from uuid import uuid4
 
 from filelock import FileLock
-from mlflow.entities import Run as MlflowRun
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
@@ -17,11 +15,11 @@ from prunelab import interruption, names
 from prunelab.config import Tracking
 from prunelab.errors import StoreError
 from prunelab.names import Kind
-from prunelab.tracking.addresses import redacted, sqlite_file
+from prunelab.tracking.addresses import redacted
 from prunelab.tracking.artifacts import read_artifact
 from prunelab.tracking.environment import git_state, process
-from prunelab.tracking.outage import again, release_reserve, writing
-from prunelab.tracking.recorder import Recorder
+from prunelab.tracking.outage import release_reserve, writing
+from prunelab.tracking.recorder import Recorder, create
 from prunelab.tracking.run import Run, SweepRuns, run_of, runs_where, search
 
 NO_SUCH_RUN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
@@ -29,13 +27,36 @@ NO_SUCH_RUN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 
 class Store:
-    """An experiment. `client` is for this package alone; everybody else uses the verbs."""
+    """One experiment, which can be written; or several, for commands that look for runs in all of them.
 
-    def __init__(self, tracking: Tracking, client: MlflowClient, experiment_name: str, experiment_id: str) -> None:
+    `experiments`: names by id. `client` is for this package alone; everybody else uses the verbs.
+    """
+
+    def __init__(self, tracking: Tracking, client: MlflowClient, experiments: Mapping[str, str]) -> None:
         self.tracking = tracking
         self.client = client
-        self.experiment_name = experiment_name
-        self.experiment_id = experiment_id
+        self.experiments = experiments
+
+    @property
+    def experiment_id(self) -> str:
+        """The id of the one experiment."""
+        (found,) = self.experiments
+        return found
+
+    def of(self, run: Run) -> Store:
+        """The experiment that a run belongs to."""
+        name = self.client.get_experiment(run.experiment_id).name
+        return Store(self.tracking, self.client, {run.experiment_id: name})
+
+    def everywhere(self) -> Store:
+        """All experiments of the store."""
+        return Store(self.tracking, self.client, {e.experiment_id: e.name for e in self.client.search_experiments()})
+
+    def newest(self) -> Store:
+        """The experiment with the newest sweep; without a sweep, that with the newest job, or the first."""
+        found = self.find(Kind.SWEEP) or self.find(Kind.JOB)
+        first = dict([*self.experiments.items()][:1])
+        return self.of(found[0]) if found else Store(self.tracking, self.client, first)
 
     @property
     def address(self) -> str:
@@ -79,32 +100,16 @@ class Store:
     ) -> Recorder:
         """A new run, RUNNING; `run` also ends it whatever happens."""
         commit, dirty = git_state() or ("unknown", "unknown")
-        every: dict[str, object] = {
+        every = {
             names.KIND: kind.value,
             names.GIT_COMMIT: commit,
             names.GIT_DIRTY: dirty,
             "mlflow.source.name": "prunelab",
             **process(),
             **(tags or {}),
+            **({} if parent is None else {names.PARENT: parent}),
         }
-        if parent is not None:
-            every[names.PARENT] = parent
-        if sqlite_file(self.tracking.uri) is None:
-            every[names.CREATION] = uuid4().hex
-        client = MlflowClient(self.tracking.uri)
-        create = partial(client.create_run, self.experiment_id, run_name=name)
-        created: MlflowRun = again(
-            partial(create, tags={key: redacted(str(value)) for key, value in every.items()}),
-            self.tracking.uri,
-            partial(self._created, client, every.get(names.CREATION)),
-        )
-        return self.recorder(created.info.run_id)
-
-    def _created(self, client: MlflowClient, creation: object) -> MlflowRun | None:
-        """The run that a server created before its answer was lost."""
-        condition = f"tags.`{names.CREATION}` = '{creation}'"
-        found = client.search_runs([self.experiment_id], condition) if creation is not None else []
-        return found[0] if found else None
+        return self.recorder(create(self.tracking.uri, self.experiment_id, name, every))
 
     def end(self, recorder: Recorder, status: str, files: Mapping[str, str] | None = None) -> None:
         """Write what was collected, and end the run; as FAILED if it should be FINISHED and cannot be written.
@@ -204,7 +209,7 @@ class Store:
 
     def _search(self, condition: str) -> list[Run]:
         try:
-            return search(self.client, [self.experiment_id], condition, newest_first=True)
+            return search(self.client, list(self.experiments), condition, newest_first=True)
         except MlflowException as error:
             raise StoreError(f"the store cannot be asked for runs where {condition}: {error}") from error
 

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from prunelab.tracking.run import Run
 
 PREFIX = "mlflow.sharedViewState."
-DEFAULT_EXPERIMENT = "fashion-mnist-pruning"
-"""The one that commands use by default."""
 COMPARISON, JOBS, RUNS = "prunelab-comparison", "prunelab-jobs", "prunelab-runs"
 """The views: the curves of a sweep, its jobs by percentage, and all sweeps."""
 OF_SWEEP = (PREFIX + COMPARISON, PREFIX + JOBS)
@@ -54,15 +52,15 @@ def comparison_address(server: str, experiment_id: str, known: Mapping[str, str]
     return _address(server, experiment_id, {**_query(COMPARISON, known, CURVES_ONLY), "compareRunsMode": "CHART"})
 
 
-def command(uri: str, experiment_name: str) -> str:
-    """The command that opens the comparison from the current folder."""
+def command(uri: str, experiment_name: str | None) -> str:
+    """The command that opens the comparison from the current folder; None: of the experiment with the newest sweep."""
     database = sqlite_file(uri)
     words = [_ui()]
     if database is None:
         words += ["tracking=server", f"tracking.uri={redacted(uri)}"]
     elif database != Path.cwd() / "mlruns" / "mlflow.db":
         words.append(f"tracking.uri={uri}")
-    if experiment_name != DEFAULT_EXPERIMENT:
+    if experiment_name is not None:
         words.append(f"tracking.experiment_name={experiment_name}")
     return shlex.join(words)
 
