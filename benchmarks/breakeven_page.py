@@ -64,19 +64,20 @@ def page(cases: Sequence[Case]) -> str:
         [f"{case.shape[0]} x {case.shape[1]}", str(case.batch), f"{case.removed:g}%", *(_cell(case, n) for n in names)]
         for case in cases
     ]
-    return f"""# From which sparsity on sparse pays
+    return f"""# Where sparse matrices pay off
 
-For those who would run a pruned layer as a sparse matrix: where that is faster than the dense product.
+For those who want to run a pruned layer as a sparse matrix: where that is faster than the dense product.
 
 `make breakeven` makes this page: {known["processor"]}, {threads_in_words()}, torch {versions()["torch"]}{runtime}.
-A sparse product against the faster of the two dense ones (torch, ONNX Runtime): medians of ratios, all forms in turns.
-Weights are removed at random, for BSR in blocks of {BLOCK} x {BLOCK}. Jobs time "CSR, torch" as `csr`; in pieces:
-{PIECE} images at a time, so that their columns stay in the processor's cache. Turning images into columns is part of
-the time. n:m sparsity (granularity n_m) is missing: torch has no CPU kernel for it, so prunelab reports accuracy only.
+A sparse product is compared with the faster of the two dense ones (torch, ONNX Runtime): medians of ratios, all forms
+timed in turns. Weights are removed at random, for BSR in blocks of {BLOCK} x {BLOCK}. "CSR, torch" is what jobs time as
+`csr`; "in pieces" takes {PIECE} images at a time, so that their columns stay in the processor's cache. The times
+include turning images into columns. n:m sparsity (granularity n_m) is missing: torch has no CPU kernel for it, so
+prunelab reports accuracy only.
 
 ![times as fast as dense, by percentage removed]({PICTURE})
 
-The smallest percentage tried from which on a form is faster than dense (–: none):
+The smallest percentage tried from which a form is faster than dense (–: none):
 
 {table(["out x in", "batch", *SPARSE], begins)}
 

@@ -40,7 +40,7 @@ def page(entries: Sequence[Entry], batch: int, steps: int, theirs: str, asked: s
     command = f"make peers ARGUMENTS='{asked}'" if asked else "make peers"
     known, of = machine(), versions()
     lines = [
-        "# Beside Torch-Pruning",
+        "# Comparison with Torch-Pruning",
         "",
         "For people who choose between the two: both on the same trained networks, brought to the same number of",
         "multiply-adds (MACs), without retraining.",
@@ -49,15 +49,15 @@ def page(entries: Sequence[Entry], batch: int, steps: int, theirs: str, asked: s
         f"{theirs}, {onnx_version()}. Accuracies are means over seeds, ± half the 95% interval of the mean. Speed is",
         f"that of a batch of {batch} in ONNX Runtime against the unpruned network, all networks of a seed in turns;",
         "time is that of pruning once. Both are medians over seeds. With AVX-512, ONNX Runtime computes channels in",
-        "blocks of 16: with 9 or 13 of 16 channels, a convolution takes as long as with 16. What half of the channels",
-        "of every layer bring: [results](results.md).",
+        "blocks of 16: with 9 or 13 of 16 channels, a convolution takes as long as with 16. What removing half of the",
+        "channels of every layer gains: [results](results.md).",
         "",
         f"- prunelab: the criterion, global, in {steps} steps with least squares after each; no gradients, no labels.",
         f"- {THEIRS}: `BasePruner`, one step, its defaults; the largest pruning ratio that leaves no fewer MACs than",
-        "  prunelab does. Taylor and Hessian have gradients of the loss on the same calibration images (Hessian on the",
+        "  prunelab does. Taylor and Hessian use gradients of the loss on the same calibration images (Hessian on the",
         "  first 512).",
-        "- In both BatchNorm's statistics are estimated again on the calibration images, by the same function.",
-        f"- *best of {THEIRS}* is the row with most validation accuracy, chosen for each seed.",
+        "- In both, BatchNorm's statistics are re-estimated on the calibration images, by the same function.",
+        f"- *best of {THEIRS}* is the row with the highest validation accuracy, chosen for each seed.",
         "",
     ]
     for model, data in dict.fromkeys((entry.model, entry.data) for entry in entries):

@@ -36,7 +36,7 @@ HEAD = """# Every torchvision classifier
 For people who wonder whether their network can be pruned: every torchvision classifier with 40% of its units removed.
 
 The weights are random (seed 0), and so is the choice of units. The table shows what the analysis found, and the largest
-difference between outputs of the compacted and of the masked network, relative to the largest output. Output layers and
+difference between outputs of the compacted and the masked network, relative to the largest output. Output layers and
 layer scales that are initialised to zero get random numbers, and batch normalisation keeps the scale of the signal:
 otherwise the outputs of many networks would not depend on what was removed. `make zoo` writes this table.
 
