@@ -1,11 +1,11 @@
 # Two commands do everything on a fresh machine with Python 3.10 to 3.13 and make: `make sweep` and `make test`.
 PYTHON ?= python3
 BIN := .venv/bin
-# uv installs no bytecode. Unless Python may keep what it compiles, every process compiles torch and MLflow again, some 17 s.
+# uv installs no bytecode. If Python may not cache it, every process compiles torch and MLflow again: about 17 s.
 unexport PYTHONDONTWRITEBYTECODE
 SWEEP := .venv/.sweep
 READY := .venv/.ready
-# uv installs several times as fast as pip; where it cannot be had, pip does it, and with `make UV= ...` only pip is used.
+# uv is several times as fast as pip. Where uv is not available, and with `make UV= ...`, pip is used.
 UV ?= uv
 # The versions in constraints.txt are for Python 3.11 to 3.13; for 3.10 the newest that fit are taken.
 # What a sweep uses besides the package: parallel jobs, ONNX Runtime, Optuna's search.
@@ -28,12 +28,12 @@ define install
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' \
 	  || { echo "prunelab needs Python 3.10 to 3.13; name one with: make PYTHON=python3.11 ..."; exit 1; }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv \
-	  || { rm -rf .venv; echo "no .venv without Python's venv; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	  || { rm -rf .venv; echo "Python has no venv module; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
 	@echo "installing into .venv (torch is large: this takes a few minutes, once; smaller: docs/installing.md)"
 	@pinned=$$($(BIN)/python -c 'import sys; print("-c constraints.txt" * (sys.version_info >= (3, 11)))'); \
 	pip="$(BIN)/python -m pip install --quiet --disable-pip-version-check $$pinned"; \
 	$(if $(UV),$$pip $(UV) && $(BIN)/uv pip install --quiet --python $(BIN)/python $$pinned -e '.[$(1)]' \
-	  || { echo "uv could not do it; pip tries"; false; } ||) $$pip -e '.[$(1)]'
+	  || { echo "uv failed; trying pip"; false; } ||) $$pip -e '.[$(1)]'
 	@touch $(2)
 endef
 
@@ -66,7 +66,7 @@ test-slow: $(READY)  ## the others: marked slow, browser (needs Chromium) or clu
 test-all: $(READY)  ## every test once: test and test-slow
 	$(PYTEST) $(WORKERS_OF_TESTS)
 
-soak: $(READY)  ## the long versions, ROUNDS=10 each: starts of 8 workers, kills, servers away, full disks, moved stores
+soak: $(READY)  ## reliability tests, ROUNDS=10 each: 8 workers starting, kills, server outages, full disks, moves
 	PRUNELAB_ROUNDS=$(ROUNDS) $(PYTEST) tests/sweep/test_parallel.py tests/sweep/test_interruption.py tests/sweep/test_soak.py
 
 bench: $(READY)  ## benchmarks, as ratios
@@ -75,7 +75,7 @@ bench: $(READY)  ## benchmarks, as ratios
 zoo: $(READY)  ## structured pruning tried on every torchvision classifier: docs/zoo.md
 	$(BIN)/python -m benchmarks.zoo --write
 
-breakeven: $(READY)  ## from which sparsity on sparse products pay on this machine: docs/breakeven.md
+breakeven: $(READY)  ## the sparsity above which sparse products are faster on this machine: docs/breakeven.md
 	$(BIN)/python -m benchmarks.breakeven --write
 
 deploy: $(READY)  ## size, accuracy and time of the published network with 80% of its neurons removed, in int8
@@ -88,7 +88,7 @@ peers: $(READY)  ## Torch-Pruning on the same networks: docs/peers.md: make peer
 docs: $(READY)  ## the documentation as a site, in site/; strict: a broken link or reference fails
 	$(BIN)/mkdocs build --strict
 
-lint: $(READY)  ## ruff, mypy, imports one way, spelling, length of files
+lint: $(READY)  ## ruff, mypy, import contracts, spelling, file lengths
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

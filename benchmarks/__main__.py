@@ -37,7 +37,7 @@ def main() -> None:
     wanted = sys.argv[1:] or [name for name in BENCHMARKS if name not in LONG]
     unknown = [name for name in wanted if name not in BENCHMARKS]
     if unknown:
-        sys.exit(f"benchmarks: no {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}")
+        sys.exit(f"benchmarks: unknown: {', '.join(unknown)}; choose from {', '.join(BENCHMARKS)}")
     ratios: list[Ratio] = []
     for name in wanted:
         print(f"measuring {name} ...", file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""`make breakeven`: from which sparsity on a sparse product beats the dense one, by shape, batch and runtime.
+"""`make breakeven`: the sparsity above which a sparse product beats the dense one, by shape, batch and runtime.
 
     python -m benchmarks.breakeven [--quick] [--write]
 
@@ -8,7 +8,7 @@ ONNX Runtime, as compressed sparse rows in torch (the whole batch at once, and i
 (`prunelab.measure.latency`). It takes at most `BUDGET` seconds: once it is late, unsteady cases are not tried again.
 `--write` puts the table into docs/breakeven.md and its picture beside it, `--quick` tries a few small cases.
 
-What PyPI offers besides and is not here (November 2026):
+Other packages on PyPI, not measured here (November 2026):
 
 - sparse_dot_mkl 0.9.10 (MIT; with mkl, 221 MB) calls the product of MKL that torch calls for CSR. MKL's hints and its
   optimisation, which neither uses, change nothing (mkl 2026.2, AMD EPYC, one thread: 35 of 36 times within 4%).

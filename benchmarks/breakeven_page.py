@@ -1,4 +1,4 @@
-"""The page of `make breakeven`: from which sparsity on each sparse form wins, every case, and a picture."""
+"""The page of `make breakeven`: the sparsity above which each sparse form wins, every case, and a picture."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ Milliseconds of a batch, and how many times as fast as the faster dense form:
 
 
 def breakeven(cases: Sequence[Case], form: str) -> float | None:
-    """The smallest percentage from which on `form` is faster at all larger ones too; unsteady cases are skipped."""
+    """The smallest percentage at which, and above which, `form` is faster; unsteady cases are skipped."""
     begin = None
     for case in sorted(cases, key=lambda case: -case.removed):
         gain = case.gain(form)

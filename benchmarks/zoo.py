@@ -46,7 +46,7 @@ HEADINGS = ("network", "units", "layers", "left whole", "parameters", "after", "
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What came of one network; `refused`: why it could not be pruned, if so."""
+    """The result for one network; `refused`: why it could not be pruned, if so."""
 
     name: str
     units: int = 0

@@ -15,7 +15,7 @@ from tests.conftest import SMALL, Project
 
 REFUSED = {
     "percentage=-1": ("percentage=-1", "0 to 100"),
-    "percentage=101": ("percentage=101", "0 to 100, the share of what percentage_of counts"),
+    "percentage=101": ("percentage=101", "0 to 100: percent to remove, of what percentage_of counts"),
     "percentage=nan": ("percentage=nan", "0 to 100"),
     "percentage=abc": ("percentage=abc", "0 to 100"),
     "percentage=true": ("percentage=True", "0 to 100"),

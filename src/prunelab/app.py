@@ -1,4 +1,4 @@
-"""The command `prunelab`: what Hydra composed becomes a job, or a sweep of them.
+"""The `prunelab` command: runs the configuration that Hydra composed, as one job or as a sweep.
 
 `prunelab [overrides]` runs one job (`prunelab.job`); with `-m`, or an experiment that is a sweep, Hydra calls the
 sweeper (`hydra_plugins.prunelab.sweepers`), which plans, records and reports the sweep (`prunelab.sweep`).
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 COMPLETION = {"--shell-completion", "-sc"}
 ANSWERED = {"--cfg", "-c", "--info", "-i", "--hydra-help", *COMPLETION}
-"""Options with which Hydra answers at once and runs nothing."""
+"""Options that make Hydra print something and exit without running a job."""
 VALUED = {
     *("--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn", "--config-dir", "-cd"),
     *("--info", "-i", "--experimental-rerun"),
@@ -78,7 +78,7 @@ def separated(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def compose_and_run() -> None:
-    """Have Hydra compose the configuration: one job, run here; a sweep goes to the sweeper instead."""
+    """Let Hydra compose the configuration and run the job here; for a sweep, Hydra calls the sweeper instead."""
     import hydra
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import DictConfig
@@ -101,13 +101,13 @@ def run_job(job: Job, overrides: list[str]) -> None:
     """Check a job that belongs to no sweep, run it, and print its result.
 
     Raises:
-        PrunelabError: with what the user can mend.
+        PrunelabError: for an error that the user can fix.
     """
     from prunelab.errors import ConfigError
 
     if job.resume is not None:
         raise ConfigError(
-            f"resume={job.resume} is refused: a single job has nothing to resume; it goes with a sweep (-m)"
+            f"resume={job.resume} is refused: a single job has nothing to resume; resume needs a sweep (-m)"
         )
     from prunelab.job import check, run
 

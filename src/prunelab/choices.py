@@ -36,7 +36,7 @@ class Scope(str, Enum):
 
 
 class Optimizer(str, Enum):
-    """How gradients become steps."""
+    """The optimiser."""
 
     ADAM = "adam"
     ADAMW = "adamw"

@@ -1,4 +1,4 @@
-"""Tab completion: Hydra's for `prunelab`, which knows no commas, and the same words for the other commands."""
+"""Tab completion: Hydra's, extended to values after a comma and to the other commands."""
 
 from __future__ import annotations
 

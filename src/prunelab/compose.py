@@ -17,7 +17,7 @@ from prunelab.reading import CONF, read
 
 NAMING = {"data", "data.name", "experiment", "tracking.experiment_name"}
 """Keys that say which experiment of a store is meant."""
-TRUST = "run the code that the record names: networks, loaders, criteria that are not prunelab's or torchvision's"
+TRUST = "import the code that the run names (network, loader, criterion) although it is not prunelab's or torchvision's"
 """What `--trust-code` does, in the help of the commands that have it."""
 
 
@@ -62,7 +62,7 @@ def refuse_what_is_no_text(arguments: Sequence[str]) -> None:
     odd = next((argument for argument in arguments if spelled_out(argument) != argument), None)
     if odd is not None:
         command = Path(sys.argv[0]).stem
-        raise SystemExit(f"{command}: argument {spelled_out(odd)} is refused: it has characters that are no text")
+        raise SystemExit(f"{command}: argument {spelled_out(odd)} is refused: it has control or invalid characters")
 
 
 def split_arguments(arguments: Sequence[str]) -> tuple[list[str], list[str]]:

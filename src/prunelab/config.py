@@ -19,7 +19,7 @@ Count = Annotated[int, Field(strict=True, ge=1, description="a whole number, at 
 CountOrZero = Annotated[int, Field(strict=True, ge=0, description="a whole number, at least 0")]
 Positive = Annotated[float, Field(strict=True, gt=0, description="a number above 0")]
 Seed = Annotated[int, Field(strict=True, ge=0, lt=2**32, description="a whole number from 0 to 2**32 - 1")]
-REMOVED = "a number from 0 to 100, the share of what percentage_of counts that is removed"
+REMOVED = "a number from 0 to 100: percent to remove, of what percentage_of counts"
 Percentage = Annotated[float, Field(strict=True, ge=0, le=100, description=REMOVED)]
 NonNegative = Annotated[float, Field(strict=True, ge=0, description="a number, at least 0")]
 Share = Annotated[float, Field(strict=True, ge=0, le=1, description="a number from 0 to 1")]
@@ -58,10 +58,10 @@ class Data(_Open):
     @field_validator("std")
     @classmethod
     def _fits(cls, std: tuple[float, ...] | None, found: ValidationInfo) -> tuple[float, ...] | None:
-        """Mean and std are both given or neither, and of one length: that of the channels, where it is known."""
+        """Check that mean and std are both given or both null, with one number per channel if `channels` is known."""
         mean, channels = found.data.get("mean"), found.data.get("channels")
         if "mean" in found.data and (mean is None) != (std is None):
-            raise ValueError("data.mean and data.std accept a list each, or null both")
+            raise ValueError("data.mean and data.std must both be lists, or both null")
         if std is None or mean is None:
             return std
         if len(std) != len(mean) or min(std, default=0) <= 0 or channels not in (None, len(std)):
@@ -111,7 +111,7 @@ class Trainer(_Section):
 class Method(_Section):
     """A pruning method: granularity x criterion (`score`) x scope.
 
-    `exclude`: layers left whole, by name or pattern (`stage1.*`). `m`: the size of a group of granularity n_m; `block`:
+    `exclude`: layers to skip, by name or pattern (`stage1.*`). `m`: the size of a group of granularity n_m; `block`:
     (rows, columns) of granularity block.
     """
 
@@ -141,7 +141,7 @@ class Recovery(_Open):
 
 
 class Retraining(BaseModel):
-    """Options that every recovery of ours that trains has: see `prunelab.recovery.finetune`."""
+    """Options shared by all built-in recoveries that train: see `prunelab.recovery.finetune`."""
 
     epochs: Count
     batch_size: Count
@@ -153,9 +153,9 @@ class Retraining(BaseModel):
 
 
 class Measure(_Section):
-    """What is measured of a pruned network beside its accuracy; nothing here changes a result.
+    """What is measured of a pruned network besides its accuracy; nothing here changes a result.
 
-    Speed is reported of `runtime`; those in `beside` are timed too. `int8`: quantize the network, and measure that.
+    `runtime`: whose speed is reported; `beside`: others to time too. `int8`: also measure the quantized network.
     """
 
     name: str

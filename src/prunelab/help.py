@@ -20,9 +20,9 @@ import prunelab
 from prunelab.logs import FLAGS
 
 EXAMPLES = {
-    "prunelab experiment=report": "the published report, a sweep by itself",
+    "prunelab experiment=report": "the published report; runs as a sweep without -m",
     "prunelab -m method=weight,neuron percentage=0,20,50,90": "a sweep: all combinations",
-    "prunelab -m 'method=glob(neuron*)' 'percentage=range(0,100,20)'": "brackets take quotes in a shell",
+    "prunelab -m 'method=glob(neuron*)' 'percentage=range(0,100,20)'": "patterns, ranges; quote the parentheses",
     "prunelab data=digits model=mlp_small percentage=80": "one job, in seconds",
 }
 OPTIONS = {
@@ -36,10 +36,10 @@ OPTIONS = {
 }
 KEYS = {
     "percentage_of": "units, parameters or multiply_adds: what the percentage counts",
-    "method.exclude": "layers left whole, by name or pattern: [conv1,stage1.*]",
+    "method.exclude": "layers not to prune, by name or pattern: [conv1,stage1.*]",
     "trainer.arithmetic": "portable: the same numbers on every x86-64 machine with AVX2; native: this one's fastest",
     "measure.int8": "true: quantize the network too, and measure that",
-    "resume": "last, or a sweep: finish what was interrupted",
+    "resume": "finish an interrupted sweep: last, or its name or run id",
 }
 DESCRIBED = ("recovery", "experiment")
 """Groups whose options need a description each."""

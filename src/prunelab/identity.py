@@ -155,9 +155,9 @@ def _source(path: str) -> str:
 
 
 def _imports(module: str) -> dict[str, Path]:
-    """The files that a module of one's own imports, directly or not, with its own; not those of installed packages.
+    """The file of a user's module and the user's files that it imports, directly or not; not installed packages.
 
-    They are found in the source, whose imports need not have run yet: those inside functions count too. The standard
+    Imports are read from the source, so that those inside functions, which may not have run, count too. The standard
     library's `modulefinder` does the same, but fails at folders without `__init__.py`.
     """
     found: dict[str, Path] = {}

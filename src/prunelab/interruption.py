@@ -25,7 +25,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 class OutOfTime(BaseException):
-    """The cluster ends this job. No Exception: code that handles an error of its own must not take it for one."""
+    """The cluster ends this job. Not an Exception, so that code that handles its own errors does not catch it."""
 
 
 def listen() -> None:
@@ -54,7 +54,7 @@ def heed() -> None:
 
 @contextmanager
 def heeded() -> Iterator[None]:
-    """Run a block; if it fails after the program was asked to end, that is why: a library made an error of it.
+    """Run a block; if it fails after the program was asked to end, raise the interruption, not the library's error.
 
     Raises:
         KeyboardInterrupt, OutOfTime: then, in place of the error.

@@ -1,4 +1,4 @@
-"""One job, the line that the whole product is: data, baseline, prune, recover, compact, check, measure, record."""
+"""One job, the core of the product: data, baseline, prune, recover, compact, check, measure, record."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from prunelab.tracking.recorder import Recorder
 from prunelab.training.baseline import Baseline, baseline
 
 MEMORY_OF_SCORES = 2**28
-"""Largest size in bytes of the scores that are kept in memory for jobs of other percentages, unless one takes more."""
+"""Limit in bytes of the score cache, which serves jobs at other percentages; the newest entry always stays."""
 _known: dict[tuple[str, str, str], list[Tensor]] = {}
 """Scores by what they depend on; those that were used last are at the end."""
 
@@ -77,10 +77,10 @@ def run(
 ) -> Result:
     """Run the job and record it, as a child of its sweep if it has one.
 
-    Speed is measured only `alone`: times taken beside other jobs mean nothing. `name`: its run's, if not the usual one.
+    Speed is measured only if `alone`: other jobs would distort the times. `name`: the run's, if not the usual one.
 
     Raises:
-        PrunelabError: for what the user can mend; the run is then FAILED, with its traceback.
+        PrunelabError: for errors that the user can fix; the run is then FAILED, with its traceback.
     """
     ready(job.trainer.arithmetic, job.trainer.accelerator == "gpu")
     torch.set_num_threads(threads_of(job, threads))
@@ -164,13 +164,13 @@ def check(job: Job) -> None:
         try:
             pruning.check(graph, job.method, percentage, job.percentage_of)
         except ConfigError as error:
-            raise ConfigError(f"recovery={job.recovery.name} prunes to {percentage:g}% on its way: {error}") from None
+            raise ConfigError(f"recovery={job.recovery.name} first prunes to {percentage:g}%: {error}") from None
     if recovery.reestimates:
         batch_norm.check(untrained(job.model, dataset, job.seed), dataset.train.take(1))
 
 
 def _keep(record: Recorder, job: Job, dataset: Dataset, dense: Baseline, pruned: Pruned, small: Compacted) -> int:
-    """The compacted network, and which channels of the dense one it holds, as artifacts; returns its bytes."""
+    """Save the compacted network and the list of channels it kept as artifacts; returns the file size in bytes."""
     weights = tuple(layer.weight for layer in pruned.graph.layers)
     card = Card(job.model, dataset.shape, dataset.classes, dataset.normalisation, weights)
     file = saved(small.network, pruned.granularity, card)

@@ -1,6 +1,6 @@
 """Refuses unknown keys on the command line before anything is composed, and suggests the nearest known ones.
 
-Hydra would refuse them too, but suggest to add them with a plus sign, which is seldom what was meant.
+Hydra would refuse them too, but it suggests adding them with a plus sign, which is rarely what was meant.
 """
 
 from __future__ import annotations

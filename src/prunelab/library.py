@@ -1,4 +1,4 @@
-"""The library: everything between data and record, without Hydra, MLflow and Lightning.
+"""The library API: prune, recover and compact a network without Hydra, MLflow or Lightning.
 
 The command line does the same, with a trained baseline, a store and sweeps (`prunelab.job`).
 """
@@ -79,7 +79,7 @@ def prune(
 
     `network` is any module that torch.export can trace with one tensor; it is never changed. `images` (float [n, ...])
     are what it is traced and calibrated with: some hundreds of training images are enough. `method` and `recovery` are
-    names of `conf/method` and `conf/recovery`, or objects; `recovery_options` go over the recovery's own. `labels`
+    names of `conf/method` and `conf/recovery`, or objects; `recovery_options` override the recovery's own. `labels`
     (int64 [n]) are needed by what uses the loss. `exclude`: layers left whole, by name or pattern.
 
     Raises:

@@ -1,6 +1,6 @@
 """Log messages of the commands: Python's `logging`, on standard error. Results go to standard output.
 
-Warnings are always shown; what begins and how far it is (INFO), unless `-q` was given; details (DEBUG), with `-v`.
+Warnings are always shown; progress (INFO), unless `-q` is given; details (DEBUG), with `-v`.
 A program that uses the library configures the logger `prunelab` like any other.
 """
 
@@ -54,7 +54,7 @@ def use(level: int) -> None:
 
 
 def on_terminal() -> bool:
-    """Whether a person watches, who wants to see that something is going on."""
+    """Whether progress should be shown: stderr is a terminal, and `-q` was not given."""
     return sys.stderr.isatty() and log.isEnabledFor(logging.INFO)
 
 
@@ -80,6 +80,6 @@ def as_text(what: RenderableType) -> str:
 
 
 def follow_hydra(verbose: object) -> None:
-    """Let `hydra.verbose=true` be as good as `-v`; a logger's name Hydra sees to itself."""
+    """Treat `hydra.verbose=true` like `-v`; logger names are handled by Hydra."""
     if verbose is True:
         log.setLevel(logging.DEBUG)

@@ -34,7 +34,7 @@ from prunelab.tracking.store import Store
 from prunelab.training.baseline import baseline
 
 NATIVE = {"arithmetic": Arithmetic.NATIVE.value}
-"""The arithmetic of runs that do not record theirs: they are older than the choice."""
+"""The arithmetic of runs that do not record it: they predate the setting."""
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ def reproduce(store: Store, here: Job, wanted: str, how: How) -> bool:
     _use(then.threads)
     console.print(str(then.run), highlight=False, soft_wrap=True)
     for key in supplied:
-        log.warning(f"{key} is newer than the record, which lacks it: the default is used")
+        log.warning(f"{key} is newer than the record and missing there: using the default")
     _print_changes(console, changes(then.circumstances, circumstances(dataset.digest)))
 
     parts: dict[str, list[Row]] = {}
@@ -150,7 +150,7 @@ def _training(store: Store, then: Reproducible, job: Job, dataset: Dataset, reus
 
 
 def _supply(config: dict[str, Any], local: Mapping[str, Any]) -> list[str]:
-    """Give `config` the keys that it lacks, from `local`; which they were."""
+    """Add the keys that `config` lacks, from `local`; returns their names."""
     try:
         Job.model_validate(config)
     except ValidationError as error:

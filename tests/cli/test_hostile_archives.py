@@ -79,7 +79,7 @@ HOSTILE: dict[str, tuple[Change, str]] = {
     "job of a sweep that is in the store": (_tags("job", **{"mlflow.parentRunId": "0" * 32}), "not a part of"),
     "curve of another sweep": (_tags("curve", sweep_id="0" * 32), "not a curve of"),
     "baseline of the store": (_tags("job", baseline_run_id="0" * 32), "its baseline is not in the archive"),
-    "another kind": (_tags("job", kind="sweep"), "its tag kind says something else"),
+    "another kind": (_tags("job", kind="sweep"), "its tag kind does not match its kind"),
     "no config hash": (lambda m, _: _of("job", m)["tags"].pop("config_hash"), "no tag config_hash"),
     "one bit": (_damages, "is damaged"),
     "more than it says": (_grows, "is damaged"),

@@ -181,7 +181,7 @@ def test_runs_of_dead_processes_are_found_and_closed(project: Project) -> None:
     outcome = store(project, "check")
     assert outcome.status == 1
     assert "abandoned" in outcome.output
-    assert "ended 1 runs as KILLED" in store(project, "check", "--close").output
+    assert "marked 1 runs as KILLED" in store(project, "check", "--close").output
     assert project.client.get_run(run.info.run_id).info.status == "KILLED"
     assert store(project, "check").status == 0
 

@@ -149,8 +149,8 @@ def test_grey_of_colour_is_601_luma() -> None:
 
 
 REFUSED = {
-    ("data.mean=[0.5]",): "data.mean and data.std accept a list each, or null both",
-    ("data.std=[0.5]",): "data.mean and data.std accept a list each, or null both",
+    ("data.mean=[0.5]",): "data.mean and data.std must both be lists, or both null",
+    ("data.std=[0.5]",): "data.mean and data.std must both be lists, or both null",
     ("data.mean=[0.5]", "data.std=[0]"): "data.std=[0] is refused: .* std above 0",
     ("data.mean=[0.5,0.5]", "data.std=[1]"): "data.std=[1] is refused: data.mean=[0.5, 0.5]; each accepts 2 numbers",
     ("data.mean=[0.5,0.5]", "data.std=[1,1]"): "data.mean=[0.5, 0.5] is refused: images of digits have 1 channel;",

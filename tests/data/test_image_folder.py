@@ -151,7 +151,7 @@ def no_folder(folder: Path) -> Path:
         (no_class, "it has no folders of pictures; it accepts"),
         (one_class, "it has a folder of only one class, ash; it accepts"),
         (empty_class, "there are no pictures in beech/, oak/; pictures are files named .avif"),
-        (validation_beside_train, "beside train/ it has val; it accepts"),
+        (validation_beside_train, "besides train/ it has val; it accepts"),
         (unknown_in_test, "test/ has classes that train/ has not: pine"),
     ],
 )
@@ -169,7 +169,7 @@ def test_all_unreadable_pictures_are_in_one_message_five_of_them_by_name(picture
     with pytest.raises(DataError) as refused:
         loaded(pictures)
     lines = str(refused.value).splitlines()
-    assert lines[0] == "7 of 60 pictures cannot be read; mend or remove them:"
+    assert lines[0] == "7 of 60 pictures cannot be read; fix or remove them:"
     for index, line in enumerate(lines[1:6]):
         assert str(pictures / "ash" / f"{index:03d}.png") in line
     assert lines[6:] == ["  and 2 more"]
@@ -179,7 +179,7 @@ def test_all_unreadable_pictures_are_in_one_message_five_of_them_by_name(picture
     ("override", "words"),
     [
         ("data.validation=48", "image_folder has 48 images to train and validate on; it accepts a whole number from 1"),
-        ("data.test=0.001", "data.test=0.001 is refused: it leaves none of the 60 pictures"),
+        ("data.test=0.001", "data.test=0.001 is refused: none of the 60 pictures"),
         ("data.test=0", "data.test=0 is refused: it accepts a number above 0 and below 1"),
         ("data.test=1", "data.test=1 is refused: it accepts a number above 0 and below 1"),
         ("data.size=[0,4]", "data.size.0=0 is refused"),

@@ -161,9 +161,9 @@ def test_what_is_no_picture_is_refused_by_name_and_reason(tmp_path: Path) -> Non
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40), dtype=np.uint8)).save(cut)
     cut.write_bytes(cut.read_bytes()[:-900])
     for path, words in {
-        text: "cannot be read as a picture: of no format that is known",
+        text: "cannot be read as a picture: unknown image format",
         cut: "cannot be read as a picture: ",
-        empty: "cannot be read as a picture: of no format that is known",
+        empty: "cannot be read as a picture: unknown image format",
         tmp_path / "missing.png": "cannot be read: No such file",
     }.items():
         with pytest.raises(DataError) as refused:

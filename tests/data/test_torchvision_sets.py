@@ -83,7 +83,7 @@ def test_a_download_that_is_cut_off_is_neither_used_nor_left(
 ) -> None:
     publish(name, mirror, monkeypatch)
     mirror.cut = True
-    with pytest.raises(DataError, match="what arrived does not have the published MD5"):
+    with pytest.raises(DataError, match="the downloaded file does not have the published MD5"):
         loaded(name, folder)
     assert left(folder) == []
     mirror.cut = False

@@ -34,7 +34,7 @@ def test_n_of_m_takes_as_many_of_every_group_of_weights_along_the_input() -> Non
             30.0,
             r"percentage=30 is refused: of every 4 weights it accepts 0, 25, 50, 75, 100 \(method.granularity=n_m",
         ),
-        (3, 100.0, "layer hidden_1 has 8 weights an output"),
+        (3, 100.0, "layer hidden_1 has 8 weights per output"),
     ],
 )
 def test_n_of_m_refuses_what_are_no_whole_groups(m: int, percentage: float, words: str) -> None:
@@ -74,7 +74,7 @@ def test_groups_and_blocks_lie_along_the_input_of_a_weight_that_is_stored_the_ot
     mask = granularity.mask(graph, kept)["weight"]
     assert mask.shape == (8, 6)
     assert (mask.T.reshape(-1, 4).sum(1) == 2).all()
-    with pytest.raises(ConfigError, match="layer weight has 8 weights an output"):
+    with pytest.raises(ConfigError, match="layer weight has 8 weights per output"):
         NofM(3).check(graph, 100.0)
     blocks = Block(1, 4)
     assert blocks.shapes(graph) == [(6, 2)]
@@ -95,5 +95,5 @@ def test_a_size_that_is_missing_is_asked_for(name: GranularityName, key: str) ->
 def test_weights_of_excluded_layers_are_not_ranked() -> None:
     graph = mlp_graph(8, 2, (6, 4)).excluding(["hidden_2"])
     assert Weight().layers(graph) == ["hidden_1"]
-    with pytest.raises(ConfigError, match=r"no layer is called so; the layers are hidden_1, hidden_2, output"):
+    with pytest.raises(ConfigError, match=r"no layer has that name; the layers are hidden_1, hidden_2, output"):
         graph.excluding(["hidden_3"])

@@ -129,7 +129,7 @@ def test_the_largest_of_those_that_are_left() -> None:
 @pytest.mark.parametrize("early", ["recovery.early_epochs=1", "recovery.rectify=2", "recovery.steps=1"])
 def test_what_a_ramp_does_not_go_with_is_refused(early: str) -> None:
     chosen = compose_job(["recovery=least_squares_finetune", "recovery.steps=4", "recovery.ramp=0.5", early]).recovery
-    with pytest.raises(ConfigError, match=r"recovery\.ramp=0\.5 takes several pruning steps"):
+    with pytest.raises(ConfigError, match=r"recovery\.ramp=0\.5 needs several pruning steps"):
         recovery_of(chosen)
 
 

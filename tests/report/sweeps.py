@@ -79,7 +79,7 @@ def provenance() -> Provenance:
         started="2026-01-31 12:00:00 UTC",
         overrides=("method=weight,neuron", f"name={HOSTILE}"),
         config="percentage: 20.0\n",
-        commits=("c0ffee, with changes not committed",),
+        commits=("c0ffee, with uncommitted changes",),
         versions={"torch": "2.9"},
         machine={"cores": 2},
         data=(DataSource("digits", "f6d9e39f", "scikit-learn"),),

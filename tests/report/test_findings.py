@@ -69,7 +69,7 @@ def test_an_unsteady_time_is_marked_in_the_table_and_in_no_finding() -> None:
     assert any("1 of 2 jobs" in sentence for sentence in said)
     assert "Times were measured with onnxruntime 1, 2 threads." in said
     lines = as_markdown(shaken.table).splitlines()
-    assert "faster, batch 1 | faster, batch 64 | fastest as" in lines[0]
+    assert "faster, batch 1 | faster, batch 64 | fastest form" in lines[0]
     assert "2.00x | 3.30x | compacted" in lines[2]
     assert "2.00x | unsteady | compacted" in lines[3]
     assert "measured there 3.3x as fast (compacted, batch of 64)" in findings(results(timed(0), timed(20)))[1]

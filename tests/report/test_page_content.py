@@ -116,11 +116,11 @@ def test_measured_columns_have_plots_of_their_own_where_they_exist() -> None:
     measured = {"speedup/batch_1": 0.5, "speedup/batch_1024": 3.0, "file/bytes": 12345.0}
     titles = [chart.title for chart in shared_axes(results(job("weight", 50, **measured)))]
     assert titles == [
-        *("With fewer parameters", "With fewer multiply-adds", "Measured speed, one image at a time"),
+        *("With fewer parameters", "With fewer MACs", "Measured speed, one image at a time"),
         *("Measured speed, 1,024 images at a time", "Size of the file"),
     ]
     same = job("weight", 50, **{names.COMPRESSION_RATIO: 2.0, names.THEORETICAL_SPEEDUP: 2.0})
-    assert [chart.title for chart in shared_axes(results(same))] == ["With fewer parameters and multiply-adds"]
+    assert [chart.title for chart in shared_axes(results(same))] == ["With fewer parameters and MACs"]
 
 
 def test_shared_axes_run_forwards_and_dead_networks_do_not_stretch_them() -> None:

@@ -174,6 +174,6 @@ def test_another_network_does_not_stand_beside_the_published_one() -> None:
 def test_multiply_adds_are_never_called_speed() -> None:
     told = Outcome(two_networks())
     text = told.markdown()
-    assert "fewer multiply-adds" in text
+    assert "fewer MACs" in text
     assert "speedup" not in text
     assert "faster" not in text

@@ -174,7 +174,7 @@ def test_a_mean_within_a_point_is_not_enough_where_the_interval_is_not() -> None
     assert "3 seeds leave 20% open, where it loses 0.60 points [" in sentence
     alone = results(*(row for row in swept.rows.to_dict("records") if row["method"] == "weight_other"))
     (verdict,) = verdicts(alone)
-    assert verdict.answer == "3 seeds do not tell whether any of the weights can be removed"
+    assert verdict.answer == "3 seeds are not enough to tell whether any of the weights can be removed"
     assert verdict.evidence.startswith("for at most 1 point of validation accuracy (95% confidence). The nearest is")
     assert verdicts(pair(1, 0.006, 0.0))[0].standing.drop is not None, "of one seed the drop itself counts"
 

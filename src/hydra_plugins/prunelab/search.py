@@ -19,7 +19,7 @@ except ImportError:
 else:
 
     class SearchSweeper(OptunaSweeper):
-        """Fewest parameters against highest validation accuracy, over whatever `params` lets vary."""
+        """Minimises parameters and maximises validation accuracy over the settings in `params`."""
 
         def __init__(self, jobs: Any = None, zip: Any = None, **settings: Any) -> None:
             if jobs or zip:

@@ -25,7 +25,7 @@ from prunelab.errors import exiting
 class GridSweeper(BasicSweeper):
     """Every combination of the swept values (`a=1,2 b=3,4` is four jobs), the last key varying fastest.
 
-    Each with each of the listed `jobs`, and with each step of the keys in `zip`: see `prunelab.sweep.combinations`.
+    Each is combined with each of `jobs` and with each step of the keys in `zip`: see `prunelab.sweep.combinations`.
     """
 
     def __init__(self, params: dict[str, str] | None = None, jobs: Any = None, zip: Any = None) -> None:

@@ -22,7 +22,7 @@ def ready(arithmetic: Arithmetic, gpu: bool = False) -> None:
     if arithmetic is not effective():
         raise ConfigError(
             f"trainer.arithmetic={arithmetic.value} is refused in a process whose arithmetic is {effective().value}. "
-            f"One process computes in one way, and so do all jobs of a sweep: start it with the environment variable "
+            f"Arithmetic is fixed per process and shared by all jobs of a sweep: start with the environment variable "
             f"{CHOICE}={arithmetic.value}, and import prunelab before torch and numpy"
         )
     if arithmetic is Arithmetic.PORTABLE:
@@ -39,9 +39,9 @@ def arithmetic_for_a_while() -> Iterator[Arithmetic]:
     """
     if effective() is not chosen() and has_avx2():
         warnings.warn(
-            "torch or numpy was imported before prunelab: the digits of what follows are this machine's. Import "
-            f"prunelab first for digits that every x86-64 machine agrees on, or set {CHOICE}=native to say that these "
-            "are wanted",
+            "torch or numpy was imported before prunelab: the last digits of results depend on this machine. Import "
+            f"prunelab first for the same digits on every x86-64 machine with AVX2, or set {CHOICE}=native to accept "
+            "this and silence the warning",
             stacklevel=4,
         )
     installed = effective() is Arithmetic.PORTABLE and kernels.install()

@@ -1,4 +1,4 @@
-"""Recorded sweeps, several of them on the same axes, written into a folder; their runs stay as they are."""
+"""Compares recorded sweeps on the same axes and writes the comparison into a folder; the store is not changed."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ def refuse_foreign(folder: Path) -> None:
         raise ConfigError(f"--output {folder} is refused: it is a file; it takes a folder")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / MARKER).is_file():
         raise ConfigError(
-            f"--output {folder} is refused: there is something in it that prunelab-report did not write; "
-            "it takes a new or empty folder, or that of an earlier comparison"
+            f"--output {folder} is refused: it contains files that prunelab-report did not write; "
+            "it accepts a new or empty folder, or that of an earlier comparison"
         )
 
 

@@ -1,4 +1,4 @@
-"""`prunelab-export`: the pruned network of a job as a file to deploy, checked before it appears."""
+"""`prunelab-export`: export the pruned network of a job to a file for deployment, and check the file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def main() -> None:
         "--int8", action="store_true", help="quantize to int8 (ONNX Runtime, static, per channel; format onnx)"
     )
     parser.add_argument(
-        "--dense", action="store_true", help="no sparse form, even where it is smaller (format safetensors)"
+        "--dense", action="store_true", help="never use the sparse form, even where it is smaller (format safetensors)"
     )
     parser.add_argument("--output", type=Path, metavar="FILE", help="default: the job's name and the format")
     parser.add_argument("--force", action="store_true", help="replace FILE if it exists")
@@ -34,9 +34,9 @@ def main() -> None:
     parser.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="where the store is, if not here")
     with command(parser) as (here, arguments):
         if arguments.int8 and arguments.format != "onnx":
-            parser.error("--int8 is refused with --format safetensors: it goes with onnx")
+            parser.error("--int8 is refused with --format safetensors: it needs --format onnx")
         if arguments.dense and arguments.format != "safetensors":
-            parser.error("--dense is refused with --format onnx: an ONNX file is dense; it goes with safetensors")
+            parser.error("--dense is refused with --format onnx: ONNX files are dense; it needs --format safetensors")
         store = here.store
         from prunelab.deploy.deployable import Wanted, export
 

@@ -125,7 +125,7 @@ class Housekeeping:
         if self._held.at_work is None:
             deletion.shrink(database)
         if outside:
-            words += f"; artifacts outside of tracking.artifacts stay: those of {len(outside)}, {outside[0].address}"
+            words += f"; artifacts outside of tracking.artifacts stay ({len(outside)} runs, e.g. {outside[0].address})"
         return words
 
     def export(self, sweep: str, file: Path) -> str:
@@ -140,7 +140,7 @@ class Housekeeping:
         """End as KILLED what dead processes left RUNNING."""
         closed = self._held.close_abandoned()
         self._held = existing_inventory(self._tracking)
-        return f"ended {closed} runs as KILLED"
+        return f"marked {closed} runs as KILLED"
 
     def check(self, contents: bool) -> tuple[bool, RenderableType]:
         """Whether something is wrong, and what."""

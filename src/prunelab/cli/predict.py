@@ -1,4 +1,4 @@
-"""`prunelab-predict`: images classified by the pruned network of a job or by an exported file."""
+"""`prunelab-predict`: classify images with the pruned network of a job or with an exported file."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def main() -> None:
         "--top", type=int, default=3, metavar="K", help="this many classes, the most likely first (default 3)"
     )
     parser.add_argument(
-        "--invert", action="store_true", help="the images are dark on light, the network's light on dark"
+        "--invert", action="store_true", help="invert images (dark on light, for a network of light on dark)"
     )
     parser.add_argument("--json", action="store_true", help="print JSON: a list with an object for each image")
-    parser.add_argument("--crop", action="store_true", help="take the middle of images of other sizes and proportions")
+    parser.add_argument("--crop", action="store_true", help="resize and centre-crop images that do not fit")
     parser.add_argument("--trust-code", action="store_true", help=TRUST)
     with command(parser) as (here, arguments):
         if arguments.top < 1:

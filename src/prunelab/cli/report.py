@@ -1,4 +1,4 @@
-"""`prunelab-report`: the comparison of recorded sweeps drawn again, from the store alone."""
+"""`prunelab-report`: redraw the report of a recorded sweep, or compare several sweeps."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="prunelab-report",
         description=(
-            "Draw the tables, figures and curves of a recorded sweep again, from the store alone, and write them onto "
-            "the sweep's run. Of several sweeps: compare them on the same axes, and show how their configurations "
-            "differ; that goes into a folder, and nothing into the store."
+            "Redraw the tables, figures and curves of a recorded sweep from the store, and write them to its run. "
+            "Given several sweeps, compare them on the same axes and show how their configurations differ; this is "
+            "written to a folder, and the store is not changed."
         ),
         epilog=OVERRIDES,
     )
@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
         "--bars",
         choices=[bars.value for bars in Bars],
         default=Bars.INTERVAL.value,
-        help="what stands after ± and is drawn as a band over seeds: the 95%% confidence interval of the mean "
+        help="what ± and the bands over seeds show: the 95%% confidence interval of the mean "
         "(default) or the standard deviation",
     )
     return parser
@@ -70,7 +70,7 @@ def _report(store: Store, wanted: Sequence[str], output: Path | None, bars: Bars
 
     sweeps = [find_sweep(store, each) for each in wanted]
     if len({sweep.id for sweep in sweeps}) < len(sweeps):
-        raise ConfigError(f"{', '.join(wanted)}: the same sweep twice; comparing takes different ones (--list)")
+        raise ConfigError(f"{', '.join(wanted)}: the same sweep twice; a comparison needs different ones (--list)")
     if output is not None or len(sweeps) > 1:
         compare(store, sweeps, output or OUTPUT, bars)
         return

@@ -1,4 +1,4 @@
-"""`prunelab-reproduce`: a recorded job run again from its own configuration, and how its numbers compare."""
+"""`prunelab-reproduce`: run a recorded job again from its own configuration, and compare every metric."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from prunelab.compose import TRUST
 from prunelab.errors import ConfigError
 
 PLACES = ("tracking", "tracking.", "paths.", "data", "data.folder", "trainer.progress")
-"""What an override may set: where things are. A group's name is whole, a prefix ends in a dot."""
+"""Overrides may only set locations: these are the accepted keys (exact group names, and prefixes ending in a dot)."""
 
 
 def main() -> None:
@@ -67,8 +67,8 @@ def refuse_settings(overrides: Sequence[str]) -> None:
         key = override.partition("=")[0].lstrip("+")
         if key not in PLACES and not any(place.endswith(".") and key.startswith(place) for place in PLACES):
             raise ConfigError(
-                f"{override} is refused: what is computed is in the record; an override may say where things are "
-                "(tracking=, tracking.*, paths.*, data=, data.folder, trainer.progress)"
+                f"{override} is refused: what is computed is in the record; overrides may only say where the store "
+                "and the data are (tracking=, tracking.*, paths.*, data=, data.folder, trainer.progress)"
             )
 
 

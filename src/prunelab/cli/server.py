@@ -20,7 +20,7 @@ def main() -> None:
     parser.add_argument("--database", required=True, metavar="URI", help="postgresql://user@host/name, sqlite:////x.db")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine alone)")
     parser.add_argument("--port", type=int, default=5000)
-    parser.add_argument("--allowed-hosts", default="", metavar="NAME:PORT,...", help="the names others reach it by")
+    parser.add_argument("--allowed-hosts", default="", metavar="NAME:PORT,...", help="host names that others use")
     parser.add_argument("--users", type=Path, metavar="FILE", help=f"{FORM} (or those lines in {VARIABLE})")
     parser.add_argument("--workers", type=int, default=4, help="processes that answer (default: 4)")
     parser.add_argument("--folder", type=Path, default=Path("mlruns"), help="where artifacts and accounts are kept")

@@ -1,4 +1,4 @@
-"""`prunelab-store`: what a store holds and weighs; sweeps deleted, exported, imported; a store moved; damage found."""
+"""`prunelab-store`: list, delete, export and import sweeps; measure, move and check a store."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     delete.add_argument(
         "--leftovers",
         action="store_true",
-        help="what earlier deletions left: runs marked as deleted, jobs without their sweep, folders without a run",
+        help="delete what earlier deletions left: runs marked deleted, jobs without a sweep, folders without a run",
     )
     delete.add_argument("--yes", action="store_true", help="do not ask")
     relocate = commands.add_parser(
@@ -46,15 +46,15 @@ def _parser() -> argparse.ArgumentParser:
         help="move a local store into another folder; without one, rewrite the addresses of a store that was moved",
     )
     relocate.add_argument("folder", nargs="?", type=Path, help="a new or empty folder, later given as paths.store=")
-    relocate.add_argument("--keep", action="store_true", help="leave the original: a copy")
+    relocate.add_argument("--keep", action="store_true", help="copy: keep the original")
     relocate.add_argument("--yes", action="store_true", help="do not ask")
-    check = commands.add_parser("check", help="missing and damaged artifacts, orphans, runs of dead processes")
+    check = commands.add_parser("check", help="find missing or damaged artifacts, orphans, runs of dead processes")
     check.add_argument("--quick", action="store_true", help="do not read the artifacts, only see that they are there")
-    check.add_argument("--close", action="store_true", help="end as KILLED what dead processes left RUNNING")
+    check.add_argument("--close", action="store_true", help="mark runs that dead processes left RUNNING as KILLED")
     exported = commands.add_parser("export", help="write a sweep and its baselines into one file, for another store")
     exported.add_argument("sweep", metavar="SWEEP", help="a name or a run id; last is the newest")
     exported.add_argument("file", type=Path, metavar="FILE", help="a new file")
-    imported = commands.add_parser("import", help="take a sweep from such a file into this store")
+    imported = commands.add_parser("import", help="import a sweep from an exported file into this store")
     imported.add_argument("file", type=Path, metavar="FILE")
     for each, run in (
         *((listed, _list), (size, _size), (delete, _delete), (relocate, _relocate), (check, _check)),
@@ -110,7 +110,7 @@ def _relocate(tracking: Tracking, arguments: argparse.Namespace) -> int:
         if not database.is_file():
             raise ConfigError(f"there is no store at {database}")
         if not mend(database, artifacts, writing=True, lost_too=True):
-            print(f"all artifact addresses of {database} are those of tracking.artifacts={artifacts}")
+            print(f"nothing to do: all artifact addresses in {database} already match tracking.artifacts={artifacts}")
         return 0
     store, folder = _store(tracking), arguments.folder.resolve()
     store.refuse_at_work("relocate")

@@ -1,4 +1,4 @@
-"""`prunelab-ui`: the MLflow UI on this project's store, on 127.0.0.1, and the address of the comparison in it."""
+"""`prunelab-ui`: serve the MLflow UI for this project's store on 127.0.0.1, opened on the comparison."""
 
 from __future__ import annotations
 

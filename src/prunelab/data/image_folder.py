@@ -61,8 +61,8 @@ def load(config: Data) -> Dataset:
         train, test = _drawn(train, options.test, config.split_seed)
         if not test:
             raise ConfigError(
-                f"data.test={options.test:g} is refused: it leaves none of the {len(listed)} pictures in {folder} to "
-                "test; it accepts more, up to below 1"
+                f"data.test={options.test:g} is refused: none of the {len(listed)} pictures in {folder} would be "
+                "left for testing; it accepts a larger number, below 1"
             )
     images, sums = _read([*train, *test], (config.channels or 3, *options.size))
     labels = torch.tensor([picture.label for picture in (*train, *test)])
@@ -88,7 +88,7 @@ def _listed(folder: Path) -> tuple[tuple[str, ...], list[_Picture], list[_Pictur
         classes = tuple(found)
         return classes, _pictures(folder, classes), []
     if others := sorted(found.keys() - {"train", "test"}):
-        raise DataError(f"data.folder={folder} is refused: beside train/ it has {', '.join(others)}; {EXPECTED}")
+        raise DataError(f"data.folder={folder} is refused: besides train/ it has {', '.join(others)}; {EXPECTED}")
     classes = tuple(_folders(found["train"]))
     train = _pictures(found["train"], classes)
     if "test" not in found:
@@ -166,7 +166,7 @@ def _read(pictures: Sequence[_Picture], shape: tuple[int, int, int]) -> tuple[Te
     if failed:
         more = f"\n  and {len(failed) - NAMED} more" if len(failed) > NAMED else ""
         raise DataError(
-            f"{len(failed)} of {len(pictures)} pictures cannot be read; mend or remove them:\n"
+            f"{len(failed)} of {len(pictures)} pictures cannot be read; fix or remove them:\n"
             + "\n".join(f"  {error}" for error in failed[:NAMED])
             + more
         )

@@ -74,5 +74,5 @@ def _of_values(values: NDArray[np.float64]) -> Image.Image:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
-        return "of no format that is known"
+        return "unknown image format"
     return " ".join(str(error).split()) or type(error).__name__

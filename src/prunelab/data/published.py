@@ -113,7 +113,7 @@ def _download(
             return
         except (OSError, RuntimeError, ValueError, HTTPException) as error:
             arrived = target.is_file() and not check_integrity(target, download.file.md5)
-            why = "what arrived does not have the published MD5" if arrived else reason(error)
+            why = "the downloaded file does not have the published MD5" if arrived else reason(error)
             failures.append(f"  {address}: {why}")
             target.unlink(missing_ok=True)
     wrong = [f"  {folder / file.path}: {why}" for file, why in lacking.items()]

@@ -1,1 +1,1 @@
-"""A pruned network taken away from the store: as a file for elsewhere, or at work on images."""
+"""Use a pruned network outside the store: export it to a file, or classify images with it."""

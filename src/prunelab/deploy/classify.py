@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = 256
 STRETCH = 1.02
-"""How far an image's proportions may be from the network's, as a ratio, before reducing it would distort it."""
+"""Largest ratio between the aspect ratios of an image and of the network's input; beyond it, resizing distorts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def _onnx_network(content: bytes, name: str) -> tuple[nn.Module, Card]:
 
 
 def expanded(wanted: Sequence[str]) -> list[Path]:
-    """The images that are meant: files as they are, the pictures of a folder, and what a pattern matches, in order.
+    """Expand arguments to image files: files as they are, pictures of folders, and what patterns match, in order.
 
     Raises:
         ExportError: for a folder without pictures or a pattern that matches nothing.
@@ -96,7 +96,7 @@ def expanded(wanted: Sequence[str]) -> list[Path]:
 
 @torch.no_grad()
 def classify(network: nn.Module, card: Card, paths: Sequence[Path], invert: bool, crop: bool = False) -> Iterator[Seen]:
-    """What is seen in each image, in order; an image that cannot be read is reported, and the others go on."""
+    """Classify each image, in order; an image that cannot be read is reported, and the others are still classified."""
     for start in range(0, len(paths), AT_ONCE):
         images: dict[Path, Tensor] = {}
         errors: dict[Path, str] = {}

@@ -52,7 +52,7 @@ class Wanted:
 
 @torch.no_grad()
 def export(store: Store, data: Path, wanted: Wanted) -> None:
-    """Write the file, a script that uses it without prunelab and a model card; say what the file is worth.
+    """Write the file, a script that uses it without prunelab, and a model card; print the file's size and accuracy.
 
     First the file is compared with the network on random images (float32) and evaluated on all test images of the data
     set below the folder `data`.
@@ -121,14 +121,14 @@ def _content(
     if not wanted.int8:
         return "onnx, float32", content
     if dataset is None:
-        raise ExportError(f"--int8 takes ranges on training images, which are not available: {lacking}")
+        raise ExportError(f"--int8 needs training images to calibrate on, which are not available: {lacking}")
     return "onnx, int8", quantized(content, calibration(dataset.train, IMAGES, seed).images.numpy())
 
 
 def _measured(
     exported: Operator, network: nn.Module, card: Card, dataset: Dataset | None, lacking: str, int8: bool
 ) -> Measured:
-    """How far the file is from the network on random images (an int8 file is not asked), and how good on test images.
+    """Difference of the file's outputs from the network's on random images (not for int8), and accuracy on test images.
 
     Raises:
         ExportError: if it does not compute what the network computes.

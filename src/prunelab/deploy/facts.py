@@ -91,7 +91,7 @@ class Facts:
         agreement = (
             f"its logits are within {found.difference:.1e} of the network's (relative to the largest)"
             if found.difference is not None
-            else f"on {found.agreement:.2%} of the test images it chooses as the float32 network does"
+            else f"it predicts the same class as the float32 network on {found.agreement:.2%} of the test images"
         )
         lines = [f"{self.form}, {size:,} bytes ({self._bytes_in_words(size)}); {agreement}"]
         if found.accuracy is None:
@@ -106,10 +106,10 @@ class Facts:
         """What the job recorded of this form, which is without the metadata of an export, and why that is less."""
         added, recorded = size - self.plain, self.metrics.get(RECORDED_BYTES[self.form])
         if recorded is None:
-            return f"of which metadata {added:,}"
+            return f"including {added:,} of metadata"
         if recorded == self.plain:
             return f"recorded: {recorded:,.0f} bytes; the difference is metadata, {added:,} bytes"
-        return f"of which metadata {added:,}; recorded, without them: {recorded:,.0f} bytes"
+        return f"including {added:,} of metadata; the job recorded {recorded:,.0f} bytes without metadata"
 
 
 def facts_of(run: Run, form: str, plain: int, measured: Measured) -> Facts:
@@ -183,7 +183,7 @@ NO_SCRIPT = "The weights are a state dict by name: build the network's class and
 
 def _use(file: str, onnx: bool) -> str:
     needs, data = ("onnxruntime and numpy", "npy") if onnx else ("torch and safetensors", "safetensors")
-    line = f"`python {file}.py picture.png images.{data}` needs {needs} (for pictures Pillow), and not prunelab."
+    line = f"`python {file}.py picture.png images.{data}` needs {needs} (and Pillow for pictures), but not prunelab."
     if not onnx:
         return line
     return f"""{line}

@@ -25,7 +25,7 @@ EXAMPLES = 2
 HEAVY = 3 * 10**10
 """MACs per image above which trials use a single image. ResNet-50 has 4e9, ViT-H/14 1.7e11."""
 PRECISIONS = (torch.float32, torch.float64)
-"""What the trials are exact in: their outputs are compared up to rounding."""
+"""Floating-point types precise enough for the trials, whose outputs are compared up to rounding."""
 SHARE = 0.4
 """Share of a group's units that a trial removes."""
 
@@ -44,7 +44,7 @@ def analyse(network: nn.Module, images: Tensor) -> Graph:
         if value.is_floating_point() and value.dtype not in PRECISIONS:
             raise NetworkError(f"{what} in {value.dtype}: pruning takes float32 or float64, as in network.float()")
     if len(images) == 0:
-        raise NetworkError("there is no image to trace the network with: it takes a tensor [n, ...] with n at least 1")
+        raise NetworkError("there is no image to trace the network with: it needs a tensor [n, ...], n at least 1")
     devices = sorted({str(value.device) for value in (images, *(value for _, value in tensors(network)))})
     if len(devices) > 1:
         raise NetworkError(f"the network and the images are on {' and '.join(devices)}: pruning takes one device")

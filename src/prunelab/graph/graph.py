@@ -206,7 +206,7 @@ class Graph:
             found = {name for name in names if fnmatchcase(name, pattern)}
             if not found:
                 raise ConfigError(
-                    f"method.exclude={pattern} is refused: no layer is called so; the layers are {', '.join(names)}"
+                    f"method.exclude={pattern} is refused: no layer has that name; the layers are {', '.join(names)}"
                 )
             chosen |= found
         if not chosen:

@@ -9,7 +9,7 @@ from torch import Tensor, fx
 
 from prunelab.graph.interpreter import Interpreter, Parameter, Rule, operator_name
 
-COMPUTED = "their weight is no parameter, but a buffer or computed in the network"
+COMPUTED = "their weight is not a parameter, but a buffer or computed in the network"
 
 
 def linear(run: Interpreter, node: fx.Node, given: list[Any]) -> Any:

@@ -55,7 +55,7 @@ def binary(run: Interpreter, node: fx.Node, given: list[Any]) -> Any:
     if not (isinstance(one, Tensor) and isinstance(other, Tensor)):
         return (one if isinstance(one, Tensor) else other).expand(shape)
     if name == "div":
-        run.ties.keep(other, "they are divided by")
+        run.ties.keep(other, "they are used as divisors")
     first, second = _aligned(one, shape), _aligned(other, shape)
     for small, large in ((second, first), (first, second)):
         if _ignores(small, large):

@@ -65,7 +65,7 @@ def taken(run: Interpreter, node: fx.Node, given: list[Any]) -> Any:
     dim = given[1] % ids.dim() if ids.dim() else 0
     result: Tensor = node.target(ids, *given[1:])  # type: ignore[operator]
     if varies(ids, dim) and result.shape != ids.shape:
-        run.ties.keep(ids, f"{operator_name(node)} takes them by their place")
+        run.ties.keep(ids, f"{operator_name(node)} selects them by index")
         return nothing(result.shape)
     return result
 

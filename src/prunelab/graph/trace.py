@@ -17,7 +17,7 @@ from prunelab.errors import NetworkError
 from prunelab.quiet import quiet
 
 RECURRENT = frozenset({"lstm", "gru", "rnn_tanh", "rnn_relu"})
-"""Operators without a formula for their MACs that torch can take apart."""
+"""Operators without a formula for their MACs that torch can decompose."""
 
 
 def trace(network: nn.Module, images: Tensor) -> ExportedProgram:

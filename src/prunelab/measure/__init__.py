@@ -1,1 +1,1 @@
-"""What a network is worth and what it costs."""
+"""Measures accuracy, size and latency of networks."""

@@ -42,7 +42,7 @@ SETTLED = 0.002
 SLOW = 0.005
 """Seconds: a call that takes longer needs no call before it to warm up the caches."""
 SLOWER = 2.0
-"""A slow form that takes so many times as long as the unpruned network has one turn: it cannot be the fastest."""
+"""A slow form gets one turn if it takes this many times as long as the unpruned network: it cannot be the fastest."""
 
 
 @dataclass(frozen=True, slots=True)

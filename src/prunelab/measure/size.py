@@ -17,8 +17,8 @@ from prunelab.pruning.prune import Pruned
 class Size:
     """Counts of a whole network.
 
-    `weights`: of all layers. `neurons`: units. `parameters`: everything that is trained. `multiply_adds`: of one image,
-    one for each weight and position, and those of attention. `layers`: the method's own units in each of its layers;
+    `weights`: of all layers. `neurons`: units. `parameters`: everything trainable. `multiply_adds`: MACs per image, one
+    for each weight and position, and those of attention. `layers`: the method's own units in each of its layers;
     `multiply_adds_per_layer`: of every layer, including the output layer.
     """
 
@@ -58,5 +58,5 @@ def _size(graph: Graph, mask: Mask, neurons: int, layers: Sequence[int]) -> Size
 
 
 def ratio(dense: int, remaining: int) -> float:
-    """Dense / remaining; if nothing remains, one is counted, so that there is a ratio."""
+    """Dense / remaining; if nothing remains, 1 is used in its place, so that the ratio is finite."""
     return dense / max(remaining, 1)

@@ -38,13 +38,11 @@ def load_checkpoint(network: nn.Module, path: Path) -> None:
     ]
     complaints = [
         f"{what} {', '.join(names[:SHOWN])}{f' and {len(names) - SHOWN} more' if len(names) > SHOWN else ''}"
-        for what, names in (("it lacks", missing), ("it has besides", extra), ("of another shape:", other))
+        for what, names in (("missing:", missing), ("unexpected:", extra), ("of another shape:", other))
         if names
     ]
     if complaints:
-        raise ConfigError(
-            f"model.checkpoint={path} is refused, because it is of another network: {'; '.join(complaints)}"
-        )
+        raise ConfigError(f"model.checkpoint={path} is refused: it does not fit the network: {'; '.join(complaints)}")
     network.load_state_dict(state)
 
 
@@ -55,7 +53,7 @@ def file_digest(path: Path) -> str:
         ConfigError: if it is not a regular file (a device, for example, which has no end).
     """
     if path.exists() and not path.is_file():
-        raise ConfigError(f"model.checkpoint={path} is refused: it is no file")
+        raise ConfigError(f"model.checkpoint={path} is refused: it is not a file")
     state = path.stat()
     return _digest(path, state.st_mtime_ns, state.st_size)
 
@@ -68,7 +66,7 @@ def _digest(path: Path, modified: int, size: int) -> str:
 def _read(path: Path) -> dict[str, Tensor]:
     accepted = "it accepts a state dict in .safetensors, or in .pt, .pth or .ckpt that holds nothing but tensors"
     if path.exists() and not path.is_file():
-        raise ConfigError(f"model.checkpoint={path} is refused: it is no file; {accepted}")
+        raise ConfigError(f"model.checkpoint={path} is refused: it is not a file; {accepted}")
     try:
         if path.suffix == ".safetensors":
             return load_file(path)

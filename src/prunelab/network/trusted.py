@@ -64,5 +64,5 @@ def _refuse(key: str, path: str, own: str) -> None:
 
 def _foreign(key: str, path: str) -> StoreError:
     return StoreError(
-        f"the record names {key}={path}: to read it, that code would be run. If you trust it, say so with --trust-code"
+        f"the record names {key}={path}: reading it would run that code. If you trust the code, pass --trust-code"
     )

@@ -41,7 +41,7 @@ class Calibration:
             PrunelabError: if there are no labels.
         """
         if self.labels is None:
-            raise PrunelabError("this criterion uses gradients of the loss: it takes labels=, an int64 tensor [n]")
+            raise PrunelabError("this criterion uses gradients of the loss: it needs labels=, an int64 tensor [n]")
         size = at_once(graph.stored)
         yield from zip(torch.split(self.images, size), torch.split(self.labels, size), strict=True)
 
@@ -52,7 +52,7 @@ class Calibration:
 
 
 def at_once(numbers: int) -> int:
-    """How many images fit into `MEMORY` if each takes so many float32 numbers; at least `FEWEST`."""
+    """How many images fit into `MEMORY` if each takes `numbers` float32 values; at least `FEWEST`."""
     return max(FEWEST, MEMORY // (4 * max(numbers, 1)))
 
 
@@ -71,7 +71,7 @@ def logits_of(network: nn.Module, images: Tensor) -> Tensor:
     logits = network(images)
     if not isinstance(logits, Tensor) or logits.dim() != 2:
         given = f"a tensor {list(logits.shape)}" if isinstance(logits, Tensor) else f"a {type(logits).__name__}"
-        raise PrunelabError(f"the network gives {given}: what uses the loss takes one that gives logits [n, classes]")
+        raise PrunelabError(f"the network gives {given}: whatever uses the loss needs logits [n, classes]")
     return logits
 
 

@@ -16,7 +16,7 @@ from prunelab.pruning.granularity import Granularity, granularity_of
 
 
 def cost_of_choices(graph: Graph, granularity: Granularity, what: PercentageOf) -> Callable[[list[Tensor]], int]:
-    """A function: what a selection of units leaves of what the percentage counts (units, parameters or MACs)."""
+    """Returns a function that counts the units, parameters or MACs that remain with a selection of units."""
     if what is PercentageOf.UNITS:
         return lambda kept: sum(int(each.sum()) for each in kept)
     cost = costs(graph, what)

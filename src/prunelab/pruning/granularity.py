@@ -129,8 +129,8 @@ class NofM(Weight):
             _, inputs = _sizes(graph, layer)
             if inputs % self.m:
                 raise ConfigError(
-                    f"method.m={self.m} is refused: layer {layer.name} has {inputs} weights an output, which are no "
-                    f"whole groups; it accepts a divisor of {inputs}, or method.exclude=[{layer.name}]"
+                    f"method.m={self.m} is refused: layer {layer.name} has {inputs} weights per output, which is "
+                    f"not a multiple of {self.m}; it accepts a divisor of {inputs}, or method.exclude=[{layer.name}]"
                 )
         if (percentage * self.m) % 100:
             accepted = ", ".join(f"{100 * n / self.m:g}" for n in range(self.m + 1))

@@ -100,8 +100,8 @@ def check(graph: Graph, method: Method, percentage: float, percentage_of: Percen
     limit = most(graph, method, percentage_of)
     if percentage > limit:
         raise ConfigError(
-            f"percentage={percentage:g} of {percentage_of.value} is refused: with every unit that method="
-            f"{method.name} can remove {limit:.1f}% are gone; it accepts a number up to that"
+            f"percentage={percentage:g} of {percentage_of.value} is refused: method="
+            f"{method.name} can remove at most {limit:.1f}%; it accepts a number up to that"
         )
 
 

@@ -60,8 +60,8 @@ def ranking(
         _check_shapes(granularity, graph, saliency, scores)
     except (KeyError, TypeError, IndexError, AttributeError, RuntimeError) as error:
         raise ConfigError(
-            f"method.score={method.score} gives something else than its granularity takes, which is a tensor "
-            f"[{graph.units}] for neurons and a dict of tensors by the names of the weights otherwise ({error})"
+            f"method.score={method.score} returned something that its granularity does not accept: expected a tensor "
+            f"[{graph.units}] for neurons, otherwise a dict of tensors by the names of the weights ({error})"
         ) from error
     if method.scope is Scope.SENSITIVITY:
         cost = cost_of_choices(graph, granularity, percentage_of)

@@ -1,4 +1,4 @@
-"""Choose again which weights of each layer remain, and refit them, by ADMM on the curvature of the loss.
+"""Re-select which weights of each layer remain, and refit them, by ADMM on the curvature of the loss.
 
 Each layer keeps as many weights as pruning left it. Layers are treated in execution order. Let X be the layer's inputs
 in the pruned network (with all earlier layers refitted), and Z its outputs in the dense network, before the activation.

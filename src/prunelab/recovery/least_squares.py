@@ -12,7 +12,7 @@ never increases. The idea is that of the optimal brain surgeon (Hassibi and Stor
 channels, the linear reconstruction of He, Zhang and Sun (2017). A layer that is called several times in a forward pass
 is left as it is.
 
-A ReLU makes zero of all that is below zero, so how far below does not matter. With `rectify`, layers whose outputs go
+A ReLU sets negative values to zero, so how negative they are does not matter. With `rectify`, layers whose outputs go
 into a ReLU, through BatchNorm and additions too, are fitted together: let z be the input of the ReLU in the dense
 network, and p the same sum in the pruned one. They minimise first the mean of (p - z)^2, which makes up for what a
 shortcut of the pruned network lacks (He, Zhang and Sun 2017), and then, as in the nonlinear reconstruction of Zhang et
@@ -43,10 +43,10 @@ from prunelab.recovery.targets import layer_targets
 
 
 class Options(NoOptions):
-    """`ridge`: relative to the mean diagonal of X'X / n. `steps`: prune in so many steps, with a refit after each.
+    """`ridge`: relative to the mean diagonal of X'X / n. `steps`: prune in this many steps, with a refit after each.
 
     `rows`: the largest number of rows of each layer's inputs that are used. `rectify`: above 0, fit to the inputs of
-    ReLUs, and in so many rounds after the last step to what they let through.
+    ReLUs, then after the last step to their outputs, in this many rounds.
     """
 
     ridge: Positive

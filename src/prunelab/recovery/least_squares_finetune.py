@@ -1,8 +1,8 @@
 """Least squares, then fine-tuning of the refitted network; the last pruning step can come during the epochs.
 
 Training between two pruning steps is iterative pruning (Han et al. 2015), here with a refit after each step. With
-`ramp`, the weights of the last step go little by little, the smallest first, as in gradual magnitude pruning (Zhu and
-Gupta 2017); the job's method decides before how many of each layer stay.
+`ramp`, the weights of the last step are removed gradually, the smallest first, as in gradual magnitude pruning (Zhu and
+Gupta 2017); how many stay in each layer has been decided beforehand by the job's method.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ class Options(least_squares.Options, finetune.Options):
             )
         if self.early_epochs and self.steps == 1:
             raise ValueError(
-                f"recovery.early_epochs={self.early_epochs} takes several pruning steps: recovery.steps=4, for instance"
+                f"recovery.early_epochs={self.early_epochs} needs several pruning steps, for instance recovery.steps=4"
             )
         if self.ramp and (self.early_epochs or self.rectify or self.steps == 1):
             raise ValueError(
-                f"recovery.ramp={self.ramp:g} takes several pruning steps, no recovery.early_epochs and no "
-                "recovery.rectify: recovery.steps=4, for instance"
+                f"recovery.ramp={self.ramp:g} needs several pruning steps, for instance recovery.steps=4, "
+                "and cannot be combined with recovery.early_epochs or recovery.rectify"
             )
         return self
 
@@ -76,7 +76,7 @@ def _gradually(early: Pruned, task: Task, options: Options) -> Pruned:
     """Train the network that the steps before the last one left, and remove the rest on the way."""
     final = task.prune(early.network, task.percentage)
     left = {name: int(mask.sum()) for name, mask in final.mask.items()}
-    # A criterion may keep weights that are zero already: a layer's count may not be had without them.
+    # A criterion may keep weights that are already zero; without them, a layer's count may not be reachable.
     before = {name: mask | final.mask[name] for name, mask in early.mask.items()}
     ramp = Ramp(before, left, options.ramp)
     network = early.with_network(early.network).network

@@ -1,10 +1,10 @@
-"""Block reconstruction: train the remaining weights so that each layer gives again what it gave in the dense network.
+"""Block reconstruction: train the remaining weights so that each layer reproduces its outputs in the dense network.
 
 The layers that can be fitted, in execution order, are cut into blocks of `span`; a sum of outputs that goes into a
-ReLU, as in a residual connection, counts as one layer (`prunelab.recovery.targets`). Gradients end at the borders of
-blocks (but not on a shortcut across one), which move on by one layer from each iteration to the next. Let p be what a
-layer or a sum gives in the pruned network and z the same in the dense one, over a sample of images and positions. Each
-iteration takes a step on
+ReLU, as in a residual connection, counts as one layer (`prunelab.recovery.targets`). Gradients stop at block
+boundaries (except along shortcuts across them), and the boundaries move by one layer in each iteration. Let p be the
+output of a layer or a sum in the pruned network and z the same in the dense one, over a sample of images and positions.
+Each iteration takes a step on
 
     sum over layers of w mean (p - z)^2 / mean z^2 + 3 KL(dense predictions, pruned predictions),
 
@@ -46,7 +46,7 @@ INSIDE, PREDICTIONS = 0.3, 3.0
 class Options(NoOptions):
     """`iterations` of `optimizer` on batches of `batch_size` calibration images; `learning_rate` decays linearly to 0.
 
-    `span`: so many layers, or sums of their outputs, are a block.
+    `span`: the number of layers, or sums of their outputs, in a block.
     """
 
     iterations: Count

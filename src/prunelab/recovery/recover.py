@@ -122,6 +122,6 @@ def recover(pruned: Pruned, task: Task, recovery: Recovery) -> Pruned:
     function, options = recovery_of(recovery)
     options.check(pruned.granularity)
     if options.trains and task.learning is None:
-        raise ConfigError(f"recovery={recovery.name} trains: it takes labels, an int64 tensor [n]")
+        raise ConfigError(f"recovery={recovery.name} trains: it needs labels, an int64 tensor [n]")
     recovered = function(pruned, task, options)
     return reestimated(recovered, task.calibration) if options.batch_norm else recovered

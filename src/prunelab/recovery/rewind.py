@@ -80,7 +80,7 @@ def _from_step(options: Options, learning: Learning) -> Options:
         )
     if options.schedule is Schedule.REX:
         raise ConfigError(
-            "recovery.schedule=rex is refused with recovery.to_step above 0: what is left of it is another curve; it "
+            "recovery.schedule=rex is refused with recovery.to_step above 0: its curve cannot be entered midway; it "
             "accepts constant or linear"
         )
     share = 1 - options.to_step / steps if options.schedule is Schedule.LINEAR else 1.0

@@ -39,8 +39,8 @@ class Options(NoOptions):
                 raise ValueError(f"in step {step}: {error}") from error
             if place and options.comes_first:
                 raise ValueError(
-                    f"recovery.steps={list(self.steps)}: {step}, as configured, does not go on from what another step "
-                    "left: it can only be the first"
+                    f"recovery.steps={list(self.steps)}: {step}, as configured, cannot start from another "
+                    "step's result: it can only be the first"
                 )
         return self
 

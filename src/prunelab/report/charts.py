@@ -45,7 +45,7 @@ def against_percentage(results: Results) -> list[Chart]:
     """Test accuracy and test loss against the percentage removed, as in the published report's figure 8."""
     charts, x = [], Axis(removed(results.rows), ends=(-2, 102), step=20)
     for metric, baseline, name, label, printed in MEASURES:
-        title = f"Test {name} against what was removed"
+        title = f"Test {name} against the percentage removed"
         logarithmic = name == "loss" and _needs_logarithm(results.table[metric])
         charts.append(
             Chart(
@@ -68,16 +68,16 @@ def shared_axes(results: Results) -> list[Chart]:
     Each chart is named after its metric, with _ for /.
     """
     table = results.alive
-    fewer = "parameters and multiply-adds" if same_ratios(table) else "parameters"
+    fewer = "parameters and MACs" if same_ratios(table) else "parameters"
     axes = {
-        names.COMPRESSION_RATIO: (f"With fewer {fewer}", f"times fewer {fewer}", "{:,g}×"),
-        names.THEORETICAL_SPEEDUP: ("With fewer multiply-adds", "times fewer multiply-adds", "{:,g}×"),
+        names.COMPRESSION_RATIO: (f"With fewer {fewer}", f"{fewer}, dense / remaining", "{:,g}×"),
+        names.THEORETICAL_SPEEDUP: ("With fewer MACs", "MACs, dense / remaining", "{:,g}×"),
     }
     if same_ratios(table):
         del axes[names.THEORETICAL_SPEEDUP]
     for batch in batch_sizes(table.columns):
         at_once = images(batch)
-        label = f"times as fast, measured, {at_once} at a time"
+        label = f"measured speedup, {at_once} at a time"
         axes[names.speedup(batch)] = (f"Measured speed, {at_once} at a time", label, "{:,g}×")
     axes[names.FILE_BYTES] = ("Size of the file", "size of the saved network (bytes)", "{:g}B")
     return [
@@ -99,14 +99,14 @@ def shared_axes(results: Results) -> list[Chart]:
 def promised(results: Results, batches: Sequence[int]) -> list[Chart]:
     """Measured speedup against the one that multiply-adds promise, a chart per batch size; equal on the diagonal."""
     ends = (1.0, float(results.alive[names.THEORETICAL_SPEEDUP].max()))
-    diagonal = Line("as promised", ends, ends, {"color": BASELINE_COLOUR, "linestyle": "--", "linewidth": 1.2})
+    diagonal = Line("equal", ends, ends, {"color": BASELINE_COLOUR, "linestyle": "--", "linewidth": 1.2})
     return [
         Chart(
             name=f"promised_{batch}",
-            title=f"Promised and measured, {images(batch)} at a time",
+            title=f"Fewer MACs and measured speedup, {images(batch)} at a time",
             alt="",
-            x=Axis("promised: times fewer multiply-adds", "{:,g}×"),
-            y=Axis("measured: times as fast", "{:,g}×"),
+            x=Axis("MACs, dense / remaining", "{:,g}×"),
+            y=Axis("measured speedup", "{:,g}×"),
             lines=(*_lines(results, results.alive, names.THEORETICAL_SPEEDUP, names.speedup(batch)), diagonal),
             hover=POINT,
         )

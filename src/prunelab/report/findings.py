@@ -104,7 +104,7 @@ def _reference_in_words(results: Results, series: str) -> str:
         return f"the unpruned network{treated} (test accuracy {results.references[series][names.TEST_ACCURACY]:.4f})"
     part = results.labelled_parts[series]
     untreated = _trains(part) and not (part[names.PERCENTAGE] == 0).any()
-    return "the baseline" + (", which was not trained on: percentage 0 is missing," if untreated else "")
+    return "the baseline" + (", which had no extra training (percentage 0 is missing)," if untreated else "")
 
 
 def _beside_best(standing: Standing, rival: Rival | None) -> str:
@@ -174,9 +174,9 @@ def _speed_remarks(rows: pd.DataFrame) -> list[str]:
         remarks.append(f"The speed of some jobs was not measured: {'; '.join(reasons)}.")
     if names.SPEED_UNSTEADY in rows and (unsteady := int(rows[names.SPEED_UNSTEADY].notna().sum())):
         remarks.append(
-            f"The machine was not steady while the speed of {unsteady} of {len(rows)} jobs was measured (times "
+            f"Timing was unstable in {unsteady} of {len(rows)} jobs (times "
             "scatter by more than a fifth, the unpruned network timed twice differs by more than a tenth, or other "
-            f"processes took the cores; tag {names.SPEED_UNSTEADY}): those are left out. Measure on a quiet one."
+            f"processes took the cores; tag {names.SPEED_UNSTEADY}); these times are left out. Use an idle machine."
         )
     if runtime := measured_with(rows):
         remarks.append(f"Times were measured with {runtime}.")

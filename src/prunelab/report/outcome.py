@@ -24,7 +24,7 @@ from prunelab.report.tables import ON_TEST_IMAGES, as_markdown, as_rich
 from prunelab.report.verdict import verdicts
 
 DPI = 130
-BESIDE = "Beside the published report (its percentages are our reading)"
+BESIDE = "Comparison with the published report (its percentages are our interpretation)"
 LONGEST = 8000
 """Characters of a description; MLflow cuts off the rest of a longer one."""
 

@@ -29,7 +29,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
     names.WEIGHTS_REMAINING: ("weights left", "{:,.0f}"),
     names.NEURONS_REMAINING: ("neurons left", "{:,.0f}"),
     names.COMPRESSION_RATIO: ("smaller by", "{:.2f}x"),
-    names.THEORETICAL_SPEEDUP: ("fewer multiply-adds", "{:.2f}x"),
+    names.THEORETICAL_SPEEDUP: ("fewer MACs", "{:.2f}x"),
     names.FILE_BYTES: ("file, bytes", "{:,.0f}"),
     names.INT8_ACCURACY: ("int8 accuracy", "{:.4f}"),
     names.INT8_BYTES: ("int8, bytes", "{:,.0f}"),
@@ -56,7 +56,7 @@ ON_TEST_IMAGES = (
     *(names.TEST_ACCURACY, names.TEST_LOSS, names.ACCURACY_DROP, names.INT8_ACCURACY),
     *OVER_SEEDS.values(),
 )
-"""Columns that whoever is still choosing should not see."""
+"""Columns hidden in a search, because seeing test results while choosing would bias the choice."""
 WITH_BARS = (names.TEST_ACCURACY, names.TEST_LOSS, names.VAL_ACCURACY, names.ACCURACY_DROP)
 """Columns that the page and LaTeX show with their bars."""
 MOST_ROWS = 500
@@ -112,7 +112,7 @@ def columns_of(table: pd.DataFrame) -> dict[str, tuple[str, str]]:
         if column == BEFORE_SPEED:
             for size in batch_sizes(table.columns):
                 found[names.speedup(size)] = (f"faster, batch {size}", "{:.2f}x")
-            found |= dict.fromkeys(_fastest(table), ("fastest as", "{}"))
+            found |= dict.fromkeys(_fastest(table), ("fastest form", "{}"))
     return found
 
 
@@ -226,5 +226,5 @@ def _explained(table: pd.DataFrame) -> str:
     words = [EXPLAINED[column] for column in columns if column in EXPLAINED]
     if batch_sizes(columns):
         words.append("faster: measured, times as fast as the unpruned network, for a batch of that many images")
-        words.append("fastest as: the form that took least time")
+        words.append("fastest form: the one that took the least time")
     return "; ".join(words)

@@ -55,7 +55,7 @@ def _verdict(results: Results, standing: Standing) -> tuple[str, str]:
         first = [results.reaches[name].drops[0] for name in tried]
         if not single and (unsure := [each for each in first if each.open]):
             n = min(unsure, key=lambda each: each.bound).mean.n
-            answer = f"{n} seeds do not tell whether any of the {family.unit} can be removed"
+            answer = f"{n} seeds are not enough to tell whether any of the {family.unit} can be removed"
             far += f" ({SURE})"
         return answer, f"{far}. {_nearest(results, tried)}{single}"
     row = results.at(best, drop.percentage)

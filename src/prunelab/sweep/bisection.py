@@ -1,7 +1,7 @@
 """Prune further, or stop? The largest percentage that satisfies the user's conditions, found by bisection.
 
 The published report's fourth step. An accuracy condition holds up to some percentage, a speed or size condition from
-some percentage on; each is looked for by halving, every probe a job of the sweep.
+some percentage on; each limit is found by bisection, and every probe is a job of the sweep.
 """
 
 from __future__ import annotations

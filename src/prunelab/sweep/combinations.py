@@ -35,7 +35,7 @@ def combined(
     """Every combination of the `swept` grid with each of the `jobs` and with each step of the `zipped` keys.
 
     Raises:
-        ConfigError: naming the key, for a job or a list of values that is none, lists of different lengths, or a key
+        ConfigError: naming the key, for an invalid job or list of values, lists of different lengths, or a key
             that is set in two of the three.
     """
     listed = [_job(job, number) for number, job in enumerate(jobs or [], start=1)]
@@ -86,7 +86,7 @@ def _steps(zipped: Mapping[str, Any]) -> list[Combination]:
         columns[key] = list(parsed.sweep_string_iterator())
     if len({len(column) for column in columns.values()}) > 1:
         counts = ", ".join(f"{key} has {len(column)}" for key, column in columns.items())
-        raise ConfigError(f"{ZIP} is refused: its keys go in step, so they have as many values each: {counts}")
+        raise ConfigError(f"{ZIP} is refused: its keys change together and need equal numbers of values: {counts}")
     return [dict(zip(columns, step, strict=True)) for step in zip(*columns.values(), strict=True)]
 
 

@@ -41,7 +41,7 @@ class LaunchFailed(PrunelabError):
 def launch(
     launcher: Any, store: Store, context: SweepContext, jobs: Sequence[PlannedJob], first: int = 0
 ) -> dict[str, JobReturn]:
-    """Run the jobs, which are the sweep's from number `first` on; what came of each, by its hash.
+    """Run the jobs, which are the sweep's from number `first` on; returns their results by config hash.
 
     Jobs that run one after the other in this process are not given to Hydra unless it has something to do for each: its
     basic launcher would compose each job again (91 ms), and keep two copies of every configuration until the last job
@@ -91,7 +91,7 @@ def _run_here(context: SweepContext, planned: PlannedJob) -> JobReturn:
 def _run_by_hydra(
     launcher: Any, store: Store, sweep_id: str, jobs: Sequence[PlannedJob], first: int
 ) -> dict[str, JobReturn]:
-    """Run the jobs; what the launcher returned for those whose pool lived to the end, less the configurations.
+    """Run the jobs; returns the launcher's results, without configurations, for jobs whose pool survived.
 
     When a worker process is killed (by the system when memory runs out, for instance), joblib takes the whole pool
     down. The jobs that were running in it are FAILED then, with that reason, and the others go on in a new pool.
@@ -128,7 +128,7 @@ def _for_workers(planned: PlannedJob) -> Combination:
 
 @contextmanager
 def _in_words(launcher: Any) -> Iterator[None]:
-    """What a launcher raises, as an error for users; a broken pool passes, for whoever can go on after it."""
+    """Turn a launcher's exceptions into errors for users; a broken pool is passed on to callers that can recover."""
     try:
         yield
     except Stop as stop:

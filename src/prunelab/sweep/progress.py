@@ -17,9 +17,9 @@ from prunelab.tracking.store import Store
 
 POLL_SECONDS = 1.0
 REST = 10.0
-"""The watcher rests this many times longer than a look at the store took it."""
+"""After each query of the store, the watcher sleeps this many times as long as the query took."""
 OVERLAP = 60_000
-"""How far (ms) before the newest end that it has seen a look goes back: workers' clocks may differ as much."""
+"""Each query starts this long (ms) before the newest end seen so far: workers' clocks may differ by this much."""
 ENDED = ("FINISHED", "FAILED", "KILLED")
 
 log = logging.getLogger(__name__)

@@ -161,15 +161,15 @@ def _refuse_incomplete(job: Run) -> None:
     parts = ((NEEDED_METRICS, job.metrics), (NEEDED_PARAMETERS, job.params), ((names.BASELINE_RUN,), job.tags))
     missing = [name for needed, there in parts for name in needed if name not in there]
     if missing:
-        raise StoreError(f"{job} is FINISHED without {', '.join(missing)}: somebody changed the store")
+        raise StoreError(f"{job} is FINISHED without {', '.join(missing)}: the store has been modified")
     for name in ACCURACIES:
         if not 0 <= job.metrics[name] <= 1:
-            raise StoreError(f"{job} has {name}={job.metrics[name]:g}, not in [0, 1]: somebody changed the store")
+            raise StoreError(f"{job} has {name}={job.metrics[name]:g}, not in [0, 1]: the store has been modified")
 
 
 def _commit(run: Run) -> str:
     commit = run.tags.get(names.GIT_COMMIT, "unknown")
-    return commit + (", with changes not committed" if run.tags.get(names.GIT_DIRTY) == "True" else "")
+    return commit + (", with uncommitted changes" if run.tags.get(names.GIT_DIRTY) == "True" else "")
 
 
 def _row(job: Run) -> dict[str, object]:

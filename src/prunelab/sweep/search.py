@@ -52,7 +52,7 @@ def run_search(sweeper: Any, arguments: list[str]) -> list[Trial]:
 
     planner = Planner(config, sweeper.hydra_context.config_loader)
     fixed = combination_of(str(override.input_line) for override in parsed if not override.is_sweep_override())
-    if sweeper.params:  # what the command fixes must leave them: a grid would have each setting once for each value
+    if sweeper.params:  # drop keys that the command fixes; a grid would repeat every setting for each of their values
         sweeper.params = {key: value for key, value in sweeper.params.items() if key not in fixed}
     _refuse_intervals_in_a_grid(sweeper, parsed)
     planned = planner.plan([fixed], conditions)
@@ -67,7 +67,7 @@ def run_search(sweeper: Any, arguments: list[str]) -> list[Trial]:
 
 
 def _refuse_intervals_in_a_grid(sweeper: Any, parsed: Sequence[Override]) -> None:
-    if not isinstance(sweeper.sampler, partial):  # a grid is made when its values are known, all others at once
+    if not isinstance(sweeper.sampler, partial):  # only the grid sampler is created later, once its values are known
         return
     own = OverridesParser.create().parse_overrides([f"{key}={value}" for key, value in (sweeper.params or {}).items()])
     for override in {each.key_or_group: each for each in (*own, *parsed)}.values():

@@ -70,7 +70,7 @@ def conditions(job: Job) -> dict[str, Any]:
         accepted = ", ".join(f"until.{name}" for name in Until.model_fields if name != "resolution")
         raise ConfigError(f"until is refused without a condition: it accepts {accepted}, any combination")
     if until.max_ms is not None and not measure.batch_sizes:
-        raise ConfigError(f"until.max_ms={until.max_ms:g} is refused: it is measured, and measure.batch_sizes is empty")
+        raise ConfigError(f"until.max_ms={until.max_ms:g} is refused: nothing is timed (measure.batch_sizes=[])")
     if until.max_bytes is not None and not measure.file:
         raise ConfigError(f"until.max_bytes={until.max_bytes} is refused: it takes measure.file=true")
     return {"until": until.model_dump(mode="json"), "search": None}

@@ -18,7 +18,7 @@ WRITERS = "prunelab-writers"
 """The role in MLflow's database of those who may write."""
 WORKSPACE = "default"
 CACHED_SECONDS = 30
-"""For which a worker of the server caches a checked password: hashing takes most of a request's time."""
+"""How long a server worker caches a checked password: hashing takes most of a request's time."""
 FORM = "a line for each user: name:role:password, the role being reader, writer or admin"
 
 

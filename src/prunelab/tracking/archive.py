@@ -134,7 +134,7 @@ def opened(path: Path) -> Iterator[Archive]:
     """The archive at `path`, after all of it was read and compared with its digests.
 
     Raises:
-        StoreError: if it is not an archive of a sweep, is damaged, or was made to do harm.
+        StoreError: if it is not an archive of a sweep, is damaged, or is malicious.
     """
     if path.exists() and not path.is_file():
         raise StoreError(f"{path} is not a file: it cannot be read as an archive of a sweep")
@@ -203,7 +203,7 @@ def _refuse_foreign_relations(manifest: Manifest) -> None:
 def _problem(run: ArchivedRun, sweep: ArchivedRun, baselines: set[str]) -> str | None:
     """What is wrong with how a run refers to others."""
     if run.tags.get(names.KIND) != run.kind.value:
-        return f"its tag {names.KIND} says something else"
+        return f"its tag {names.KIND} does not match its kind"
     if run.tags.get(names.PARENT) != (sweep.id if run.kind is Kind.JOB else None):
         return "it is not a part of the archived sweep"
     if run.kind is Kind.CURVE and run.tags.get(names.SWEEP_ID) != sweep.id:

@@ -79,7 +79,7 @@ def find_run(store: Store, wanted: str, kinds: Sequence[Kind], finished: bool = 
         run = able[0]
     if run.kind not in [each.value for each in kinds]:
         kind = run.kind or "run of something else"
-        raise StoreError(f"run {wanted} ({run.name}) is a {kind}: it takes the run id or the name of a {what}")
+        raise StoreError(f"run {wanted} ({run.name}) is a {kind}: expected the run id or name of a {what}")
     if finished and run.status != "FINISHED":
         raise StoreError(f"{run} is {run.status}, not FINISHED")
     return run

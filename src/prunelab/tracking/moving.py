@@ -120,7 +120,7 @@ def relocate(tracking: Tracking, target: Path, keep: bool) -> None:
     """
     database, artifacts = local_store(tracking)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise StoreError(f"relocate {target} is refused: there is something in it; it takes a new or empty folder")
+        raise StoreError(f"relocate {target} is refused: the folder is not empty; it accepts a new or empty folder")
     if target.is_relative_to(artifacts):
         raise StoreError(f"relocate {target} is refused: it is inside of the store's own artifacts")
     try:

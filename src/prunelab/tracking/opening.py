@@ -74,7 +74,7 @@ def existing_store(tracking: Tracking, experiment_name: str | None) -> Store:
         missing = "experiment" if experiment_name is None else f"experiment {experiment_name}"
         raise StoreError(
             f"there is no {missing} in {redacted(tracking.uri)}; it has: {', '.join(sorted(known.values())) or 'none'} "
-            "(data= or tracking.experiment_name= says which)"
+            "(choose one with data= or tracking.experiment_name=)"
         )
     return Store(tracking, patient_client(tracking.uri), wanted)
 
@@ -175,7 +175,7 @@ def _refuse_foreign(database: Path) -> None:
         migrations.get_revision(found)
         remedy = f"back the file up, then run: mlflow db upgrade sqlite:///{database}"
     except CommandError:
-        remedy = "it is of a newer MLflow, or damaged: install the MLflow that wrote it"
+        remedy = "it was written by a newer MLflow, or is damaged: install the version that wrote it"
     raise StoreError(
         f"{database} was written by another version of MLflow (schema {found}; MLflow {mlflow.__version__} has "
         f"{expected}): {remedy}"

@@ -77,7 +77,7 @@ def again(action: Callable[[], T], uri: str, done: Callable[[], T | None] | None
             if sqlite_file(uri) is not None and any(words in str(error).lower() for words in DAMAGED):
                 raise StoreError(f"{where}: the database is damaged (prunelab-store check)") from error
             if isinstance(error, MlflowException) and error.error_code in REFUSED:
-                raise StoreError(f"{where}: the server refuses: {redacted(str(error))}") from error
+                raise StoreError(f"{where}: the server refused the request: {redacted(str(error))}") from error
             if not _is_away(error, uri):
                 raise
             waited = time.monotonic() - began

@@ -19,9 +19,9 @@ import requests
 from prunelab.errors import PrunelabError
 
 START_SECONDS = 120.0
-"""Within which it must answer: it takes a few on an idle machine, many on a busy one."""
+"""Seconds within which it must answer: it needs a few on an idle machine, many on a busy one."""
 STOP_SECONDS = 10.0
-"""Within which it must end when asked to, before it is killed."""
+"""Seconds it has to stop after SIGTERM before it is killed."""
 
 
 class ServerError(PrunelabError):

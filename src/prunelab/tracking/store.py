@@ -29,7 +29,7 @@ NO_SUCH_RUN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 class Store:
     """One experiment, which can be written; or several, for commands that look for runs in all of them.
 
-    `experiments`: names by id. `client` is for this package alone; everybody else uses the verbs.
+    `experiments`: names by id. `client` is private to this package; other packages use the methods.
     """
 
     def __init__(self, tracking: Tracking, client: MlflowClient, experiments: Mapping[str, str]) -> None:
@@ -169,7 +169,7 @@ class Store:
         except MlflowException as error:
             if error.error_code in NO_SUCH_RUN:
                 return None
-            raise StoreError(f"{self.address} cannot be asked for run {run_id}: {redacted(str(error))}") from error
+            raise StoreError(f"{self.address} cannot look up run {run_id}: {redacted(str(error))}") from error
         return None if run.deleted else run
 
     def get(self, run_id: str) -> Run:

@@ -27,7 +27,7 @@ from prunelab.training.progress import progress_of
 
 log = logging.getLogger(__name__)
 LEARNED = 0.05
-"""The least share of the way from naming the most frequent class to naming every class right."""
+"""Smallest accuracy gain over predicting the most frequent class, as a fraction of the largest possible gain."""
 
 
 def train(job: Job, network: nn.Module, dataset: Dataset, store: Store, key: str) -> tuple[str, Quality, Quality]:
@@ -40,7 +40,7 @@ def train(job: Job, network: nn.Module, dataset: Dataset, store: Store, key: str
     """
     epochs = job.training.epochs
     what = f"training {job.model.name} on {job.data.name}, seed {job.seed}: {epochs} epochs"
-    log.info(what if epochs else f"{job.model.name} on {job.data.name} is taken as it is (training.epochs=0)")
+    log.info(what if epochs else f"{job.model.name} on {job.data.name} is used as it is (training.epochs=0)")
     log.info(as_text(summary(graph_of(job.model, dataset))))
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -82,7 +82,7 @@ def train(job: Job, network: nn.Module, dataset: Dataset, store: Store, key: str
     if validation.accuracy - guessed < LEARNED * (1 - guessed):
         log.warning(
             f"The unpruned network has learned next to nothing: its validation accuracy is {validation.accuracy:.4f}, "
-            f"always naming the most frequent class gives {guessed:.4f}. Comparing methods on it is meaningless: train "
+            f"guessing the most frequent class gives {guessed:.4f}. Comparing methods on it is meaningless: train "
             "it longer (training.epochs) or with another recipe (training=convolution for convolutional networks)."
         )
     return run.id, test, validation

@@ -31,7 +31,7 @@ def command(load_model: Callable[[], Any]) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="images as an array, or a picture")
     parser.add_argument("--top", type=int, default=3, metavar="K", help="this many classes, the most likely first")
-    parser.add_argument("--invert", action="store_true", help="the images are dark on light, the network's the reverse")
+    parser.add_argument("--invert", action="store_true", help="invert images: dark on light, unlike the network's")
     arguments = parser.parse_args()
     model, failed = load_model(), False
     for path in arguments.files:

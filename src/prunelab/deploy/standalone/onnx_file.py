@@ -1,4 +1,4 @@
-"""Classify images with the ONNX model that lies beside this file. Needs onnxruntime and numpy; for pictures Pillow.
+"""Classify images with the ONNX model next to this file. Needs onnxruntime and numpy, and Pillow for pictures.
 
     python THIS_FILE picture.png images.npy ...
 

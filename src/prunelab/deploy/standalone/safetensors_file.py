@@ -1,4 +1,4 @@
-"""Classify images with the .safetensors file that lies beside this one. Needs torch, safetensors; Pillow for pictures.
+"""Classify images with the .safetensors file next to this one. Needs torch and safetensors, and Pillow for pictures.
 
     python THIS_FILE picture.png images.safetensors ...
 
