@@ -116,6 +116,7 @@ def test_a_word_is_said_at_once_on_a_terminal_only() -> None:
         ),
         pytest.param("prunelab -m 'method=glob(*)' recovery=fine", {"recovery=finetune"}, marks=pytest.mark.slow),
         ("prunelab --config-dir mine model=ow", {"model=own"}),
+        ("prunelab --h", {"--help", "--hydra-help"}),
         ("prunelab-report data=dig", {"data=digits"}),
         pytest.param("prunelab-report --l", {"--list"}, marks=pytest.mark.slow),
         ("prunelab-store re", {"relocate"}),

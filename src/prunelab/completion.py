@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import redirect_stdout
 from importlib.metadata import distribution
 
-OTHERS = """
+FUNCTION = """
 prunelab_completion()
 {
     local word="${COMP_WORDS[COMP_CWORD]}" asked="$1" choices
@@ -17,7 +17,10 @@ prunelab_completion()
         asked="$1 ${COMP_WORDS[1]}"
     fi
     if [[ "$word" == -* ]]; then
-        choices=$($asked --help 2> /dev/null | grep -oE -- '--[a-z][a-z0-9-]*')
+        choices=$($asked --help 2> /dev/null | grep -oE -- '--[a-z][a-z0-9-]*' | sort -u)
+    elif [[ "$1" == prunelab ]]; then
+        hydra_bash_completion
+        return
     elif [[ "$1" == prunelab-store && COMP_CWORD -eq 1 ]]; then
         choices=$($1 --help 2> /dev/null | grep -oEm 1 '[a-z]+([|][a-z]+)+' | tr '|' ' ')
     else
@@ -26,7 +29,7 @@ prunelab_completion()
     COMPREPLY=($(compgen -W "$choices" -- "$word"))
 }
 complete -o nospace -o default -F prunelab_completion """
-"""For bash: options of a command from its `--help`, keys and their values from prunelab."""
+"""For bash: options of a command from its `--help`; keys and their values from prunelab, where Hydra completes them."""
 
 
 def complete(arguments: list[str], hydra: Callable[[], None]) -> None:
@@ -37,7 +40,7 @@ def complete(arguments: list[str], hydra: Callable[[], None]) -> None:
     hydra()
     if {"install=bash", "install=zsh"} & set(arguments):
         commands = distribution("prunelab").entry_points.select(group="console_scripts")
-        print(OTHERS + " ".join(sorted(entry.name for entry in commands if entry.module != "prunelab.app")))
+        print(FUNCTION + " ".join(sorted(entry.name for entry in commands)))
 
 
 def _query(line: str, hydra: Callable[[], None]) -> None:

@@ -25,6 +25,8 @@ FLAGS = {"-v, --verbose": "log more", "-q, --quiet": "log nothing but warnings; 
 """For a command's help."""
 
 log = logging.getLogger("prunelab")
+_transient = 0
+"""Width of the line that the next one overwrites."""
 
 
 class _StandardError(logging.Handler):
@@ -34,7 +36,7 @@ class _StandardError(logging.Handler):
         """Write the message; details with the module that they come from."""
         try:
             prefix = f"{record.name}: " if record.levelno < logging.INFO else ""
-            print(spelled_out(prefix + self.format(record)), file=sys.stderr, flush=True)
+            print(_over(spelled_out(prefix + self.format(record))), file=sys.stderr, flush=True)
         except Exception:
             self.handleError(record)
 
@@ -67,7 +69,16 @@ def status(line: str) -> None:
 def transient(line: str) -> None:
     """Write a line that the next one overwrites, on a terminal only."""
     if on_terminal():
-        print(line, end="\r", file=sys.stderr, flush=True)
+        global _transient
+        print(_over(line), end="\r", file=sys.stderr, flush=True)
+        _transient = len(line)
+
+
+def _over(line: str) -> str:
+    """A line that leaves nothing of a transient one before it."""
+    global _transient
+    width, _transient = _transient, 0
+    return line.ljust(width)
 
 
 def as_text(what: RenderableType) -> str:

@@ -53,9 +53,9 @@ def test_speed_is_spoken_of_where_something_was_removed_and_gained() -> None:
         return {**row("a", percentage, accuracy), names.speedup(1024): speedup, **form}
 
     dense = timed(0, 0.9, 1.02)
-    assert "measured there no faster (masked, batch of 1024)" in findings(results(dense, timed(20, 0.9, 0.97)))[1]
-    assert "measured there 1.8x as fast (masked, batch of 1024)" in findings(results(dense, timed(20, 0.9, 1.84)))[1]
-    assert "measured there" not in findings(results(dense, timed(20, 0.1, 1.84)))[1]
+    assert "at 20% measured no faster (masked, batch of 1024)" in findings(results(dense, timed(20, 0.9, 0.97)))[1]
+    assert "at 20% measured 1.8x as fast (masked, batch of 1024)" in findings(results(dense, timed(20, 0.9, 1.84)))[1]
+    assert "% measured" not in findings(results(dense, timed(20, 0.1, 1.84)))[1]
 
 
 def test_an_unsteady_time_is_marked_in_the_table_and_in_no_finding() -> None:
@@ -65,14 +65,14 @@ def test_an_unsteady_time_is_marked_in_the_table_and_in_no_finding() -> None:
 
     shaken = results(timed(0), timed(20, **{names.SPEED_UNSTEADY: "batch 64: 40%"}))
     said = findings(shaken)
-    assert "measured there" not in said[1]
+    assert "% measured" not in said[1]
     assert any("1 of 2 jobs" in sentence for sentence in said)
     assert "Times were measured with onnxruntime 1, 2 threads." in said
     lines = as_markdown(shaken.table).splitlines()
     assert "faster, batch 1 | faster, batch 64 | fastest form" in lines[0]
     assert "2.00x | 3.30x | compacted" in lines[2]
     assert "2.00x | unsteady | compacted" in lines[3]
-    assert "measured there 3.3x as fast (compacted, batch of 64)" in findings(results(timed(0), timed(20)))[1]
+    assert "at 20% measured 3.3x as fast (compacted, batch of 64)" in findings(results(timed(0), timed(20)))[1]
 
 
 def test_seeds_are_averaged_with_their_interval_or_deviation_and_number() -> None:

@@ -36,7 +36,7 @@ def test_each_probe_is_a_job_of_one_sweep_and_the_verdict_is_kept(project: Proje
         (["until.max_bytes=1000", "measure.file=false"], "it takes measure.file=true"),
         (["until.resolution=0"], "0.01 to 50"),
         (["until.max_accuracy_drop=0.01,0.05"], "run a sweep for each"),
-        (["resume=last"], "there is no sweep called until"),
+        (["resume=last"], "nothing to resume: no sweep named until"),
     ],
 )
 def test_conditions_that_make_no_sense_are_refused(arguments: list[str], said: str, project: Project) -> None:

@@ -136,12 +136,12 @@ def _speed(results: Results, series: str, part: pd.DataFrame) -> str:
     row = None if held is None else results.at(series, held.percentage)
     for batch in batch_sizes(part.columns)[-1:]:
         speedup = names.speedup(batch)
-        if row is not None and not pd.isna(row.get(speedup)):
+        if held is not None and row is not None and not pd.isna(row.get(speedup)):
             form = row[f"{names.FASTEST}batch_{batch}"]
             times = f"{row[speedup]:.1f}"
             spread = f" ± {row[BAR + speedup]:.1f}" if row["n"] > 1 else ""
             faster = "no faster" if times == "1.0" else f"{times}{spread}x as fast"
-            words.append(f"measured there {faster} ({form}, batch of {batch})")
+            words.append(f"at {held.percentage:g}% measured {faster} ({form}, batch of {batch})")
         sparse = part.get(names.latency(batch, "csr"))
         if sparse is not None:
             slower = part.loc[sparse > part[names.latency(batch, "dense")], names.PERCENTAGE]
@@ -153,7 +153,7 @@ def _speed(results: Results, series: str, part: pd.DataFrame) -> str:
 def _emptied(part: pd.DataFrame) -> str:
     some = part[part[EMPTIED] != ""]
     if some.empty:
-        return "no layer is emptied"
+        return "no layer is emptied" if (part[names.PERCENTAGE] > 0).any() else ""
     first, *others = str(some.iloc[0][EMPTIED]).split(", ")
     more = "is" if not others else f"and {others[0]} are" if len(others) == 1 else f"and {len(others)} more are"
     return f"{first} {more} emptied first, at {some.iloc[0][names.PERCENTAGE]:g}%"

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Progress:
-    """Counts the jobs of a sweep that have ended, and from their pace the time left.
+    """Counts the jobs that have ended, and from their pace since the first one (which may train) estimates the time left.
 
     `labels`: by config hash, what a job is called where its name is not enough. `total`: the number of jobs; None in an
     adaptive sweep, which chooses on validation accuracy: it is what is shown then.
@@ -36,7 +36,7 @@ class Progress:
     labels: Mapping[str, str]
     total: int | None
     ended: int = 0
-    started: float = field(default_factory=time.perf_counter)
+    first_ended: float = field(default=0.0, init=False)
     width: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -59,11 +59,14 @@ class Progress:
 
     def _line(self, label: str, outcome: str, seconds: float, level: int = logging.INFO) -> None:
         self.ended += 1
+        now = time.perf_counter()
+        self.first_ended = self.first_ended or now
         counter, remaining = f"[{self.ended}]", ""
         if self.total is not None:
             counter = f"[{self.ended:>{len(str(self.total))}}/{self.total}]"
-            left = (time.perf_counter() - self.started) / self.ended * (self.total - self.ended)
-            remaining = f", {_duration(left)} left" if self.ended < self.total else ""
+            if 1 < self.ended < self.total:
+                left = (now - self.first_ended) / (self.ended - 1) * (self.total - self.ended)
+                remaining = f", {_duration(left)} left"
         log.log(level, f"{counter} {label:<{self.width}}   {outcome}   ({seconds:.1f} s{remaining})")
 
 

@@ -25,7 +25,7 @@ def find_sweep(store: Store, wanted: str, called: str | None = None) -> Run:
     """
     sweeps = store.find(Kind.SWEEP, **({names.SWEEP_NAME: called} if called else {}))
     if called and not sweeps:
-        raise StoreError(f"there is no sweep called {called} in {_place(store)}")
+        raise StoreError(f"nothing to resume: no sweep named {called} is recorded in {_place(store)}")
     return chosen_sweep(sweeps, wanted, _place(store))
 
 
