@@ -28,7 +28,7 @@ def test_each_network_is_compared_with_its_own_unpruned_network() -> None:
     swept = two_networks()
     for model, accuracy in (("vgg_small", 0.9), ("resnet8", 0.6)):
         series = f"neuron, {model}"
-        assert swept.references[series][names.TEST_ACCURACY] == pytest.approx(accuracy)
+        assert swept.references[series] == pytest.approx(accuracy)
         held = swept.reaches[series].held
         assert held is not None
         assert held.percentage == 50

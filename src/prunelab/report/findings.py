@@ -39,7 +39,7 @@ def treatment(results: Results, series: str) -> str:
     Older stores do not record whether a recovery trains; estimating BatchNorm's statistics again is no training.
     """
     rows = results.labelled_parts[series]
-    if abs(results.references[series][names.TEST_ACCURACY] - float(rows[names.BASELINE_ACCURACY].mean())) < 1e-9:
+    if abs(results.references[series] - float(rows[names.BASELINE_ACCURACY].mean())) < 1e-9:
         return ""
     return " given the same extra training" if _trains(rows) else " treated alike"
 
@@ -101,7 +101,7 @@ def _reach(results: Results, series: str) -> str:
 def _reference_in_words(results: Results, series: str) -> str:
     treated = treatment(results, series)
     if treated:
-        return f"the unpruned network{treated} (test accuracy {results.references[series][names.TEST_ACCURACY]:.4f})"
+        return f"the unpruned network{treated} (test accuracy {results.references[series]:.4f})"
     part = results.labelled_parts[series]
     untreated = _trains(part) and not (part[names.PERCENTAGE] == 0).any()
     return "the baseline" + (", which had no extra training (percentage 0 is missing)," if untreated else "")

@@ -25,7 +25,7 @@ def kept(results: Results) -> dict[str, Any]:
     percentages = sorted(results.table[names.PERCENTAGE].unique())
     lines = []
     for series, part in results.parts.items():
-        held, whole = results.reaches[series].held, results.references[series][names.TEST_ACCURACY]
+        held, whole = results.reaches[series].held, results.references[series]
         cells: dict[float, dict[str, Any]] = {
             row[names.PERCENTAGE]: {
                 "text": f"{row[names.TEST_ACCURACY]:.3f}",

@@ -102,18 +102,16 @@ class Results:
         return unpruned(self.rows)
 
     @cached_property
-    def references(self) -> dict[str, dict[str, float]]:
-        """Mean validation and test accuracy of the unpruned network that each series is fairly compared with.
+    def references(self) -> dict[str, float]:
+        """Mean test accuracy of the unpruned network that each series is fairly compared with.
 
         That is its own percentage 0, which for a recovery that trains is the baseline with the same extra training, or
         the baseline if the series has none.
         """
         first = self.table.groupby("series", sort=False).head(1)
-        tried = first[names.PERCENTAGE] == 0
-        pairs = {names.VAL_ACCURACY: names.BASELINE_VAL_ACCURACY, names.TEST_ACCURACY: names.BASELINE_ACCURACY}
-        found = pd.DataFrame({own: first[own].where(tried, first[baseline]) for own, baseline in pairs.items()})
-        rows = ({own: float(row[own]) for own in pairs} for row in found.to_dict("records"))
-        return dict(zip(first["series"].astype(str), rows, strict=True))
+        own, baseline = first[names.TEST_ACCURACY], first[names.BASELINE_ACCURACY]
+        accuracies = own.where(first[names.PERCENTAGE] == 0, baseline).astype(float)
+        return dict(zip(first["series"].astype(str), accuracies, strict=True))
 
     @cached_property
     def reaches(self) -> dict[str, Reach]:

@@ -64,7 +64,7 @@ def _verdict(results: Results, standing: Standing) -> tuple[str, str]:
     return (
         f"{best} removes {drop.percentage:g}% of the {family.unit}",
         f"for at most {POINTS} of validation accuracy{on}{sure}. Test accuracy there is {_with_bar(row)}, against "
-        f"{results.references[best][names.TEST_ACCURACY]:.4f} of the unpruned network{treatment(results, best)}, with "
+        f"{results.references[best]:.4f} of the unpruned network{treatment(results, best)}, with "
         f"{row[names.COMPRESSION_RATIO]:.1f}x fewer parameters{_rivals(standing.rivals, drop)}.{single}",
     )
 
