@@ -107,7 +107,6 @@ def test_levels_are_between_those_of_holm_and_of_bonferroni_over_every_pair_at_e
     levels = dict(zip(p, holm(np.array(list(p.values()))), strict=True))
     for rival in verdict.standing.rivals:
         key = (*sorted((rival.series, str(verdict.standing.best))), int(at.percentage))
-        assert rival.lead is not None
         assert levels[key] - 1e-12 <= rival.lead.level <= 1 - 0.05 / len(p) + 1e-12
 
 
@@ -154,7 +153,6 @@ def test_what_is_not_told_apart_is_said_so_with_the_seeds_that_would() -> None:
 def test_what_is_told_apart_is_said_with_its_interval() -> None:
     (verdict,) = verdicts(swept := pair(5, 0.02, 0.001))
     lead = verdict.standing.rivals[0].lead
-    assert lead is not None
     assert (
         f"; weight_other keeps 2.00 [{100 * lead.low:.2f}, {100 * lead.high:.2f}] points less there."
         in verdict.evidence
@@ -196,7 +194,5 @@ def test_seeds_are_paired_whatever_the_order_of_the_rows_and_only_where_both_wer
     ordered = Results("a sweep", left_out, {})
     (lead,) = (rival.lead for each in verdicts(ordered) for rival in each.standing.rivals)
     (other,) = (rival.lead for each in verdicts(shuffled) for rival in each.standing.rivals)
-    assert lead is not None
-    assert other is not None
     assert lead.n == other.n == 5
     assert abs(lead.mean) == pytest.approx(abs(other.mean))

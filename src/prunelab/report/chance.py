@@ -32,7 +32,7 @@ Floats = NDArray[np.float64]
 class Estimate:
     """A mean of `n` values, its confidence interval at `level`, and the sample standard deviation (n - 1).
 
-    The interval of a single value is infinite.
+    The interval of a single value is infinite; so is that of none, whose mean is NaN.
     """
 
     mean: float
@@ -55,9 +55,10 @@ def estimate(values: Sequence[float], level: float = LEVEL, resolution: float = 
     agree to the image by chance.
     """
     given = np.asarray(values, dtype=np.float64)
-    mean, n = float(given.mean()), len(given)
-    if n == 1:
-        return Estimate(mean, -math.inf, math.inf, 0.0, 1, level)
+    n = len(given)
+    mean = float(given.mean()) if n else math.nan
+    if n < 2:
+        return Estimate(mean, -math.inf, math.inf, 0.0, n, level)
     deviation = max(float(given.std(ddof=1)), ROUNDING * resolution)
     half = float(half_width(deviation, n, level))
     return Estimate(mean, mean - half, mean + half, deviation, n, level)

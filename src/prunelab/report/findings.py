@@ -58,7 +58,6 @@ def bounded(drop: Drop) -> str:
 def interval(rival: Rival, sign: int = 1) -> str:
     """The best one's lead over a rival in points, with its interval; `sign` -1 for the rival's over the best."""
     lead = rival.lead
-    assert lead is not None
     low, high = sorted((sign * lead.low, sign * lead.high))
     ends = "" if lead.n == 1 else f" [{points(low)}, {points(high)}]"
     return f"{points(sign * lead.mean)}{ends}"
@@ -66,7 +65,6 @@ def interval(rival: Rival, sign: int = 1) -> str:
 
 def enough(rival: Rival) -> str:
     """How many seeds would tell a rival apart: `about 14 would`."""
-    assert rival.lead is not None
     if rival.needed is None:
         return "no practical number of seeds would" if rival.lead.mean else "they are alike"
     return f"about {max(rival.needed, rival.lead.n + 1)} would"
@@ -109,7 +107,7 @@ def _reference_in_words(results: Results, series: str) -> str:
 
 def _beside_best(standing: Standing, rival: Rival | None) -> str:
     """The difference to the best series, at the percentage that this one reaches."""
-    if rival is None or rival.lead is None or rival.lead.n == 1 or standing.drop is None:
+    if rival is None or not rival.compared or standing.drop is None:
         return ""
     known = "" if rival.apart else f", not told apart by {rival.lead.n} seeds ({enough(rival)})"
     sign, word = (1, "less") if rival.lead.mean >= 0 else (-1, "more")

@@ -41,12 +41,13 @@ def kept(results: Results) -> dict[str, Any]:
 
 def differences(results: Results) -> list[dict[str, Any]]:
     """For each verdict that compares over several seeds, every other series against the best, the nearest first."""
-    return [_difference(each) for each in results.standings if any(map(_compared, each.rivals))]
+    return [_difference(each) for each in results.standings if any(rival.compared for rival in each.rivals)]
 
 
 def _difference(standing: Standing) -> dict[str, Any]:
     assert standing.drop is not None
-    ordered = sorted(filter(_compared, standing.rivals), key=lambda rival: rival.lead.mean if rival.lead else 0.0)
+    compared = [rival for rival in standing.rivals if rival.compared]
+    ordered = sorted(compared, key=lambda rival: rival.lead.mean)
     place = f" on {', '.join(standing.family.place)}" if standing.family.place else ""
     return {
         "title": f"Against {standing.best} at {standing.drop.percentage:g}% of the {standing.family.unit}{place}",
@@ -56,7 +57,6 @@ def _difference(standing: Standing) -> dict[str, Any]:
 
 def _line(rival: Rival) -> list[Cell]:
     lead = rival.lead
-    assert lead is not None
     needed = "" if rival.apart else "more than is practical" if rival.needed is None else f"{rival.needed}"
     cells = (
         rival.series,
@@ -68,7 +68,3 @@ def _line(rival: Rival) -> list[Cell]:
         needed,
     )
     return list(map(Cell, cells))
-
-
-def _compared(rival: Rival) -> bool:
-    return rival.lead is not None and rival.lead.n > 1

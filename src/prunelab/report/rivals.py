@@ -18,29 +18,33 @@ from prunelab.report.reach import TOLERANCE, BySeed, Drop, Family, Reach, valida
 class Rival:
     """Another series, at the percentage that the best one reaches.
 
-    `lead`: by how much the best one keeps more validation accuracy, a difference for each seed, since both prune the
-    same networks; None if they share no seed. Its interval is at the level from Holm's procedure, so that all rivals
-    that are `apart` hold together.
+    `lead`: by how much the best one keeps more validation accuracy, a difference for each seed that they share, since
+    both prune the same networks. Its interval is at the level from Holm's procedure, so that all rivals that are
+    `apart` hold together.
     """
 
     series: str
-    lead: Estimate | None
+    lead: Estimate
+
+    @property
+    def compared(self) -> bool:
+        """Whether they share two seeds, so that chance can be told."""
+        return self.lead.n > 1
 
     @property
     def apart(self) -> bool:
         """Whether chance does not explain the difference."""
-        return self.lead is not None and self.lead.apart
+        return self.lead.apart
 
     @property
     def power(self) -> float:
         """How often this number of seeds detects a true difference of a point, given the deviation seen."""
-        return 0.0 if self.lead is None else power(TOLERANCE, self.lead.deviation, self.lead.n, self.lead.level)
+        return power(TOLERANCE, self.lead.deviation, self.lead.n, self.lead.level)
 
     @property
     def needed(self) -> int | None:
         """The number of seeds that detects the difference seen, given the deviation seen; None if too many."""
-        lead = self.lead
-        return None if lead is None or lead.n < 2 else seeds_needed(lead.mean, lead.deviation, lead.level)
+        return seeds_needed(self.lead.mean, self.lead.deviation, self.lead.level) if self.compared else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +73,14 @@ def standing(family: Family, accuracies: Mapping[str, BySeed], reaches: Mapping[
     best = max(far, key=lambda name: (far[name].percentage, fmean(accuracies[name][far[name].percentage].values())))
     at, step = far[best].percentage, validation_step(family, accuracies)
     leads = {
-        (name, percentage): lead
+        (name, percentage): _differences(one, accuracies[name].get(percentage, {}))
         for name in family.series
         if name != best
         for percentage, one in accuracies[best].items()
-        if percentage > 0 and (lead := _differences(one, accuracies[name].get(percentage, {})))
+        if percentage > 0
     }
     levels = _levels(leads, comparisons(family, accuracies), step)
-    rivals = (
-        Rival(name, estimate(leads[name, at], levels[name, at], step) if (name, at) in leads else None)
-        for name in family.series
-        if name != best
-    )
+    rivals = (Rival(name, estimate(leads[name, at], levels[name, at], step)) for name in family.series if name != best)
     return Standing(family, best, far[best], tuple(rivals))
 
 

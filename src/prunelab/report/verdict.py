@@ -9,7 +9,7 @@ import pandas as pd
 
 from prunelab import names
 from prunelab.report.bars import LEVEL
-from prunelab.report.chance import POWER, Estimate
+from prunelab.report.chance import POWER
 from prunelab.report.findings import POINTS, bounded, enough, interval, treatment
 from prunelab.report.reach import Drop
 from prunelab.report.results import BAR, Results
@@ -71,14 +71,13 @@ def _verdict(results: Results, standing: Standing) -> tuple[str, str]:
 
 def _rivals(rivals: Sequence[Rival], best: Drop) -> str:
     """Which other series keep less there, which keep more, and which cannot be told apart from the best one."""
-    compared = [each for each in rivals if each.lead is not None and each.lead.n > 1]
-    less = [each for each in compared if each.apart and _lead(each).mean > 0]
-    more = [each for each in compared if each.apart and _lead(each).mean <= 0]
-    alike = [each for each in compared if not each.apart]
-    untried = [each for each in rivals if each.lead is None or each.lead.n == 1]
+    less = [each for each in rivals if each.apart and each.lead.mean > 0]
+    more = [each for each in rivals if each.apart and each.lead.mean <= 0]
+    alike = [each for each in rivals if each.compared and not each.apart]
+    untried = [each for each in rivals if not each.compared]
     sentences = []
     if less:
-        nearest = interval(min(less, key=lambda each: _lead(each).mean))
+        nearest = interval(min(less, key=lambda each: each.lead.mean))
         if len(less) == 1:
             sentences.append(f"{less[0].series} keeps {nearest} points less there")
         else:
@@ -88,8 +87,8 @@ def _rivals(rivals: Sequence[Rival], best: Drop) -> str:
     if more:
         sentences.append(f"{_named(more)} {_verb(more, 'keeps', 'keep')} more there, but not at every smaller share")
     if alike:
-        n = min(_lead(each).n for each in alike)
-        last = max(alike, key=lambda each: _lead(each).mean)
+        n = min(each.lead.n for each in alike)
+        last = max(alike, key=lambda each: each.lead.mean)
         differs = f"{interval(last)} points less" + ("" if len(alike) == 1 else f" for {last.series}")
         sentences.append(
             f"{_named(alike)} {_verb(alike, 'is', 'are')} not told apart from it there by {n} seeds "
@@ -98,11 +97,6 @@ def _rivals(rivals: Sequence[Rival], best: Drop) -> str:
     if untried and best.mean.n > 1:
         sentences.append(f"{_named(untried)} {_verb(untried, 'was', 'were')} not tried there on two of its networks")
     return "".join(f"; {sentence}" for sentence in sentences)
-
-
-def _lead(rival: Rival) -> Estimate:
-    assert rival.lead is not None
-    return rival.lead
 
 
 def _verb(rivals: Sequence[Rival], one: str, several: str) -> str:
