@@ -7,6 +7,7 @@ Intervals are Student's (1908): mean ± t x deviation / sqrt(n), t from n - 1 de
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -116,13 +117,9 @@ def power(difference: float, deviation: float, n: int, level: float = LEVEL) -> 
 
 def seeds_needed(difference: float, deviation: float, level: float = LEVEL) -> int | None:
     """The fewest pairs that detect this difference with `POWER`; None if `MOST_SEEDS` do not."""
-    low, high = 1, MOST_SEEDS  # power grows with n
-    if power(difference, deviation, high, level) < POWER:
-        return None
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if power(difference, deviation, middle, level) >= POWER else (middle, high)
-    return high
+    numbers = range(2, MOST_SEEDS + 1)  # power grows with n
+    first = bisect_left(numbers, POWER, key=lambda n: power(difference, deviation, n, level))
+    return numbers[first] if first < len(numbers) else None
 
 
 def resolution(accuracies: Iterable[float]) -> float:
