@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from matplotlib.ticker import EngFormatter
 from numpy.typing import NDArray
 
 from prunelab.report.looks import Look
@@ -26,6 +27,10 @@ class Axis:
     tick: str = ""
     ends: tuple[float, float] | None = None
     step: float | None = None
+
+    def written(self, value: float) -> str:
+        """The label of a tick; bytes as `20 kB`."""
+        return EngFormatter("B")(value) if self.tick.endswith("B") else self.tick.format(value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from textwrap import fill
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
-from matplotlib.ticker import EngFormatter, FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from prunelab.report.chart import Axis, Chart, HeatMap
 from prunelab.report.charts import LONGEST_NAME
@@ -107,8 +107,7 @@ def _scale(axes: Axes, letter: str, wanted: Axis) -> None:
         axes.set(**{f"{letter}scale": "log"})
         low, high = axis.get_view_interval()
         axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < SPARSE else (1,)))
-        of_bytes, other = EngFormatter("B"), FuncFormatter(lambda value, _: wanted.tick.format(value))
-        axis.set_major_formatter(of_bytes if wanted.tick.endswith("B") else other)
+        axis.set_major_formatter(FuncFormatter(lambda value, _: wanted.written(value)))
         axis.set_minor_formatter(NullFormatter())
     elif wanted.step is not None:
         if wanted.ends is not None:

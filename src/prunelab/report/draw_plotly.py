@@ -6,7 +6,7 @@ Colours are those for a light background; the page replaces them by `looks.ON_DA
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from html import escape
 from itertools import pairwise
 from typing import Any
@@ -121,7 +121,7 @@ def _levels(levels: Mapping[str, float], values: Iterable[float]) -> dict[str, A
 def _axis(axis: Axis, values: Iterable[float]) -> dict[str, Any]:
     made: dict[str, Any] = {"title": {"text": axis.label}}
     if axis.tick:
-        return made | _logarithmic(values, axis.tick)
+        return made | _logarithmic(values, axis.written)
     if axis.ends is not None and axis.step is not None:
         made["range"] = list(axis.ends)
     elif axis.ends is not None:  # a single point would stretch it
@@ -129,7 +129,7 @@ def _axis(axis: Axis, values: Iterable[float]) -> dict[str, Any]:
     return made if axis.step is None else {**made, "tick0": 0 if axis.ends is not None else 1, "dtick": axis.step}
 
 
-def _logarithmic(values: Iterable[float], tick: str) -> dict[str, Any]:
+def _logarithmic(values: Iterable[float], written: Callable[[float], str]) -> dict[str, Any]:
     """A logarithmic axis over these values with ticks at 1, 2 and 5, or at powers of ten if there are many."""
     positive = [value for value in values if math.isfinite(value) and value > 0] or [1.0]
     low, high = math.log10(min(positive)) - 0.04, math.log10(max(positive)) + 0.04
@@ -138,17 +138,7 @@ def _logarithmic(values: Iterable[float], tick: str) -> dict[str, Any]:
     digits = (1, 1.5, 2, 3, 4, 5, 6, 8) if high - low < 0.5 else (1, 2, 5) if high - low < 2.5 else (1,)
     powers = range(math.floor(low), math.ceil(high) + 1)
     ticks = [digit * 10.0**power for power in powers for digit in digits if low <= math.log10(digit) + power <= high]
-    return {"type": "log", "range": [low, high], "tickvals": ticks, "ticktext": [_short(v, tick) for v in ticks]}
-
-
-def _short(value: float, tick: str) -> str:
-    """Bytes with k, M or G for thousands, millions and billions; anything else by its format."""
-    if not tick.endswith("B"):
-        return tick.format(value)
-    for size, prefix in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if value >= size:
-            return f"{value / size:g} {prefix}B"
-    return f"{value:g} B"
+    return {"type": "log", "range": [low, high], "tickvals": ticks, "ticktext": list(map(written, ticks))}
 
 
 def _heat_map(chart: HeatMap) -> dict[str, Any]:
