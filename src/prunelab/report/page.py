@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import base64
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -72,7 +71,10 @@ def page(
         detail=DETAIL,
         alike=alike,
         of_units=set(results.labelled[PERCENTAGE_OF]) == {"units"},
-        figures=_json([chart for group in charts.values() for chart in group], ON_DARK | on_dark),
+        figures={
+            "plots": {chart.name: plotly(chart) for group in charts.values() for chart in group},
+            "onDark": ON_DARK | on_dark,
+        },
         pictures=_by_layer_and_percentage(pictures),
         table=sheet(results.table, with_bars=WITH_BARS),
         published=None if published is None else sheet(published, with_bars=WITH_BARS),
@@ -121,13 +123,6 @@ def _by_layers(charts: Sequence[Chart | HeatMap]) -> list[dict[str, Any]]:
     ]
 
 
-def _json(charts: Sequence[Chart | HeatMap], on_dark: Mapping[str, str]) -> Markup:
-    """All charts as JSON that is safe inside a script element."""
-    drawn = {"plots": {chart.name: plotly(chart) for chart in charts}, "onDark": on_dark}
-    text = json.dumps(drawn, allow_nan=False, separators=(",", ":"))
-    return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
-
-
 def _by_layer_and_percentage(pictures: Sequence[Picture]) -> list[dict[str, Any]]:
     """Groups of pictures to stand side by side, in order of first appearance."""
     most = max((float(each.inputs.max(initial=0)) for each in pictures if each.inputs is not None), default=0.0)
@@ -158,6 +153,7 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
     folder = files("prunelab.report") / "template"
     environment.globals["style"] = Markup((folder / "style.css").read_text(encoding="utf-8"))
     environment.globals["script"] = Markup((folder / "page.js").read_text(encoding="utf-8"))
