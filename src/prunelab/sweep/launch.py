@@ -66,14 +66,9 @@ def trainings_first(jobs: Sequence[PlannedJob], threads: int | None) -> list[Pla
 
     Jobs that run at the same time then train different baselines, rather than wait for the same one.
     """
-    trained: set[str] = set()
-    first: list[PlannedJob] = []
-    others: list[PlannedJob] = []
-    for planned in jobs:
-        key = baseline_key(planned.job, threads)
-        (others if key in trained else first).append(planned)
-        trained.add(key)
-    return [*first, *others]
+    by_baseline = {baseline_key(planned.job, threads): planned.hash for planned in reversed(jobs)}
+    first = set(by_baseline.values())
+    return sorted(jobs, key=lambda planned: planned.hash not in first)
 
 
 def _run_here(context: SweepContext, planned: PlannedJob) -> JobReturn:
