@@ -17,7 +17,7 @@ from prunelab.errors import PrunelabError
 from prunelab.identity import baseline_key
 from prunelab.sweep import slurm
 from prunelab.sweep.combinations import Combination, as_overrides, spelled
-from prunelab.sweep.launchers import in_this_process, needs_hydra
+from prunelab.sweep.launchers import in_this_process
 from prunelab.sweep.plan import PlannedJob
 from prunelab.sweep.worker import JobFailed, Stop, SweepContext, run_composed, run_in_sweep
 from prunelab.tracking.environment import process
@@ -45,14 +45,15 @@ def launch(
 
     Jobs that run one after the other in this process are not given to Hydra unless it has something to do for each: its
     basic launcher would compose each job again (91 ms), and keep two copies of every configuration until the last job
-    ends.
+    ends. It has for callbacks, and where environment variables are to be set.
 
     A job whose worker process was killed is missing from what is returned.
 
     Raises:
         PrunelabError: if jobs cannot be launched, or the jobs after one that failed would fail alike.
     """
-    if in_this_process(launcher.config.hydra.launcher) and not needs_hydra(launcher.config):
+    hydra = launcher.config.hydra
+    if in_this_process(hydra.launcher) and not hydra.callbacks and not hydra.job.env_set:
         found = {planned.hash: _run_here(context, planned) for planned in jobs}
     else:
         launcher.task_function = partial(run_in_sweep, context)

@@ -13,11 +13,6 @@ def in_this_process(launcher: DictConfig) -> bool:
     return str(launcher["_target_"]).endswith("BasicLauncher")
 
 
-def needs_hydra(config: DictConfig) -> bool:
-    """Whether Hydra has to run each job itself: for callbacks, or to set environment variables."""
-    return bool(config.hydra.callbacks) or bool(config.hydra.job.env_set)
-
-
 def threads_per_job(launcher: DictConfig) -> int | None:
     """Torch threads of each job, so that jobs that run at once share the cores; None: all cores.
 

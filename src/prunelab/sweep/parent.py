@@ -22,7 +22,7 @@ from prunelab.sweep.orphans import close_orphans
 from prunelab.sweep.plan import Plan
 from prunelab.sweep.progress import Progress, Watcher
 from prunelab.sweep.publish import publish
-from prunelab.sweep.resume import done, resumed
+from prunelab.sweep.resume import resumed
 from prunelab.sweep.worker import SweepContext
 from prunelab.tracking.opening import open_store
 from prunelab.tracking.outage import Unwritable, keep_reserve
@@ -97,16 +97,11 @@ def open_sweep(plan: Plan, launcher: DictConfig) -> Iterator[Sweep]:
                 watcher.stop()
             missing = _close(store, plan, run, status, verdicts, writable)
     if status == "KILLED":
-        raise interruption.Interrupted(_how_far(plan, missing))
+        far = "" if plan.adaptive else f"{len(plan.jobs) - missing} of {len(plan.jobs)} jobs done; "
+        raise interruption.Interrupted(f"{far}continue with the same command and resume=last")
     if missing:
         of = "" if plan.adaptive else f" of {len(plan.jobs)}"
         raise SweepFailed(f"{missing}{of} jobs did not finish; their runs in the store say why")
-
-
-def _how_far(plan: Plan, missing: int) -> str:
-    """How much of an interrupted sweep is done, and how to continue it."""
-    done = "" if plan.adaptive else f"{len(plan.jobs) - missing} of {len(plan.jobs)} jobs done; "
-    return f"{done}continue with the same command and resume=last"
 
 
 def _start(store: Store, plan: Plan, resume: str | None) -> tuple[Recorder, Plan]:
@@ -123,7 +118,7 @@ def _start(store: Store, plan: Plan, resume: str | None) -> tuple[Recorder, Plan
             raise
         return run, plan
     sweep = resumed(store, plan, resume)
-    ended = done(store, sweep.id)
+    ended = {job.tags.get(names.CONFIG_HASH, "") for job in store.children(sweep.id, "FINISHED")}
     remaining = plan.without(ended)
     finished = f"{len(plan.jobs) - len(remaining.jobs)} of {len(plan.jobs)}" if not plan.adaptive else str(len(ended))
     _announce(store, remaining, f"resuming {sweep.name}: {finished} jobs are done; to do")

@@ -1,4 +1,4 @@
-"""Resuming an interrupted sweep: which one, whether it is the same, and which of its jobs are done."""
+"""Resuming an interrupted sweep: which one, and whether it is the same."""
 
 from __future__ import annotations
 
@@ -56,8 +56,3 @@ def _plan(store: Store, sweep: Run) -> dict[str, Any]:
             f"sweep {sweep.name} has a damaged {names.PLAN_FILE}: {type(error).__name__}: {error}"
         ) from error
     return recorded
-
-
-def done(store: Store, sweep_id: str) -> set[str]:
-    """The config hashes of the sweep's finished jobs."""
-    return {run.tags.get(names.CONFIG_HASH, "") for run in store.children(sweep_id, "FINISHED")}
