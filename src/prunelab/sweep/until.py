@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
@@ -16,7 +17,7 @@ from prunelab.sweep.bisection import bisect
 from prunelab.sweep.combinations import Combination, as_overrides
 from prunelab.sweep.launch import LaunchFailed, launch
 from prunelab.sweep.parent import open_sweep
-from prunelab.sweep.plan import PlannedJob, Planner
+from prunelab.sweep.plan import Planner
 from prunelab.sweep.replay import results_of
 
 
@@ -37,22 +38,19 @@ def run_until(
     with open_sweep(planned, config.hydra.launcher) as sweep:
         results = results_of(sweep.store, sweep.context.sweep_id)
 
-        def result(planned: PlannedJob) -> Result:
-            if planned.hash not in results:
-                returned = launch(launcher, sweep.store, sweep.context, [planned]).get(planned.hash)
+        def probe(overrides: Combination, percentage: float) -> Result:
+            job = planner.job({**overrides, "percentage": f"{percentage:g}"})
+            if job.hash not in results:
+                returned = launch(launcher, sweep.store, sweep.context, [job]).get(job.hash)
                 value = None if returned is None else returned._return_value
                 if not isinstance(value, Result):
                     raise value if isinstance(value, PrunelabError) else LaunchFailed("a probe could not be run")
-                results[planned.hash] = value
-            return results[planned.hash]
+                results[job.hash] = value
+            return results[job.hash]
 
         for job in planned.jobs:
-
-            def probe(percentage: float, overrides: Combination = job.overrides) -> Result:
-                return result(planner.job({**overrides, "percentage": f"{percentage:g}"}))
-
             assert job.job.until is not None
-            verdict = bisect(job.job.until, probe)
+            verdict = bisect(job.job.until, partial(probe, job.overrides))
             swept = {key: value for key, value in job.overrides.items() if (key, value) not in planned.common}
             sweep.verdicts.append(f"{' '.join(as_overrides(swept)) or job.job.method.name}: {verdict.words}.")
         return sweep.verdicts
