@@ -33,7 +33,8 @@ def bisect(until: Until, probe: Callable[[float], Result]) -> Verdict:
     grid = [min(100.0, step * until.resolution) for step in range(int(100 / until.resolution) + 1)]
     at = cache(lambda index: probe(grid[index]))
     gains, most = _gains(until), until.max_accuracy_drop
-    enough = _first(len(grid), lambda index: all(gain.holds(at(index)) for gain in gains)) if gains else 0
+    indices = range(len(grid))  # conditions are monotone over them: bisect_left finds the first where one is true
+    enough = bisect_left(indices, True, key=lambda index: all(gain.holds(at(index)) for gain in gains))
     if enough == len(grid):
         return Verdict(
             None, f"not even {grid[-1]:g}% satisfies {_all(gains)}: {_measured(gains, at(enough - 1))} there"
@@ -45,7 +46,7 @@ def bisect(until: Until, probe: Callable[[float], Result]) -> Verdict:
             f"({_measured(gains, at(enough))}); no accuracy condition was set, so it stops there. "
             f"{_accuracy(at(enough))}",
         )
-    accurate = _first(len(grid), lambda index: _drop(at(index)) > most) - 1
+    accurate = bisect_left(indices, True, key=lambda index: _drop(at(index)) > most) - 1
     limit = f"an accuracy drop of at most {most:g} on validation"
     if accurate < 0:
         return Verdict(None, f"not even {grid[0]:g}% satisfies {limit}: {_accuracy(at(0))}")
@@ -66,11 +67,6 @@ def bisect(until: Until, probe: Callable[[float], Result]) -> Verdict:
         f"{grid[accurate]:g}% is the largest percentage that satisfies {' and '.join([limit, *map(str, gains)])} "
         f"({reached}{_accuracy(at(accurate))}); {stopped}",
     )
-
-
-def _first(count: int, holds: Callable[[int], bool]) -> int:
-    """First of `count` indices where a monotone predicate is true; `count` if there is none."""
-    return bisect_left(range(count), True, key=holds)
 
 
 @dataclass(frozen=True, slots=True)
