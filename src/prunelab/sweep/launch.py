@@ -43,9 +43,9 @@ def launch(
 ) -> dict[str, JobReturn]:
     """Run the jobs, which are the sweep's from number `first` on; returns their results by config hash.
 
-    Jobs that run one after the other in this process are not given to Hydra unless it has something to do for each: its
-    basic launcher would compose each job again (91 ms), and keep two copies of every configuration until the last job
-    ends. It has for callbacks, and where environment variables are to be set.
+    Jobs that run one after the other in this process are not given to Hydra unless it has something to do for each,
+    callbacks to call or environment variables to set: its basic launcher would compose each job again (91 ms), and keep
+    two copies of every configuration until the last job ends.
 
     A job whose worker process was killed is missing from what is returned.
 
