@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from uuid import uuid4
 
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 
 from prunelab import names
@@ -127,17 +127,7 @@ def _fill(store: Store, archive: Archive, run: ArchivedRun, ids: Mapping[str, st
     params = [Param(key, value) for key, value in run.params.items()]
     client.log_batch(run_id, [Metric(*each) for each in run.metrics], params)
     if run.inputs:
-        log_data_sets(
-            client,
-            run_id,
-            [
-                DatasetInput(
-                    Dataset(each.name, each.digest, each.source_type, each.source),
-                    [InputTag(key, value) for key, value in each.tags.items()],
-                )
-                for each in run.inputs
-            ],
-        )
+        log_data_sets(client, run_id, run.inputs)
     if run.files:
         with tempfile.TemporaryDirectory() as folder:
             for path in run.files:

@@ -20,6 +20,7 @@ from mlflow.tracking import MlflowClient
 from prunelab import names
 from prunelab.tracking.addresses import redacted, sqlite_file
 from prunelab.tracking.outage import again, writing
+from prunelab.tracking.run import DataSet
 
 if TYPE_CHECKING:
     import numpy as np
@@ -93,8 +94,8 @@ class Recorder:
 
     def dataset(self, name: str, digest: str, source: str) -> None:
         """The data set that was used, as MLflow's dataset input. It is written at once."""
-        entity = MlflowDataset(name=name, digest=digest[:DIGEST], source_type="local", source=source)
-        log_data_sets(self._client, self.id, [DatasetInput(entity, [InputTag("mlflow.data.context", "training")])])
+        used = DataSet(name, digest[:DIGEST], "local", source, {"mlflow.data.context": "training"})
+        log_data_sets(self._client, self.id, [used])
 
     def model(self, network: nn.Module, example: NDArray[np.float32]) -> None:
         """The network as an MLflow model, with a signature and an input example. It is written at once."""
@@ -113,12 +114,19 @@ class Recorder:
         self._client.set_terminated(self.id, status)
 
 
-def log_data_sets(client: MlflowClient, run_id: str, inputs: Sequence[DatasetInput]) -> None:
+def log_data_sets(client: MlflowClient, run_id: str, used: Sequence[DataSet]) -> None:
     """Log the data sets of a run, also while another process logs the same ones.
 
     MLflow checks whether the experiment has a data set, and inserts it if not. If another process inserts it in
     between, the database refuses the second insertion, and trying again finds the first.
     """
+    inputs = [
+        DatasetInput(
+            MlflowDataset(each.name, each.digest, each.source_type, each.source),
+            [InputTag(key, value) for key, value in each.tags.items()],
+        )
+        for each in used
+    ]
     try:
         client.log_inputs(run_id, inputs)
     except MlflowException as error:
