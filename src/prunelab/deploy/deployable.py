@@ -11,7 +11,7 @@ from torch import nn
 
 from prunelab.config import Data
 from prunelab.data.dataset import EVALUATION_BATCH, Dataset, dataset_of
-from prunelab.deploy.facts import Measured, facts_of, model_card
+from prunelab.deploy.facts import Facts, Measured, model_card
 from prunelab.deploy.script import script_of
 from prunelab.deploy.stored import stored_network
 from prunelab.deploy.timed import TIMED, file_times, times_in_words
@@ -74,7 +74,7 @@ def export(store: Store, data: Path, wanted: Wanted) -> None:
     dataset, lacking = _dataset(store, run, data, wanted.trust)
     form, plain = _content(network, card, wanted, dataset, lacking, int(run.params["seed"]))
     exported = _opened(plain, is_onnx)
-    facts = facts_of(run, form, len(plain), _measured(exported, network, card, dataset, lacking, wanted.int8))
+    facts = Facts(run, form, len(plain), _measured(exported, network, card, dataset, lacking, wanted.int8))
     content = described(plain, {**card.metadata, **facts.metadata}) if is_onnx else with_metadata(plain, facts.metadata)
     script, why = script_of(network, card, is_onnx)
     contents = {} if script is None else {script_path: script.encode()}

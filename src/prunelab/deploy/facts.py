@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from prunelab import __version__, names
@@ -40,18 +39,13 @@ class Measured:
 class Facts:
     """Where a network comes from, what it costs, and how good its file is.
 
-    `form`: onnx, float32; onnx, int8; safetensors, dense; safetensors, sparse. `metrics` are the job's, `plain` is the
-    size of the file in bytes before these facts were put into its metadata.
+    `run` is the job. `form`: onnx, float32; onnx, int8; safetensors, dense; safetensors, sparse. `plain` is the size of
+    the file in bytes before these facts were put into its metadata.
     """
 
+    run: Run
     form: str
     plain: int
-    run_id: str
-    name: str
-    parameters: Mapping[str, str]
-    metrics: Mapping[str, float]
-    commit: str
-    digest: str
     measured: Measured
 
     @property
@@ -67,8 +61,8 @@ class Facts:
             "form": self.form,
             "test_accuracy": "" if found.accuracy is None else f"{found.accuracy:.6f}",
             "test_images": str(found.images),
-            "parameters": f"{self.metrics[names.PARAMETERS_REMAINING]:.0f}",
-            "multiply_adds": f"{self.metrics[names.MULTIPLY_ADDS_REMAINING]:.0f}",
+            "parameters": f"{self.run.metrics[names.PARAMETERS_REMAINING]:.0f}",
+            "multiply_adds": f"{self.run.metrics[names.MULTIPLY_ADDS_REMAINING]:.0f}",
             **({"opset": str(OPSET)} if self.onnx else {}),
             "provenance": json.dumps(self.provenance, sort_keys=True),
         }
@@ -78,11 +72,11 @@ class Facts:
         """What was done to which network, by which code."""
         return {
             "prunelab": __version__,
-            "commit": self.commit,
-            "job": self.name,
-            "run_id": self.run_id,
-            "data_sha256": self.digest,
-            **self.parameters,
+            "commit": self.run.tags.get(names.GIT_COMMIT, "unknown"),
+            "job": self.run.name,
+            "run_id": self.run.id,
+            "data_sha256": self.run.digest,
+            **{name: self.run.params[name] for name in PARAMETERS if name in self.run.params},
         }
 
     def in_words(self, size: int) -> list[str]:
@@ -96,15 +90,15 @@ class Facts:
         lines = [f"{self.form}, {size:,} bytes ({self._bytes_in_words(size)}); {agreement}"]
         if found.accuracy is None:
             return [*lines, f"its accuracy was not measured: {found.lacking}"]
-        before = self.metrics.get(names.INT8_ACCURACY if self.form == "onnx, int8" else names.TEST_ACCURACY)
+        before = self.run.metrics.get(names.INT8_ACCURACY if self.form == "onnx, int8" else names.TEST_ACCURACY)
         recorded = "" if before is None else f"recorded: {before:.4f}; "
-        unpruned = self.metrics[names.BASELINE_ACCURACY]
+        unpruned = self.run.metrics[names.BASELINE_ACCURACY]
         accuracy = f"test accuracy {found.accuracy:.4f} on {found.images:,} images"
         return [*lines, f"{accuracy} ({recorded}unpruned: {unpruned:.4f})"]
 
     def _bytes_in_words(self, size: int) -> str:
         """What the job recorded of this form, which is without the metadata of an export, and why that is less."""
-        added, recorded = size - self.plain, self.metrics.get(RECORDED_BYTES[self.form])
+        added, recorded = size - self.plain, self.run.metrics.get(RECORDED_BYTES[self.form])
         if recorded is None:
             return f"including {added:,} of metadata"
         if recorded == self.plain:
@@ -112,27 +106,12 @@ class Facts:
         return f"including {added:,} of metadata; the job recorded {recorded:,.0f} bytes without metadata"
 
 
-def facts_of(run: Run, form: str, plain: int, measured: Measured) -> Facts:
-    """From what the store has of the job."""
-    return Facts(
-        form=form,
-        plain=plain,
-        run_id=run.id,
-        name=run.name,
-        parameters={name: run.params[name] for name in PARAMETERS if name in run.params},
-        metrics=run.metrics,
-        commit=run.tags.get(names.GIT_COMMIT, "unknown"),
-        digest=run.digest,
-        measured=measured,
-    )
-
-
 def model_card(file: str, size: int, card: Card, facts: Facts, script: bool) -> str:
     """The Markdown that is written beside a file, after Mitchell et al. 2019: what it takes, gives, and is worth.
 
     `size` in bytes; `script`: whether there is a script beside it.
     """
-    metrics, found, job = facts.metrics, facts.measured, facts.parameters
+    metrics, found, job = facts.run.metrics, facts.measured, facts.run.params
     accuracy = "not measured" if found.accuracy is None else f"{found.accuracy:.4f} on {found.images:,} test images"
     parameters = f"{metrics[names.PARAMETERS_REMAINING]:,.0f} of {metrics[names.PARAMETERS_TOTAL]:,.0f}"
     macs = f"{metrics[names.MULTIPLY_ADDS_REMAINING]:,.0f} of {metrics[names.MULTIPLY_ADDS_TOTAL]:,.0f}"
