@@ -64,13 +64,14 @@ def again(action: Callable[[], T], uri: str, done: Callable[[], T | None] | None
         Unwritable: if a local store cannot be written.
         StoreError: if the database is damaged, or the server refuses the user.
     """
-    began, pause, action_now = time.monotonic(), 1.0, action
+    began, pause, repeated = time.monotonic(), 1.0, False
     where = f"tracking.uri={redacted(uri)}"
     undisturbed = nullcontext if sqlite_file(uri) is None else interruption.held
     while True:
         try:
             with undisturbed():
-                result = action_now()
+                found = done() if done is not None and repeated else None
+                result = action() if found is None else found
         except (MlflowException, OSError, Unreachable) as error:
             if _is_unwritable(error, uri):
                 raise Unwritable(_words(uri, error)) from error
@@ -86,20 +87,14 @@ def again(action: Callable[[], T], uri: str, done: Callable[[], T | None] | None
                     f"{where}: no answer for {waited / 60:.0f} minutes ({redacted(str(error))}); once it is back, "
                     "resume=last finishes the sweep"
                 ) from error
-            if pause == 1.0:
+            if not repeated:
                 log.warning(f"{where}: no answer, asking again for up to {PATIENCE / 60:.0f} minutes")
             time.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
-            action_now = partial(_unless_done, action, done)
+            pause, repeated = min(2 * pause, LONGEST_PAUSE), True
         else:
-            if pause > 1.0:
+            if repeated:
                 log.warning(f"{where}: it answers again after {time.monotonic() - began:.0f} s")
             return result
-
-
-def _unless_done(action: Callable[[], T], done: Callable[[], T | None] | None) -> T:
-    found = done() if done is not None else None
-    return action() if found is None else found
 
 
 def patient_client(uri: str) -> MlflowClient:
