@@ -30,6 +30,12 @@ def folder_of(uri: str) -> Path | None:
     return Path(unquote(parsed.path)) if parsed.scheme in ("", "file") else None
 
 
+def sizes_in(folder: Path) -> dict[str, int]:
+    """Bytes of each file below a folder, by its path in it; none where there is no folder."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
+
+
 def file_of(folder: Path, path: str) -> Path:
     """An artifact in the folder of its run.
 

@@ -14,7 +14,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from mlflow.tracking import MlflowClient
 
 from prunelab.errors import StoreError
-from prunelab.tracking.addresses import file_of, folder_of
+from prunelab.tracking.addresses import file_of, folder_of, sizes_in
 from prunelab.tracking.run import Run
 
 MODELS = "models"
@@ -75,14 +75,11 @@ class Artifacts:
                 return dict(self._listed(run.id, None))
             except MlflowException as error:
                 raise StoreError(f"run {run.id}: its artifacts cannot be listed: {error}") from error
-        models = self.models.get(run.id, {})
-        places = {"": folder, **{f"{MODELS}/{name}/": folder_of(address) for name, address in models.items()}}
-        return {
-            prefix + path.relative_to(place).as_posix(): path.stat().st_size
-            for prefix, place in places.items()
-            if place is not None
-            for path in _files(place)
-        }
+        found = sizes_in(folder)
+        for name, address in self.models.get(run.id, {}).items():
+            if (place := folder_of(address)) is not None:
+                found |= {f"{MODELS}/{name}/{path}": size for path, size in sizes_in(place).items()}
+        return found
 
     def read(self, run: Run, path: str) -> bytes:
         """An artifact's content.
@@ -121,7 +118,7 @@ class Artifacts:
         addresses += [address for models in self.models.values() for address in models.values()]
         owned = {folder.parent for address in addresses if (folder := folder_of(address)) is not None}
         strays = [folder for folder in self._folders(self._root) if folder not in owned]
-        return {folder: sum(path.stat().st_size for path in _files(folder)) for folder in strays}
+        return {folder: sum(sizes_in(folder).values()) for folder in strays}
 
     def _folders(self, root: Path) -> Iterator[Path]:
         """Those in which MLflow put the artifacts of a run or a model of these experiments."""
@@ -137,7 +134,3 @@ class Artifacts:
                 yield from self._listed(run_id, item.path)
             else:
                 yield item.path, int(item.file_size or 0)
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []

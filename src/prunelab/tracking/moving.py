@@ -22,7 +22,7 @@ from pathlib import Path
 
 from prunelab.config import Tracking
 from prunelab.errors import StoreError
-from prunelab.tracking.addresses import folder_of, location, sqlite_file
+from prunelab.tracking.addresses import folder_of, location, sizes_in, sqlite_file
 
 EXPERIMENT_KIND = "mlflow.experimentKind"
 """The tag that prunelab gives its experiments: the UI opens them as model training, and no others are ever moved."""
@@ -130,7 +130,7 @@ def relocate(tracking: Tracking, target: Path, keep: bool) -> None:
         if artifacts.is_dir():
             shutil.copytree(artifacts, target / ARTIFACTS)
         mend(target / DATABASE, target / ARTIFACTS, writing=False)
-        if _sizes(artifacts) != _sizes(target / ARTIFACTS):
+        if sizes_in(artifacts) != sizes_in(target / ARTIFACTS):
             raise StoreError(
                 f"relocate {target}: the artifacts changed while they were copied; the original is untouched"
             )
@@ -212,10 +212,6 @@ def _is_folder(uri: str) -> bool:
 def _children(uri: str) -> set[str]:
     folder = folder_of(uri)
     return {child.name for child in folder.iterdir()} if folder is not None and folder.is_dir() else set()
-
-
-def _sizes(folder: Path) -> dict[str, int]:
-    return {path.relative_to(folder).as_posix(): path.stat().st_size for path in folder.rglob("*") if path.is_file()}
 
 
 def _warn(places: list[Place]) -> None:
