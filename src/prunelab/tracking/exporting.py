@@ -99,7 +99,11 @@ def _written(held: Inventory, run: Run, file: zipfile.ZipFile) -> ArchivedRun:
         ended=run.ended,
         tags={key: value for key, value in run.tags.items() if key not in LEFT_OUT and not key.startswith(MODEL_TAGS)},
         params=run.params,
-        metrics=held.history(run),
+        metrics=[
+            (each.key, each.value, each.timestamp, each.step)
+            for metric in run.metrics
+            for each in held.client.get_metric_history(run.id, metric)
+        ],
         inputs=list(run.data_sets),
         files=files,
     )

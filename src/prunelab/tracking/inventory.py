@@ -103,14 +103,6 @@ class Inventory:
         sweeps = {each.run.id: each for each in self.sweeps}
         return sweeps[chosen_sweep([each.run for each in sweeps.values()], wanted, "the store").id]
 
-    def history(self, run: Run) -> list[tuple[str, float, int, int]]:
-        """Every value of every metric: (name, value, time in ms, step)."""
-        return [
-            (each.key, each.value, each.timestamp, each.step)
-            for metric in run.metrics
-            for each in self.client.get_metric_history(run.id, metric)
-        ]
-
     def close_abandoned(self) -> int:
         """End as KILLED what dead processes left RUNNING; how many runs."""
         abandoned = [run for run in self.active if run.is_abandoned]
