@@ -41,13 +41,10 @@ def log_model(run_id: str, network: nn.Module, example: NDArray[np.float32]) -> 
 def _inside(run_id: str) -> Iterator[None]:
     """Make the run MLflow's active one, to which it logs models, and leave it open for its owner."""
     mlflow.start_run(run_id=run_id, log_system_metrics=False)
-    before = os.environ.get(RETRIES)
+    before = os.environ[RETRIES]  # opening the store set it
     os.environ[RETRIES] = PATIENT
     try:
         yield
     finally:
         mlflow.end_run("RUNNING")
-        if before is None:
-            del os.environ[RETRIES]
-        else:
-            os.environ[RETRIES] = before
+        os.environ[RETRIES] = before
