@@ -94,7 +94,11 @@ def mend(database: Path, artifacts: Path, writing: bool, lost_too: bool = False)
     wanted = [place for place in places if place.is_moved or (lost_too and place.is_lost)]
     if wanted:
         _rewrite(database, wanted)
-        _warn(wanted)
+    for place in wanted:
+        log.warning(
+            f"{place.name}: the store was moved or copied; its artifacts, recorded at {place.recorded}, are now read "
+            f"from and written to {place.configured}"
+        )
     return wanted
 
 
@@ -212,11 +216,3 @@ def _is_folder(uri: str) -> bool:
 def _children(uri: str) -> set[str]:
     folder = folder_of(uri)
     return {child.name for child in folder.iterdir()} if folder is not None and folder.is_dir() else set()
-
-
-def _warn(places: list[Place]) -> None:
-    for place in places:
-        log.warning(
-            f"{place.name}: the store was moved or copied; its artifacts, recorded at {place.recorded}, are now read "
-            f"from and written to {place.configured}"
-        )
