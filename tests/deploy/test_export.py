@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -74,6 +75,21 @@ def test_the_file_is_named_after_the_job_and_an_existing_one_is_kept(swept: tupl
     assert "--force" in outcome.output
     assert file.read_bytes() == before
     assert export(project, "weight-99", "--format=safetensors", "--force").status == 0
+
+
+def test_a_run_named_by_an_escape_sequence_is_shown_without_it(swept: tuple[Project, Outcome], tmp_path: Path) -> None:
+    project, _ = swept
+    job = project.runs("job")[0].info
+    project.client.update_run(job.run_id, name=f"{job.run_name}\x1b]0;owned\x07")
+    command = [sys.executable, "-c", "from prunelab.cli.export import main; main()"]  # nothing else is imported
+    options = ["data=digits", job.run_id, "--format=safetensors", f"--output={tmp_path / 'a.safetensors'}"]
+    try:
+        outcome = subprocess.run([*command, *options], cwd=project.folder, capture_output=True, text=True, timeout=300)
+    finally:
+        project.client.update_run(job.run_id, name=job.run_name)
+    assert outcome.returncode == 0, outcome.stderr
+    assert "owned" in outcome.stdout
+    assert "\x1b" not in outcome.stdout
 
 
 def test_a_run_that_is_unknown_no_job_or_not_finished_is_refused(swept: tuple[Project, Outcome]) -> None:

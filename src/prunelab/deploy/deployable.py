@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from rich.console import Console
 from torch import nn
 
 from prunelab.config import Data
@@ -23,6 +22,7 @@ from prunelab.network.chain import Operator
 from prunelab.network.saved import Card, dense_bytes, read_network, with_metadata
 from prunelab.network.trusted import refuse_foreign_loader
 from prunelab.pruning.calibration import calibration
+from prunelab.report.console import PLAIN, terminal
 from prunelab.runtime.int8 import IMAGES, quantized
 from prunelab.runtime.onnx import described, onnx_bytes, onnx_runner, require
 from prunelab.runtime.processor import about_int8
@@ -82,15 +82,15 @@ def export(store: Store, data: Path, wanted: Wanted) -> None:
     beside = ", ".join(map(str, contents))
     contents[path] = content
     write_together(contents, lambda places: _check(_opened(places[path].read_bytes(), is_onnx), exported, card, seed=1))
-    console = Console(highlight=False, soft_wrap=True, markup=False)
-    console.print(f"exported: {described_run(run)}")
-    console.print(f"{path}: " + "\n".join(facts.in_words(len(content))))
-    console.print(f"beside it: {beside}{f' ({why})' if why else ''}")
+    console = terminal()
+    console.print(f"exported: {described_run(run)}", **PLAIN)
+    console.print(f"{path}: " + "\n".join(facts.in_words(len(content))), **PLAIN)
+    console.print(f"beside it: {beside}{f' ({why})' if why else ''}", **PLAIN)
     if dataset is not None:
         times = file_times(exported, _opened(content, is_onnx), dataset.test.take(max(TIMED)))
-        console.print(times_in_words(times, is_onnx))
+        console.print(times_in_words(times, is_onnx), **PLAIN)
     if wanted.int8:
-        console.print(f"int8: {about_int8()}")
+        console.print(f"int8: {about_int8()}", **PLAIN)
 
 
 def _dataset(store: Store, run: Run, folder: Path, trust: bool) -> tuple[Dataset | None, str]:
