@@ -1,4 +1,6 @@
-# prunelab on a CPU: docker build -t prunelab . && docker run --rm -v "$PWD/work:/work" prunelab experiment=report
+# prunelab on a CPU, writing into ./work, which must be there and yours:
+#   mkdir -p work && docker build -t prunelab . \
+#     && docker run --rm --user "$(id -u):$(id -g)" -e HOME=/work -v "$PWD/work:/work" prunelab experiment=report
 #
 # By default torch comes with CUDA's libraries, 4 GB that a CPU has no use for. Without them:
 #   docker build --build-arg TORCH_INDEX=ADDRESS ... with the address of PyTorch's own index of CPU builds, see pytorch.org
@@ -16,7 +18,7 @@ COPY conf conf
 ARG EXTRAS=joblib,onnx,search
 ARG TORCH_INDEX=
 RUN if [ -n "$TORCH_INDEX" ]; then \
-      pip install --no-cache-dir -c constraints.txt --index-url "$TORCH_INDEX" torch torchvision; \
+      pip install --no-cache-dir -c constraints.txt --extra-index-url "$TORCH_INDEX" torch torchvision; \
     fi \
  && pip install --no-cache-dir -c constraints.txt ".[${EXTRAS}]"
 

@@ -17,6 +17,7 @@ SLOW := slow or browser or cluster
 PORT ?= 5000
 HOST = 127.0.0.1
 ROUNDS = 10
+COMMA := ,
 
 .PHONY: help setup sweep ui server test test-slow test-all soak bench zoo breakeven deploy peers docs lint format clean
 
@@ -27,6 +28,8 @@ help:  ## this list
 define install
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' \
 	  || { echo "prunelab needs Python 3.10 to 3.13; name one with: make PYTHON=python3.11 ..."; exit 1; }
+	$(if $(filter command,$(origin PYTHON)),@test ! -x $(BIN)/python || test "$$($(BIN)/python -V)" = "$$($(PYTHON) -V)" \
+	  || { echo ".venv has $$($(BIN)/python -V) instead of $$($(PYTHON) -V): make clean and repeat this"; exit 1; })
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv \
 	  || { rm -rf .venv; echo "Python has no venv module; on Debian and Ubuntu: apt install python3-venv"; exit 1; }
 	@echo "installing into .venv (torch is large: this takes a few minutes, once; smaller: docs/installing.md)"
@@ -81,8 +84,10 @@ breakeven: $(READY)  ## the sparsity above which sparse products are faster on t
 deploy: $(READY)  ## size, accuracy and time of the published network with 80% of its neurons removed, in int8
 	$(BIN)/python -m benchmarks.deploy $(ARGUMENTS)
 
-peers: $(READY)  ## Torch-Pruning on the same networks: docs/peers.md: make peers [ARGUMENTS='mlp --seeds 5']
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[peers]'
+.venv/.peers: $(READY)
+	$(call install,dev$(COMMA)peers,$@)
+
+peers: .venv/.peers  ## Torch-Pruning on the same networks: docs/peers.md: make peers [ARGUMENTS='mlp --seeds 5']
 	$(BIN)/python -m benchmarks.peers --write $(ARGUMENTS)
 
 docs: $(READY)  ## the documentation as a site, in site/; strict: a broken link or reference fails

@@ -7,8 +7,10 @@ Only what composing needs is imported here: torch, lightning and mlflow come wit
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import prunelab
@@ -49,7 +51,7 @@ def _answer_or_run(arguments: Sequence[str]) -> None:
         sys.exit(f"prunelab: {shown.pop()} with -m is refused: it shows one job and runs nothing; leave out -m")
     if not ANSWERED & given:
         logs.status("prunelab: loading")
-    from prunelab.compose import refuse_what_is_no_text
+    from prunelab.compose import refuse_unknown_options, refuse_what_is_no_text, warn_of_shadowed
     from prunelab.errors import exiting
     from prunelab.keys import refuse_unknown
 
@@ -58,7 +60,10 @@ def _answer_or_run(arguments: Sequence[str]) -> None:
     if not COMPLETION & given:
         with exiting():
             refuse_unknown(overrides)
+            refuse_unknown_options(overrides)
     sys.argv[1:] = [*options, *overrides]
+    if not ANSWERED & given:
+        warn_of_shadowed(_config_dir(options))
     if COMPLETION & given:
         from prunelab.completion import complete
 
@@ -75,6 +80,14 @@ def separated(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
         is_value = bool(options) and options[-1] in VALUED and "=" not in argument
         (options if argument.startswith("-") or is_value else overrides).append(argument)
     return options, overrides
+
+
+def _config_dir(options: Sequence[str]) -> Path | None:
+    """The folder of one's own options, if one is given."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--config-dir", "-cd", type=Path, nargs="?")
+    folder: Path | None = parser.parse_known_args(options)[0].config_dir
+    return folder
 
 
 def compose_and_run() -> None:

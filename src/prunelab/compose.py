@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException
 
 from prunelab.config import Job
 from prunelab.errors import ConfigError, spelled_out
-from prunelab.keys import refuse_unknown
+from prunelab.keys import refuse_key, refuse_unknown, section_of
 from prunelab.reading import CONF, read
 
+log = logging.getLogger(__name__)
+
+OPEN = ("data", "model", "recovery")
+"""Sections whose keys depend on the option."""
 NAMING = {"data", "data.name", "experiment", "tracking.experiment_name"}
 """Keys that say which experiment of a store is meant."""
 TRUST = "import the code that the run names (network, loader, criterion) although it is not prunelab's or torchvision's"
@@ -30,13 +36,50 @@ def compose_job(overrides: Sequence[str], config_dir: Path | None = None) -> Job
         ConfigError: for overrides that neither `conf/` nor `config_dir` accepts, or if that is not a folder.
     """
     refuse_unknown(overrides)
+    refuse_unknown_options(overrides)
     if config_dir is not None and not config_dir.is_dir():
         raise ConfigError(f"--config-dir {config_dir} is refused: there is no such folder")
+    warn_of_shadowed(config_dir)
     try:
         with initialize_config_dir(str(CONF), version_base="1.3"):
             return read(compose("config", [*overrides, *_searched(config_dir)]), root=Path.cwd())
     except HydraException as error:
         raise ConfigError(str(error)) from error
+
+
+def refuse_unknown_options(overrides: Sequence[str]) -> None:
+    """Check keys that depend on the chosen option (`recovery.epochs=`), where its YAML file in `conf/` has all of them.
+
+    Hydra would refuse them too, and advise to add them, which does not help.
+
+    Raises:
+        ConfigError: for the first unknown key, naming the nearest known ones.
+    """
+    chosen = {key: value for key, _, value in (override.partition("=") for override in overrides)}
+    main = yaml.safe_load((CONF / "config.yaml").read_text(encoding="utf-8"))
+    defaults = {key: value for entry in main["defaults"] if isinstance(entry, dict) for key, value in entry.items()}
+    if "experiment" in chosen:  # it may choose other options
+        return
+    for override in overrides:
+        section, *inner = override.partition("=")[0].split(".")
+        if section not in OPEN or not inner:
+            continue
+        for name in chosen.get(section, str(defaults[section])).split(","):
+            file = CONF / section / f"{name}.yaml"
+            own = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {"defaults": [name]}
+            if all(str(key).startswith("override ") for entry in own.pop("defaults", []) for key in entry):
+                fields = section_of(section)
+                known = {**own, **main.get(section, {}), **(fields.model_fields if fields else {})}
+                refuse_key(override, inner[0], list(known), f"{section}.")
+
+
+def warn_of_shadowed(config_dir: Path | None) -> None:
+    """Warn of options of one's own that are not used, because one of prunelab's has the same name."""
+    if config_dir is None:
+        return
+    for file in sorted(config_dir.rglob("*.yaml")):
+        if (CONF / file.relative_to(config_dir)).is_file():
+            log.warning(f"{file} is not used: prunelab has an option of that name; give it another one")
 
 
 def _searched(config_dir: Path | None) -> list[str]:

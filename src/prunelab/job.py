@@ -49,7 +49,7 @@ _known: dict[tuple[str, str, str], list[Tensor]] = {}
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Result returned to adaptive sweeps. `parameters` remain; `speedup` is the ratio of multiply-adds.
+    """Result returned to adaptive sweeps. `parameters` remain; `theoretical_speedup` is the ratio of MACs.
 
     `milliseconds` is the measured time of one batch of the smallest size that was timed, `steady` whether that time can
     be relied on; `file_bytes` what the saved network weighs. None: not measured.
@@ -61,7 +61,7 @@ class Result:
     validation: Quality
     baseline_validation: float
     parameters: int
-    speedup: float
+    theoretical_speedup: float
     milliseconds: float | None = None
     steady: bool = True
     file_bytes: int | None = None
@@ -127,7 +127,7 @@ def run(
         validation=validation,
         baseline_validation=dense.validation.accuracy,
         parameters=after.parameters,
-        speedup=ratio(before.multiply_adds, after.multiply_adds),
+        theoretical_speedup=ratio(before.multiply_adds, after.multiply_adds),
         milliseconds=None if time is None else time.milliseconds,
         steady=time is None or time.steady,
         file_bytes=size,

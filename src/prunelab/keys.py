@@ -5,7 +5,7 @@ Hydra would refuse them too, but it suggests adding them with a plus sign, which
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any, get_args
 
@@ -30,13 +30,18 @@ def refuse_unknown(overrides: Iterable[str]) -> None:
             continue
         first, *inner = key.replace("/", ".").split(".")
         known = [*Job.model_fields, *GROUPS_OF_NO_JOB]
-        _refuse(override, first, known, "")
-        section = _section(first)
+        refuse_key(override, first, known, "")
+        section = section_of(first)
         if inner and section is not None and section.model_config.get("extra") == "forbid":
-            _refuse(override, inner[0], list(section.model_fields), f"{first}.")
+            refuse_key(override, inner[0], list(section.model_fields), f"{first}.")
 
 
-def _refuse(override: str, name: str, known: list[str], prefix: str) -> None:
+def refuse_key(override: str, name: str, known: Sequence[str], prefix: str) -> None:
+    """Refuse an override whose key `prefix` + `name` is not known.
+
+    Raises:
+        ConfigError: naming the nearest known ones.
+    """
     if name in known:
         return
     nearest = get_close_matches(name, known, n=2)
@@ -44,7 +49,7 @@ def _refuse(override: str, name: str, known: list[str], prefix: str) -> None:
     raise ConfigError(f"{override} is refused: there is no key {prefix}{name}; {meant}")
 
 
-def _section(name: str) -> type[BaseModel] | None:
+def section_of(name: str) -> type[BaseModel] | None:
     """The section of a job that a key names; None if it is a plain value or unknown."""
     field = Job.model_fields.get(name)
     kinds: tuple[Any, ...] = () if field is None else (field.annotation, *get_args(field.annotation))

@@ -30,6 +30,14 @@ def numbers(network, graph, calibration):
 def turned(network, graph, calibration):
     parameters = dict(network.named_parameters())
     return {layer.weight: parameters[layer.weight].detach().t() for layer in graph.prunable}
+
+def partial(network, graph, calibration):
+    parameters = dict(network.named_parameters())
+    return {layer.weight: parameters[layer.weight].detach() for layer in graph.prunable[1:]}
+
+def writing(network, graph, calibration):
+    next(network.parameters()).data.mul_(0)
+    return torch.rand(graph.units)
 """
 
 
@@ -41,9 +49,11 @@ def turned(network, graph, calibration):
         ("numbers", "neuron", "a tensor"),
         ("turned", "weight", r"layer hidden_1 has \[5, 6\] units, their scores are \[6, 5\]"),
         ("short", "weight", "a dict of tensors by the names of the weights"),
+        ("partial", "weight", r"'hidden_1\.weight' is missing"),
+        ("writing", "neuron", r"changed hidden_1\.weight of the network; a criterion must leave the network as it is"),
     ],
 )
-def test_scores_of_another_shape_are_refused_in_words(
+def test_a_criterion_that_gives_something_else_or_changes_the_network_is_refused_in_words(
     criterion: str, granularity: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "own_scores.py").write_text(SOURCE)

@@ -1,6 +1,6 @@
 """Signals at any moment: Ctrl-C and SIGTERM close what was open, and after a SIGKILL `resume=last` completes the table.
 
-PRUNELAB_ROUNDS sets how many random moments are tried (`make soak`: 20).
+PRUNELAB_ROUNDS sets how many random moments are tried (`make soak`: 10).
 """
 
 from __future__ import annotations

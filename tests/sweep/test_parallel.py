@@ -1,6 +1,6 @@
 """Jobs at the same time on a fresh store: nothing missing, nothing doubled, the baseline trained once.
 
-PRUNELAB_ROUNDS sets how often eight workers start on a fresh store (`make soak`: 20).
+PRUNELAB_ROUNDS sets how often eight workers start on a fresh store (`make soak`: 10).
 """
 
 from __future__ import annotations

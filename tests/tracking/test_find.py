@@ -55,7 +55,7 @@ def test_a_name_that_a_sweep_over_seeds_made_longer_is_refused_with_the_longer_o
         record = store.start(Kind.JOB, f"weight-90-seed{seed}", tags={names.CONFIG_HASH: f"seed {seed}"})
         record.params({"seed": seed})
         store.end(record, "FINISHED")
-    with pytest.raises(StoreError, match=r"several jobs(?s:.*)weight-90-seed1(?s:.*)weight-90-seed0"):
+    with pytest.raises(StoreError, match=r"no job 'weight-90', but others(?s:.*)weight-90-seed1(?s:.*)weight-90-seed0"):
         find_job(store, "weight-90")
     assert find_job(store, "weight-90-seed0").name == "weight-90-seed0"
 

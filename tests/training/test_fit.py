@@ -7,12 +7,14 @@ import warnings
 from pathlib import Path
 
 import pytest
+import pytorch_lightning as lightning
 import torch
 from tests.conftest import SMALL, Project
 from torch import nn
 
 from prunelab.compose import compose_job
 from prunelab.data.dataset import dataset_of
+from prunelab.measure.quality import evaluate
 from prunelab.training.fit import fit
 
 
@@ -37,3 +39,27 @@ def test_a_network_that_comes_in_evaluation_mode_is_trained_in_training_mode(tmp
     fit(network, dataset_of(job.data), job.training, job.trainer, 0, tmp_path)
     assert norm.running_mean is not None
     assert not torch.isclose(norm.running_mean, torch.zeros(8)).any()
+
+
+class Seen(lightning.Callback):
+    """Validation accuracy after each epoch."""
+
+    def __init__(self) -> None:
+        self.accuracies: list[float] = []
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        self.accuracies.append(float(trainer.callback_metrics["val/accuracy"]))
+
+
+def test_the_network_is_left_with_the_weights_of_its_best_epoch_on_validation(tmp_path: Path) -> None:
+    job = compose_job(["data=digits", "training.epochs=8", "training.learning_rate=0.1", "trainer.progress=false"])
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
+    dataset, seen = dataset_of(job.data), Seen()
+    found = fit(network, dataset, job.training, job.trainer, 0, tmp_path, callbacks=[seen])
+    best = max(seen.accuracies)
+    assert seen.accuracies[-1] < best, "the last epoch is not the best one: else nothing is proved"
+    assert found.best_epoch == seen.accuracies.index(best)
+    assert evaluate(network.eval(), dataset.validation).accuracy == pytest.approx(best)
+    saved = torch.load(found.checkpoint, weights_only=True)["state_dict"]
+    assert torch.equal(saved["network.1.weight"], network.state_dict()["1.weight"])

@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from rich.console import Console
-
 from prunelab.cli.command import OVERRIDES, command
 from prunelab.compose import TRUST
+from prunelab.report.console import terminal
 
 WIDE = 200
 """Columns of the table beside the names of the images, if it is not printed on a terminal."""
@@ -45,8 +44,10 @@ def main() -> None:
         if arguments.json:
             print(as_json(seen, arguments.top))
         elif any(each.probabilities is not None for each in seen):
-            wide = None if sys.stdout.isatty() else WIDE + max(len(str(path)) for path in paths)
-            Console(width=wide, highlight=False).print(as_table(seen, arguments.top))
+            console = terminal()
+            if not sys.stdout.isatty():
+                console.width = WIDE + max(len(str(path)) for path in paths)
+            console.print(as_table(seen, arguments.top), highlight=False)
         failed = [each for each in seen if each.probabilities is None]
         for each in failed:
             print(f"prunelab-predict: {each.error}", file=sys.stderr)

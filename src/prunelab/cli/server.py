@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from prunelab.errors import ConfigError, PrunelabError
+from prunelab.tracking import server
 from prunelab.tracking.accounts import FORM, User, users_in, users_of
 
 VARIABLE = "PRUNELAB_USERS"
@@ -28,7 +29,7 @@ def main() -> None:
     try:
         users = listed(arguments.users, os.environ.get(VARIABLE))
         refuse_open(arguments.host, users)
-        environment = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        environment = dict(server.ENVIRONMENT)
         if users:
             from prunelab.tracking.accounts import provision
 
@@ -37,9 +38,8 @@ def main() -> None:
         print(f"server: {error}", file=sys.stderr)
         sys.exit(2)
     command = [
-        *(sys.executable, "-m", "mlflow", "server", "--backend-store-uri", arguments.database),
+        *server.command(arguments.database, arguments.host, arguments.port, arguments.workers),
         *("--artifacts-destination", str(arguments.folder / "artifacts")),
-        *("--host", arguments.host, "--port", str(arguments.port), "--workers", str(arguments.workers)),
         *(("--allowed-hosts", arguments.allowed_hosts) if arguments.allowed_hosts else ()),
         *(("--app-name", "basic-auth") if users else ()),
     ]

@@ -95,7 +95,9 @@ def _checked(raw: Raw, name: str, classes: int) -> Raw:
             "uint8 [n, channels, rows, columns] and int64"
         )
     if len(images) != len(labels) or not len(labels):
-        raise DataError(f"{name}: its loader gave {len(images)} images and {len(labels)} labels")
+        raise DataError(
+            f"{name}: its loader gave {len(images)} images and {len(labels)} labels; expected as many of both, and some"
+        )
     if labels.min() < 0 or labels.max() >= classes:
         raise DataError(
             f"{name}: labels from {int(labels.min())} to {int(labels.max())} do not fit its {classes} classes"

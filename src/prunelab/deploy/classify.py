@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from prunelab.tracking.store import Store
 
 AT_ONCE = 256
+log = logging.getLogger(__name__)
 STRETCH = 1.02
 """Largest ratio between the aspect ratios of an image and of the network's input; beyond it, resizing distorts."""
 
@@ -57,10 +59,12 @@ def network_of(opened_store: Callable[[], Store], wanted: str, trust: bool) -> t
             raise StoreError(f"{wanted} cannot be read: {error.strerror or error}") from error
         return read_network(content, trust) if wanted.endswith(".safetensors") else _onnx_network(content, wanted)
     from prunelab.deploy.stored import stored_network  # imports mlflow, which files do without
-    from prunelab.tracking.find import find_job
+    from prunelab.tracking.find import described, find_job
 
     store = opened_store()
-    return stored_network(store, find_job(store, wanted), trust)
+    run = find_job(store, wanted)
+    log.info(f"network: {described(run)}")
+    return stored_network(store, run, trust)
 
 
 def _onnx_network(content: bytes, name: str) -> tuple[nn.Module, Card]:

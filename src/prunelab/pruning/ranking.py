@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from inspect import signature
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from prunelab.choices import PercentageOf, Scope
 from prunelab.config import Method
-from prunelab.errors import ConfigError
+from prunelab.errors import ConfigError, PrunelabError
 from prunelab.graph.graph import Graph
 from prunelab.graph.trace import evaluating
 from prunelab.plugins import imported
@@ -49,19 +50,27 @@ def ranking(
     """A number for each unit, in the shapes of the granularity, on the CPU: within its scope the lowest are removed.
 
     Raises:
-        ConfigError: if the criterion returns something other than saliencies.
+        ConfigError: if the criterion changes the network, or returns something other than saliencies.
     """
     granularity = granularity_of(method)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
     with evaluating(network):
         saliency = criterion_of(method)(network, graph, calibration)
+    for name, value in network.state_dict().items():
+        if not torch.equal(value, before[name]) and not value.isnan().any():
+            raise ConfigError(
+                f"method.score={method.score} is refused: it changed {name} of the network; a criterion must leave the "
+                "network as it is (work on copy.deepcopy(network))"
+            )
     try:
         # Ranking is deterministic on the CPU.
         scores = [score.detach().cpu() for score in granularity.scores(graph, saliency)]
         _check_shapes(granularity, graph, saliency, scores)
     except (KeyError, TypeError, IndexError, AttributeError, RuntimeError) as error:
+        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise ConfigError(
             f"method.score={method.score} returned something that its granularity does not accept: expected a tensor "
-            f"[{graph.units}] for neurons, otherwise a dict of tensors by the names of the weights ({error})"
+            f"[{graph.units}] for neurons, otherwise a dict of tensors by the names of the weights ({reason})"
         ) from error
     if method.scope is Scope.SENSITIVITY:
         cost = cost_of_choices(graph, granularity, percentage_of)
@@ -71,6 +80,8 @@ def ranking(
 
 def _check_shapes(granularity: Granularity, graph: Graph, saliency: Any, scores: Sequence[Tensor]) -> None:
     for layer, score, shape in zip(granularity.layers(graph), scores, granularity.shapes(graph), strict=True):
+        if torch.isnan(score).any():
+            raise PrunelabError(f"a score of layer {layer} is not a number: the units cannot be ranked")
         if score.shape != shape:
             raise TypeError(f"layer {layer} has {list(shape)} units, their scores are {list(score.shape)}")
     if isinstance(saliency, Tensor) and saliency.shape != (graph.units,):

@@ -17,14 +17,14 @@ from prunelab.job import Result
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Bisected:
     """`percentage` satisfies all conditions, or is None; `words` say why, or what comes nearest."""
 
     percentage: float | None
     words: str
 
 
-def bisect(until: Until, probe: Callable[[float], Result]) -> Verdict:
+def bisect(until: Until, probe: Callable[[float], Result]) -> Bisected:
     """Find the percentage with as few calls of `probe`, which runs the job of a percentage, as it takes.
 
     Raises:
@@ -36,11 +36,11 @@ def bisect(until: Until, probe: Callable[[float], Result]) -> Verdict:
     indices = range(len(grid))  # conditions are monotone over them: bisect_left finds the first where one is true
     enough = bisect_left(indices, True, key=lambda index: all(gain.holds(at(index)) for gain in gains))
     if enough == len(grid):
-        return Verdict(
+        return Bisected(
             None, f"not even {grid[-1]:g}% satisfies {_all(gains)}: {_measured(gains, at(enough - 1))} there"
         )
     if most is None:
-        return Verdict(
+        return Bisected(
             grid[enough],
             f"{grid[enough]:g}% is the smallest percentage that satisfies {_all(gains)} "
             f"({_measured(gains, at(enough))}); no accuracy condition was set, so it stops there. "
@@ -49,9 +49,9 @@ def bisect(until: Until, probe: Callable[[float], Result]) -> Verdict:
     accurate = bisect_left(indices, True, key=lambda index: _drop(at(index)) > most) - 1
     limit = f"an accuracy drop of at most {most:g} on validation"
     if accurate < 0:
-        return Verdict(None, f"not even {grid[0]:g}% satisfies {limit}: {_accuracy(at(0))}")
+        return Bisected(None, f"not even {grid[0]:g}% satisfies {limit}: {_accuracy(at(0))}")
     if accurate < enough:
-        return Verdict(
+        return Bisected(
             None,
             f"{limit} and {_all(gains)} cannot be met together: the former holds up to {grid[accurate]:g}% "
             f"({_measured(gains, at(accurate))}), the latter from {grid[enough]:g}% on. Nearest: "
@@ -62,7 +62,7 @@ def bisect(until: Until, probe: Callable[[float], Result]) -> Verdict:
     if accurate + 1 < len(grid):
         stopped = f"at {grid[accurate + 1]:g}% the drop would be {_drop(at(accurate + 1)):.4f}"
     reached = f"{_measured(gains, at(accurate))}; " if gains else ""
-    return Verdict(
+    return Bisected(
         grid[accurate],
         f"{grid[accurate]:g}% is the largest percentage that satisfies {' and '.join([limit, *map(str, gains)])} "
         f"({reached}{_accuracy(at(accurate))}); {stopped}",
@@ -87,7 +87,7 @@ class _Gain:
 
 def _gains(until: Until) -> list[_Gain]:
     every = (
-        ("a theoretical speedup (MACs)", until.min_speedup, lambda result: result.speedup, True),
+        ("a theoretical speedup (MACs)", until.min_speedup, lambda result: result.theoretical_speedup, True),
         ("a number of parameters", until.max_parameters, lambda result: result.parameters, False),
         ("a measured time in ms", until.max_ms, _milliseconds, False),
         ("a file size in bytes", until.max_bytes, _bytes, False),

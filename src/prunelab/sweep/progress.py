@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Progress:
-    """Counts the jobs that have ended, and from their pace since the first one (which may train) estimates the time left.
+    """Counts the jobs that have ended. Their pace since the first one, which may train, gives the time left.
 
     `labels`: by config hash, what a job is called where its name is not enough. `total`: the number of jobs; None in an
     adaptive sweep, which chooses on validation accuracy: it is what is shown then.

@@ -45,7 +45,7 @@ def result_of(run: Run) -> Result:
             validation=Quality(metrics[names.VAL_ACCURACY], metrics[names.VAL_LOSS]),
             baseline_validation=metrics[names.BASELINE_VAL_ACCURACY],
             parameters=int(metrics[names.PARAMETERS_REMAINING]),
-            speedup=metrics[names.THEORETICAL_SPEEDUP],
+            theoretical_speedup=metrics[names.THEORETICAL_SPEEDUP],
             milliseconds=None if smallest is None else metrics[names.latency(smallest)],
             steady=f"batch {smallest}" not in unsteady,
             file_bytes=int(metrics[names.FILE_BYTES]) if names.FILE_BYTES in metrics else None,

@@ -41,7 +41,7 @@ def chosen_sweep(sweeps: Sequence[Run], wanted: str, where: str) -> Run:
     if not found:
         raise _unknown("sweep", wanted, sweeps, where)
     if len(found) > 1:
-        raise _several("sweep", wanted, found)
+        raise _several(f"{wanted} is the name of several sweeps", found)
     return found[0]
 
 
@@ -72,10 +72,13 @@ def find_run(store: Store, wanted: str, kinds: Sequence[Kind], finished: bool = 
         if not named:
             every = [run for kind in kinds for run in store.find(kind)]
             longer = [run for run in every if run.name.startswith(f"{wanted}-")]
-            raise _several(what, wanted, longer) if longer else _unknown(what, wanted, every, _place(store))
+            if longer:
+                raise _several(f"there is no {what} {wanted!r}, but others whose names begin so", longer)
+            raise _unknown(what, wanted, every, _place(store))
         able = [each for each in named if not finished or each.status == "FINISHED"] or named[:1]
         if name is not None and len({_identity(each) for each in able}) > 1:
-            raise _several(what, wanted, able)
+            every_kind = " or ".join(f"{kind.value}s" for kind in kinds)
+            raise _several(f"{wanted} is the name of several {every_kind}", able)
         run = able[0]
     if run.kind not in [each.value for each in kinds]:
         kind = run.kind or "run of something else"
@@ -95,14 +98,14 @@ def _identity(run: Run) -> str:
     return run.tags.get(names.CONFIG_HASH) or run.tags.get(names.BASELINE_KEY) or run.id
 
 
-def _several(what: str, wanted: str, runs: Sequence[Run]) -> StoreError:
-    """The error for a name that several runs have, with their ids and what tells them apart, newest first."""
+def _several(head: str, runs: Sequence[Run]) -> StoreError:
+    """The error for a name that may mean several runs, with their ids and what tells them apart, newest first."""
     newest = list({_identity(run): run for run in reversed(runs)}.values())[::-1]
     keys = dict.fromkeys([*CHOSEN, *(key for run in newest for key in run.params)])
     differ = [key for key in keys if key in CHOSEN or len({run.params.get(key) for run in newest}) > 1]
     lines = [": ".join(filter(None, (f"  {run.id}  {run.name}", _words(run, differ)))) for run in newest[:CANDIDATES]]
     more = [f"  and {len(newest) - CANDIDATES} more (prunelab-report --jobs)"] if len(newest) > CANDIDATES else []
-    return StoreError("\n".join([f"{wanted} is the name of several {what}s; say which by its run id:", *lines, *more]))
+    return StoreError("\n".join([f"{head}; say which by its run id:", *lines, *more]))
 
 
 def _words(run: Run, keys: Sequence[str]) -> str:

@@ -28,11 +28,15 @@ class ServerError(PrunelabError):
     """The MLflow server cannot be started."""
 
 
-def command(uri: str, host: str, port: int) -> list[str]:
+ENVIRONMENT = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+"""Of the server, which else reports to MLflow's makers, and starts twenty helpers."""
+
+
+def command(uri: str, host: str, port: int, workers: int = 1) -> list[str]:
     """The command that serves a store."""
     return [
         *(sys.executable, "-m", "mlflow", "server"),
-        *("--backend-store-uri", uri, "--host", host, "--port", str(port), "--workers", "1"),
+        *("--backend-store-uri", uri, "--host", host, "--port", str(port), "--workers", str(workers)),
     ]
 
 
@@ -48,7 +52,7 @@ def running(uri: str, host: str, port: int, verbose: bool = False) -> Iterator[s
         # A session of its own, so that its children end with it, and none of them takes the terminal's Ctrl-C.
         process = subprocess.Popen(
             command(uri, host, port),
-            env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},  # else it starts twenty helpers
+            env={**os.environ, **ENVIRONMENT},
             stdin=subprocess.DEVNULL,
             stdout=None if verbose else log,
             stderr=None if verbose else subprocess.STDOUT,
