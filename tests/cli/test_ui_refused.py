@@ -29,7 +29,7 @@ def test_a_store_that_is_not_there_is_said_and_not_made(tmp_path: Path) -> None:
 
 
 def test_an_experiment_that_is_not_there_is_said_beside_those_that_are(swept: tuple[Project, Outcome]) -> None:
-    outcome = in_process("prunelab-ui", main, swept[0].folder, "--no-browser")
+    outcome = in_process("prunelab-ui", main, swept[0].folder, "--no-browser", "data=fashion_mnist")
     assert outcome.status == 1
     assert "there is no experiment fashion-mnist-pruning in" in outcome.output
     assert "digits-pruning" in outcome.output

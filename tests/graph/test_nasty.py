@@ -132,7 +132,7 @@ def test_layers_that_share_a_weight_are_pruned_as_one() -> None:
 def test_transposed_convolutions_are_pruned_and_divisors_stay() -> None:
     graph = analysed(nets.Upsampling(), IMAGES)
     assert sizes(graph) == {"down": 8}
-    assert "divided" in graph.whole["below"]
+    assert "divisors" in graph.whole["below"]
 
 
 def test_an_input_that_is_overwritten_after_it_was_read_is_followed() -> None:

@@ -116,8 +116,8 @@ def test_random_depends_on_the_seed_alone(of: object) -> None:
 
 
 @pytest.mark.parametrize("of", [of_weights, of_neurons])
-def test_what_uses_the_loss_says_that_it_takes_labels(of: object) -> None:
-    with pytest.raises(PrunelabError, match="takes labels="):
+def test_what_uses_the_loss_says_that_it_needs_labels(of: object) -> None:
+    with pytest.raises(PrunelabError, match="needs labels="):
         of("taylor", Calibration(IMAGES, None, seed=0))  # type: ignore[operator]
 
 

@@ -42,5 +42,5 @@ def test_it_is_the_quadratic_cost_in_each_block_of_the_empirical_fisher(monkeypa
 
 def test_without_labels_it_is_refused() -> None:
     network, images = mlp(5, 3, [6]), torch.rand(6, 5)
-    with pytest.raises(PrunelabError, match="takes labels="):
+    with pytest.raises(PrunelabError, match="needs labels="):
         woodfisher(network, analyse(network, images), Calibration(images, None, 0))

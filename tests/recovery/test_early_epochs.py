@@ -80,7 +80,7 @@ def test_an_unpruned_network_has_all_its_epochs_at_once(trained: Trained) -> Non
     ("changes", "words"),
     [
         (("recovery.steps=4", "recovery.early_epochs=3"), "some of the 3 epochs have to follow the last pruning step"),
-        (("recovery.early_epochs=1",), "several pruning steps: recovery.steps=4"),
+        (("recovery.early_epochs=1",), "several pruning steps, for instance recovery.steps=4"),
         (("recovery.steps=4", "recovery.early_epochs=-1"), "a whole number, at least 0"),
     ],
 )

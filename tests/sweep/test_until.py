@@ -32,7 +32,7 @@ def test_each_probe_is_a_job_of_one_sweep_and_the_verdict_is_kept(project: Proje
         (["percentage=20"], "it is what experiment=until looks for"),
         (["until.max_accuracy_drop=null"], "until.max_accuracy_drop, until.min_speedup, until.max_parameters"),
         (["until.max_accuracy_drop=-1"], "at least 0"),
-        (["until.max_ms=1", "measure=off"], "measure.batch_sizes is empty"),
+        (["until.max_ms=1", "measure=off"], "nothing is timed"),
         (["until.max_bytes=1000", "measure.file=false"], "it takes measure.file=true"),
         (["until.resolution=0"], "0.01 to 50"),
         (["until.max_accuracy_drop=0.01,0.05"], "run a sweep for each"),
