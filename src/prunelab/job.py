@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 
 import torch
@@ -40,6 +41,8 @@ from prunelab.tracking.environment import provenance
 from prunelab.tracking.opening import open_store
 from prunelab.tracking.recorder import Recorder
 from prunelab.training.baseline import Baseline, baseline
+
+log = logging.getLogger(__name__)
 
 MEMORY_OF_SCORES = 2**28
 """Limit in bytes of the score cache, which serves jobs at other percentages; the newest entry always stays."""
@@ -95,6 +98,7 @@ def run(
         record.params({"baseline_key": dense.key})
         record.tags({names.BASELINE_KEY: dense.key, names.BASELINE_RUN: dense.run_id})
 
+        log.debug(f"baseline {dense.key}: validation accuracy {dense.validation.accuracy:.4f}")
         graph = graph_of(job.model, dataset).excluding(job.method.exclude)
         images = calibration(dataset.train, job.calibration.images, job.seed)
         scores = _scores(job, threads, dense, graph, images)
@@ -102,9 +106,11 @@ def run(
         learning = Learning(dataset, job.training, job.trainer, lambda: untrained(job.model, dataset, job.seed))
         what = (dense.network, graph, images, job.method, job.percentage, job.percentage_of)
         task = Task(*what, job.seed, learning, scores)
+        log.debug(f"pruned by {job.method.name} at {job.percentage:g}%, recovery {job.recovery.name}")
         pruned = recover(pruned, task, job.recovery)
         small = compact(pruned)
         error = checked(pruned, small, dataset.validation.take(8))
+        log.debug(f"compacted and masked network differ by at most {error:.1e} of the largest output; measuring")
 
         test, validation = evaluate(small.network, dataset.test), evaluate(small.network, dataset.validation)
         before, after = dense_size(graph, pruned.granularity), remaining_size(pruned)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from difflib import get_close_matches
 
@@ -10,6 +11,8 @@ from prunelab.errors import StoreError
 from prunelab.names import Kind
 from prunelab.tracking.run import Run
 from prunelab.tracking.store import Store
+
+log = logging.getLogger(__name__)
 
 CANDIDATES = 12
 """Runs of one name that are listed; more are counted."""
@@ -80,6 +83,7 @@ def find_run(store: Store, wanted: str, kinds: Sequence[Kind], finished: bool = 
             every_kind = " or ".join(f"{kind.value}s" for kind in kinds)
             raise _several(f"{wanted} is the name of several {every_kind}", able)
         run = able[0]
+    log.debug(f"found {described(run)}")
     if run.kind not in [each.value for each in kinds]:
         kind = run.kind or "run of something else"
         raise StoreError(f"run {wanted} ({run.name}) is a {kind}: expected the run id or name of a {what}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import tempfile
@@ -24,6 +25,8 @@ from prunelab.tracking.addresses import location, redacted, refuse_path, sqlite_
 from prunelab.tracking.moving import EXPERIMENT_KIND, mend
 from prunelab.tracking.outage import Unreachable, again, keep_reserve, patient_client
 from prunelab.tracking.store import Store
+
+log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 5.0
 """Seconds within which a server must answer when it is first asked."""
@@ -76,6 +79,7 @@ def existing_store(tracking: Tracking, experiment_name: str | None) -> Store:
             f"there is no {missing} in {redacted(tracking.uri)}; it has: {', '.join(sorted(known.values())) or 'none'} "
             "(choose one with data= or tracking.experiment_name=)"
         )
+    log.debug(f"store {redacted(tracking.uri)}, experiments {', '.join(wanted.values())}")
     return Store(tracking, patient_client(tracking.uri), wanted)
 
 
