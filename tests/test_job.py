@@ -11,7 +11,7 @@ from torch import Tensor
 
 from prunelab import job
 from prunelab.pruning.ranking import ranking
-from tests.conftest import SMALL, Project, computed
+from tests.conftest import SMALL, Project, computed, quick
 from tests.recovery.tasks import drawn, task_of
 from tests.small import mlp, mlp_graph
 
@@ -47,7 +47,11 @@ def test_a_job_of_a_sweep_has_the_numbers_that_it_has_alone(project: Project, ca
 
 
 @pytest.mark.parametrize(
-    "change", ["calibration.images=500", "percentage_of=parameters", "method.scope=layer", "method.exclude=[hidden_1]"]
+    "change",
+    quick(
+        ["calibration.images=500", "percentage_of=parameters", "method.scope=layer", "method.exclude=[hidden_1]"],
+        "calibration.images=500",
+    ),
 )
 def test_what_a_ranking_depends_on_makes_another_one(project: Project, calls: list[str], change: str) -> None:
     for changes in ([], [change], []):
@@ -55,6 +59,7 @@ def test_what_a_ranking_depends_on_makes_another_one(project: Project, calls: li
     assert calls == ["neuron_sensitivity"] * 2
 
 
+@pytest.mark.slow
 def test_scores_do_not_fill_the_memory(project: Project, calls: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job, "MEMORY_OF_SCORES", 1)
     for method in ("neuron_activation", "neuron", "neuron_activation", "neuron_activation"):

@@ -13,6 +13,7 @@ from tests.conftest import SMALL, Project, in_process
 SWEEP = ("-m", *SMALL, "percentage=0,50", "measure=off")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("unillustrated")
 def test_a_sweep_logs_its_progress_nothing_with_q_and_more_with_v_and_always_prints_its_results(
     project: Project,

@@ -89,6 +89,7 @@ def test_a_training_that_came_out_otherwise_is_noticed(project: Project) -> None
     assert "1 different" in outcome.output
 
 
+@pytest.mark.slow
 def test_the_recorded_network_can_be_reused(once: Project) -> None:
     outcome = reproduce(once, "neuron-50", "--reuse-baseline")
     assert outcome.status == 0, outcome.output

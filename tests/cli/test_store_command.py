@@ -186,9 +186,8 @@ def test_runs_of_dead_processes_are_found_and_closed(project: Project) -> None:
     assert store(project, "check").status == 0
 
 
-@pytest.mark.parametrize(
-    "keep", [pytest.param((), id="moved"), pytest.param(("--keep",), id="copied", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("keep", [pytest.param((), id="moved"), pytest.param(("--keep",), id="copied")])
 def test_relocate_moves_a_store_that_works_at_its_new_place(
     keep: tuple[str, ...], project: Project, tmp_path: Path
 ) -> None:

@@ -65,6 +65,7 @@ def test_a_safetensors_file_is_the_network_and_says_what_it_is(swept: tuple[Proj
     assert card.shape == (1, 8, 8)
 
 
+@pytest.mark.slow
 def test_the_file_is_named_after_the_job_and_an_existing_one_is_kept(swept: tuple[Project, Outcome]) -> None:
     project, _ = swept
     file = project.folder / "weight-99.safetensors"

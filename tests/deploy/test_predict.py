@@ -62,6 +62,7 @@ def test_classes_and_probabilities_are_the_networks(trained: Project, tmp_path: 
         assert " ".join(line.split()) == f"{path} {first} {expected[first]:.4f} {then}"
 
 
+@pytest.mark.slow
 def test_most_images_of_a_folder_are_recognised_and_json_says_which(trained: Project, tmp_path: Path) -> None:
     folder = tmp_path / "digits"
     folder.mkdir()

@@ -37,7 +37,7 @@ LOAD = {
     [
         ("neuron-50", "onnx", ()),
         pytest.param("neuron-50", "onnx", ("--int8",), marks=pytest.mark.slow),
-        ("neuron-50", "safetensors", ()),
+        pytest.param("neuron-50", "safetensors", (), marks=pytest.mark.slow),
         pytest.param("weight-50", "safetensors", (), marks=pytest.mark.slow),
     ],
 )

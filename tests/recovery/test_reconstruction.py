@@ -37,7 +37,7 @@ def residual_task(method: str = "neuron_activation") -> Task:
 
 
 @pytest.mark.parametrize("method", ["neuron_activation", "weight"])
-@pytest.mark.parametrize("make", [mlp_task, residual_task])
+@pytest.mark.parametrize("make", [mlp_task, pytest.param(residual_task, marks=pytest.mark.slow)])
 def test_it_is_nearer_to_the_dense_network_than_least_squares_is(make: Callable[..., Task], method: str) -> None:
     task = make(method=method)
     _, fitted = recovered(task, "recovery=least_squares")

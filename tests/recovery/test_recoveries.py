@@ -88,7 +88,7 @@ def recovered(given: Task, recovery: str, method: str, model: str) -> tuple[Prun
     return pruned, recover(pruned, given, job_of(recovery, method, model).recovery)
 
 
-@pytest.mark.parametrize("model", quick(MODELS, "with biases", "residual"))
+@pytest.mark.parametrize("model", quick(MODELS, "with biases"))
 @pytest.mark.parametrize(("recovery", "method"), list(product(RECOVERIES, ["weight", "neuron_activation"])))
 def test_what_was_removed_stays_removed_and_the_dense_network_untouched(recovery: str, method: str, model: str) -> None:
     for percentage in PERCENTAGES:

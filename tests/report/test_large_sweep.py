@@ -56,6 +56,7 @@ def test_the_best_series_is_compared_with_each_other_one_and_not_each_with_each(
     assert compared == [(3 * (count - 1), 3 * count * (count - 1) // 2) for count in (FEW, SEVERAL)], "0% is no choice"
 
 
+@pytest.mark.slow
 def test_ten_thousand_rows_are_no_page_or_terminal_full_of_them() -> None:
     swept = many(MOST_ROWS // 4, 5, 1)
     html, printed = page(swept), io.StringIO()

@@ -38,6 +38,7 @@ def seeds(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> tuple[
     return project, file
 
 
+@pytest.mark.slow
 def test_the_file_has_every_job_and_says_how_it_was_made(
     seeds: tuple[Project, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,6 +91,7 @@ def test_it_stands_beside_the_same_jobs_of_one_seed_and_not_beside_others(
         assert "which come with prunelab" not in done.output, change
 
 
+@pytest.mark.slow
 def test_of_several_seeds_and_without_the_file_there_is_nothing_beside(
     seeds: tuple[Project, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -108,6 +110,7 @@ def test_of_several_seeds_and_without_the_file_there_is_nothing_beside(
     assert "accuracy over seeds" not in page(again) + outcome.Outcome(again).markdown()
 
 
+@pytest.mark.slow
 def test_a_sweep_that_is_not_the_reports_is_refused(seeds: tuple[Project, Path], tmp_path: Path) -> None:
     project, file = seeds
     before = file.read_bytes()

@@ -30,6 +30,7 @@ def faults(**environment: str) -> int:
     return int(found.stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not SETTING.is_file() or "[madvise]" not in SETTING.read_text(), reason="Linux decides about large pages itself"
 )

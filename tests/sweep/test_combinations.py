@@ -80,7 +80,9 @@ LISTED = ["weight-90", "neuron-50-least_squares"]
 STEPS = ["weight-90-seed0", "neuron-50-seed0", "weight-90-seed1", "neuron-50-seed1"]
 
 
-@pytest.mark.parametrize(("text", "jobs"), [(EXPERIMENT, LISTED), (IN_STEP, STEPS)], ids=["jobs", "zip"])
+@pytest.mark.parametrize(
+    ("text", "jobs"), [pytest.param(EXPERIMENT, LISTED, marks=pytest.mark.slow), (IN_STEP, STEPS)], ids=["jobs", "zip"]
+)
 def test_an_experiment_runs_exactly_what_it_lists_and_names_say_the_recovery_and_seed_that_vary(
     text: str, jobs: list[str], project: Project
 ) -> None:

@@ -156,7 +156,9 @@ def mine(network, graph, calibration):
 """
 
 
-@pytest.mark.parametrize("outcome", ["raise RuntimeError('made of it by a library')", "pass"])
+@pytest.mark.parametrize(
+    "outcome", ["raise RuntimeError('made of it by a library')", pytest.param("pass", marks=pytest.mark.slow)]
+)
 def test_an_interruption_that_a_library_turned_into_an_error_or_dropped_still_ends_the_sweep(
     outcome: str, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -67,6 +67,7 @@ def test_an_interrupted_adaptive_sweep_is_resumed_to_the_same_digits_and_the_sam
     assert [words.partition("(run ")[0] for words in ours] == [words.partition("(run ")[0] for words in theirs]
 
 
+@pytest.mark.slow
 def test_a_result_read_back_from_the_store_is_the_one_that_was_returned(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -68,6 +68,7 @@ def test_only_what_is_not_finished_is_run(wanted: str, finished: Project) -> Non
     assert "process was gone" in killed[0].data.tags["mlflow.note.content"]
 
 
+@pytest.mark.slow
 def test_a_job_that_is_left_is_called_as_it_was_among_all(project: Project) -> None:
     sweep = ("-m", *SMALL, "percentage=50", "seed=0,1")
     project.prunelab(*sweep)

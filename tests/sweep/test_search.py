@@ -14,6 +14,7 @@ from prunelab.cli.report import main as report
 pytestmark = pytest.mark.usefixtures("unillustrated")
 
 
+@pytest.mark.slow
 def test_a_search_finds_the_fewest_parameters_within_the_tolerance(project: Project) -> None:
     pytest.importorskip("optuna", reason="the extra `search` is not installed")
     outcome = project.prunelab(

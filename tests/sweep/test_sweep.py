@@ -129,6 +129,7 @@ def test_a_value_given_twice_is_one_job(project: Project) -> None:
     assert len(project.runs("job")) == 1
 
 
+@pytest.mark.slow
 def test_what_a_training_recovery_is_compared_with_comes_first_and_a_report_says_what_is_missing(
     project: Project,
 ) -> None:
@@ -168,6 +169,7 @@ def test_the_command_line_wins_over_an_experiments_own_values(project: Project) 
     assert [job.info.run_name for job in project.runs("job")] == ["neuron-10", "neuron-60"]
 
 
+@pytest.mark.slow
 def test_a_recorded_sweep_is_drawn_again_from_the_store_alone(project: Project) -> None:
     project.prunelab("-m", *TIMED, "percentage=0,50")
     (sweep,) = project.runs("sweep")

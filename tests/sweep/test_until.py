@@ -46,6 +46,7 @@ def test_conditions_that_make_no_sense_are_refused(arguments: list[str], said: s
     assert project.runs("job") == []
 
 
+@pytest.mark.slow
 def test_other_conditions_are_another_sweep_and_nothing_is_resumed(project: Project) -> None:
     assert project.prunelab(*UNTIL).status == 0
     before = len(project.runs("job"))

@@ -90,6 +90,7 @@ def test_a_run_whose_artifacts_were_left_behind_keeps_their_address(original: Pr
     assert kept == [baseline.info.artifact_uri]
 
 
+@pytest.mark.slow
 def test_artifacts_at_neither_place_stop_a_sweep_before_any_work_until_relocate_says_they_are_gone(
     original: Project, tmp_path: Path
 ) -> None:

@@ -228,6 +228,7 @@ def test_a_read_only_folder_is_said_in_one_message(sweep: tuple[str, ...], small
     assert len(outcome.output.strip().splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_a_folder_for_artifacts_that_cannot_be_written_fails_the_job_and_the_run_says_so(project: Project) -> None:
     project.prunelab(*SMALL, "percentage=20")
     experiment = project.folder / "mlruns/artifacts/digits-pruning"
