@@ -29,7 +29,7 @@ def test_paths_are_below_the_current_folder_unless_the_root_is_set(
     ("overrides", "words"),
     [
         (["recovery=finetune", "recovery.epoch=3"], r"no key recovery\.epoch; did you mean recovery\.epochs="),
-        (["model=lenet5", "model.paddin=1"], r"no key model\.paddin; did you mean model\.padding="),
+        (["model=lenet5", "model.paddings=1"], r"no key model\.paddings; did you mean model\.padding="),
         (["recovery.epochs=3"], r"no key recovery\.epochs"),  # of recovery=none
         (["data.foldr=x"], r"did you mean data\.folder="),
     ],
