@@ -19,7 +19,7 @@ from PIL import Image
 from prunelab.compose import compose_job
 from tests.conftest import Outcome, Project, in_process, new_project
 from tests.documents import ROOT, SCRIPTS, Block
-from tests.shortened import on_digits, small, whole
+from tests.shortened import small, whole
 
 CLUSTER = re.compile(r"hydra/launcher=\w+|tracking=server|trainer=gpu")
 JOB = re.compile(r"(?P<method>\w+)-(?P<percentage>\d+)(-(?P<recovery>(?!seed)\w+))?(-seed(?P<seed>\d+))?")
@@ -104,7 +104,7 @@ class Reader:
         for argument in arguments:
             self._have_job(argument)
             self._have_picture(argument)
-        self._succeeds(name, on_digits(arguments))
+        self._succeeds(name, arguments)
 
     def _have_job(self, argument: str) -> None:
         """A job that is named by what the shortened sweeps left out is run now."""
@@ -132,7 +132,7 @@ class Reader:
 
         with self.monkeypatch.context() as patch:
             patch.setattr("prunelab.tracking.server.running", server)
-            outcome = self._succeeds("prunelab-ui", on_digits(arguments))
+            outcome = self._succeeds("prunelab-ui", arguments)
         assert "comparison: http" in outcome.output
 
     def _without_server(self, name: str, arguments: list[str]) -> None:

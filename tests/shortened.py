@@ -21,12 +21,6 @@ def whole(arguments: list[str]) -> list[str]:
     return [word for a in arguments for word in (["method=weight", "percentage=0,90"] if a == "..." else [a])]
 
 
-def on_digits(arguments: list[str]) -> list[str]:
-    """In the experiment of the digits, unless another one is meant."""
-    elsewhere = any(argument.startswith(("data=", "tracking.")) for argument in arguments)
-    return arguments if elsewhere else [*arguments, "data=digits"]
-
-
 def small(arguments: list[str]) -> list[str]:
     """The same on small data; of many values the first and the last, of a stored sweep a part."""
     words = [word for word in whole(arguments) if word.partition("=")[0] not in SMALL or _is_own(word)]
