@@ -80,7 +80,7 @@ def test_most_images_of_a_folder_are_recognised_and_json_says_which(trained: Pro
 
 def test_an_exported_file_of_either_format_is_as_good_as_the_run(trained: Project, tmp_path: Path) -> None:
     path = str(picture(tmp_path, 0)[0])
-    expected = predict(trained, "weight-20", path).output
+    expected = predict(trained, "weight-20", path, "-q").output
     for form in ("safetensors", "onnx"):
         file = str(tmp_path / f"taken-away.{form}")
         assert (
