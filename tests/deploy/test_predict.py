@@ -68,18 +68,19 @@ def test_most_images_of_a_folder_are_recognised_and_json_says_which(trained: Pro
     folder.mkdir()
     labels = {str(path): label for path, label in (picture(folder, index) for index in range(20))}
     (folder / "notes.txt").write_text("no picture")
-    outcome = predict(trained, "last", str(folder), "--top=2", "--json")
+    outcome = predict(trained, "last", str(folder), "--top=2", "--json", "-q")
     assert outcome.status == 0, outcome.output
     found = json.loads(outcome.output)
     assert {each["image"] for each in found} == set(labels)
     assert sum(each["class"] == str(labels[each["image"]]) for each in found) >= 15
     assert all(next(iter(each["probabilities"])) == each["class"] and len(each["probabilities"]) == 2 for each in found)
-    matched = json.loads(predict(trained, "last", str(folder / "1*-8.png"), "--json").output)
+    matched = json.loads(predict(trained, "last", str(folder / "1*-8.png"), "--json", "-q").output)
     assert len(matched) == 11, "1 and 10 to 19"
 
 
 def test_an_exported_file_of_either_format_is_as_good_as_the_run(trained: Project, tmp_path: Path) -> None:
     path = str(picture(tmp_path, 0)[0])
+    assert predict(trained, "weight-20", path).output.startswith("network: weight-20 (run ")
     expected = predict(trained, "weight-20", path, "-q").output
     for form in ("safetensors", "onnx"):
         file = str(tmp_path / f"taken-away.{form}")
