@@ -51,16 +51,14 @@ def _answer_or_run(arguments: Sequence[str]) -> None:
         sys.exit(f"prunelab: {shown.pop()} with -m is refused: it shows one job and runs nothing; leave out -m")
     if not ANSWERED & given:
         logs.status("prunelab: loading")
-    from prunelab.compose import refuse_unknown_options, refuse_what_is_no_text, warn_of_shadowed
+    from prunelab.compose import refuse_unknown_keys, refuse_what_is_no_text, warn_of_shadowed
     from prunelab.errors import exiting
-    from prunelab.keys import refuse_unknown
 
     refuse_what_is_no_text(arguments)
     options, overrides = separated(arguments)
     if not COMPLETION & given:
         with exiting():
-            refuse_unknown(overrides)
-            refuse_unknown_options(overrides)
+            refuse_unknown_keys(overrides)
     sys.argv[1:] = [*options, *overrides]
     if not ANSWERED & given:
         warn_of_shadowed(_config_dir(options))

@@ -35,8 +35,7 @@ def compose_job(overrides: Sequence[str], config_dir: Path | None = None) -> Job
     Raises:
         ConfigError: for overrides that neither `conf/` nor `config_dir` accepts, or if that is not a folder.
     """
-    refuse_unknown(overrides)
-    refuse_unknown_options(overrides)
+    refuse_unknown_keys(overrides)
     if config_dir is not None and not config_dir.is_dir():
         raise ConfigError(f"--config-dir {config_dir} is refused: there is no such folder")
     warn_of_shadowed(config_dir)
@@ -47,27 +46,30 @@ def compose_job(overrides: Sequence[str], config_dir: Path | None = None) -> Job
         raise ConfigError(str(error)) from error
 
 
-def refuse_unknown_options(overrides: Sequence[str]) -> None:
-    """Check keys that depend on the chosen option (`recovery.epochs=`), where its YAML file in `conf/` has all of them.
+def refuse_unknown_keys(overrides: Sequence[str]) -> None:
+    """Check the names of keys; those that depend on the chosen option (`recovery.epochs=`) where its file has them all.
 
     Hydra would refuse them too, and advise to add them, which does not help.
 
     Raises:
         ConfigError: for the first unknown key, naming the nearest known ones.
     """
+    refuse_unknown(overrides)
     chosen = {key: value for key, _, value in (override.partition("=") for override in overrides)}
+    if "experiment" in chosen or not any(key.split(".")[0] in OPEN and "." in key for key in chosen):
+        return  # an experiment may choose other options
     main = yaml.safe_load((CONF / "config.yaml").read_text(encoding="utf-8"))
     defaults = {key: value for entry in main["defaults"] if isinstance(entry, dict) for key, value in entry.items()}
-    if "experiment" in chosen:  # it may choose other options
-        return
     for override in overrides:
         section, *inner = override.partition("=")[0].split(".")
         if section not in OPEN or not inner:
             continue
         for name in chosen.get(section, str(defaults[section])).split(","):
             file = CONF / section / f"{name}.yaml"
-            own = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else {"defaults": [name]}
-            if all(str(key).startswith("override ") for entry in own.pop("defaults", []) for key in entry):
+            if not file.is_file():  # an option of one's own
+                continue
+            own = yaml.safe_load(file.read_text(encoding="utf-8"))
+            if all("override " in str(entry) for entry in own.pop("defaults", [])):  # else it has keys of other options
                 fields = section_of(section)
                 known = {**own, **main.get(section, {}), **(fields.model_fields if fields else {})}
                 refuse_key(override, inner[0], list(known), f"{section}.")

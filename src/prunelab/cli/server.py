@@ -29,7 +29,7 @@ def main() -> None:
     try:
         users = listed(arguments.users, os.environ.get(VARIABLE))
         refuse_open(arguments.host, users)
-        environment = dict(server.ENVIRONMENT)
+        environment = {"MLFLOW_DISABLE_TELEMETRY": "true", **server.ENVIRONMENT}
         if users:
             from prunelab.tracking.accounts import provision
 

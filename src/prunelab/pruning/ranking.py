@@ -11,13 +11,14 @@ from torch import Tensor, nn
 
 from prunelab.choices import PercentageOf, Scope
 from prunelab.config import Method
-from prunelab.errors import ConfigError, PrunelabError
+from prunelab.errors import ConfigError
 from prunelab.graph.graph import Graph
 from prunelab.graph.trace import evaluating
 from prunelab.plugins import imported
 from prunelab.pruning.calibration import Calibration
 from prunelab.pruning.cost import cost_of_choices
 from prunelab.pruning.granularity import Granularity, granularity_of
+from prunelab.pruning.selection import check_numbers
 from prunelab.pruning.sensitivity import by_sensitivity
 
 Criterion = Callable[[nn.Module, Graph, Calibration], Any]
@@ -72,6 +73,7 @@ def ranking(
             f"method.score={method.score} returned something that its granularity does not accept: expected a tensor "
             f"[{graph.units}] for neurons, otherwise a dict of tensors by the names of the weights ({reason})"
         ) from error
+    check_numbers(scores, granularity.layers(graph))
     if method.scope is Scope.SENSITIVITY:
         cost = cost_of_choices(graph, granularity, percentage_of)
         scores = by_sensitivity(network, graph, granularity, scores, calibration, cost)
@@ -80,8 +82,6 @@ def ranking(
 
 def _check_shapes(granularity: Granularity, graph: Graph, saliency: Any, scores: Sequence[Tensor]) -> None:
     for layer, score, shape in zip(granularity.layers(graph), scores, granularity.shapes(graph), strict=True):
-        if torch.isnan(score).any():
-            raise PrunelabError(f"a score of layer {layer} is not a number: the units cannot be ranked")
         if score.shape != shape:
             raise TypeError(f"layer {layer} has {list(shape)} units, their scores are {list(score.shape)}")
     if isinstance(saliency, Tensor) and saliency.shape != (graph.units,):

@@ -36,14 +36,16 @@ def select(scores: Sequence[Tensor], count: int, scope: Scope, min_keep: int = 0
     return [part.reshape(score.shape) for part, score in zip(parts, scores, strict=True)]
 
 
-def check_numbers(scores: Sequence[Tensor]) -> None:
-    """Check that scores can be ranked.
+def check_numbers(scores: Sequence[Tensor], layers: Sequence[str] = ()) -> None:
+    """Check that scores can be ranked. `layers`: whose scores they are, for the message.
 
     Raises:
         PrunelabError: if one is NaN.
     """
-    if any(torch.isnan(score).any() for score in scores):
-        raise PrunelabError("a score is not a number: the units cannot be ranked")
+    for index, score in enumerate(scores):
+        if torch.isnan(score).any():
+            whose = f" of layer {layers[index]}" if layers else ""
+            raise PrunelabError(f"a score{whose} is not a number: the units cannot be ranked")
 
 
 def lowest(scores: Tensor, count: int) -> Tensor:

@@ -131,10 +131,9 @@ def _speed(results: Results, series: str, part: pd.DataFrame) -> str:
     """At the largest batch: the speedup where it still holds, and where a sparse form is slower than the dense one."""
     words = []
     held = results.reaches[series].held
-    row = None if held is None else results.at(series, held.percentage)
     for batch in batch_sizes(part.columns)[-1:]:
         speedup = names.speedup(batch)
-        if held is not None and row is not None and not pd.isna(row.get(speedup)):
+        if held is not None and not pd.isna((row := results.at(series, held.percentage)).get(speedup)):
             form = row[f"{names.FASTEST}batch_{batch}"]
             times = f"{row[speedup]:.1f}"
             spread = f" ± {row[BAR + speedup]:.1f}" if row["n"] > 1 else ""

@@ -118,8 +118,8 @@ def _words(run: Run, keys: Sequence[str]) -> str:
 
 def _place(store: Store) -> str:
     """What was searched."""
-    only = "".join(f"experiment {name} of " for name in store.experiments.values())
-    return f"{only}{store.address}" if len(store.experiments) == 1 else store.address
+    name, *others = store.experiments.values()
+    return store.address if others else f"experiment {name} of {store.address}"
 
 
 def _unknown(what: str, wanted: str, runs: Sequence[Run], where: str) -> StoreError:

@@ -73,11 +73,12 @@ def existing_store(tracking: Tracking, experiment_name: str | None) -> Store:
         refuse_path(experiment_name)
     known = {each.experiment_id: each.name for each in existing_experiments(tracking)}
     wanted = {key: name for key, name in known.items() if experiment_name in (None, name)}
+    if not known and experiment_name is None:
+        raise StoreError(f"nothing is recorded in {redacted(tracking.uri)}: it has no experiment")
     if not wanted:
-        missing = "experiment" if experiment_name is None else f"experiment {experiment_name}"
         raise StoreError(
-            f"there is no {missing} in {redacted(tracking.uri)}; it has: {', '.join(sorted(known.values())) or 'none'} "
-            "(choose one with data= or tracking.experiment_name=)"
+            f"there is no experiment {experiment_name} in {redacted(tracking.uri)}; it has: "
+            f"{', '.join(sorted(known.values())) or 'none'} (choose one with data= or tracking.experiment_name=)"
         )
     log.debug(f"store {redacted(tracking.uri)}, experiments {', '.join(wanted.values())}")
     return Store(tracking, patient_client(tracking.uri), wanted)

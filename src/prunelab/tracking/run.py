@@ -149,11 +149,16 @@ def run_of(found: MlflowRun) -> Run:
 
 
 def search(
-    client: MlflowClient, experiments: Sequence[str], condition: str, newest_first: bool, deleted: bool = False
+    client: MlflowClient,
+    experiments: Sequence[str],
+    condition: str,
+    newest_first: bool,
+    deleted: bool = False,
+    most: int | None = None,
 ) -> list[Run]:
     """All runs of these experiments (their ids) that meet a condition in MLflow's filter language, by start time.
 
-    `deleted`: also those that are marked as deleted.
+    `deleted`: also those that are marked as deleted. `most`: at most this many (up to a page).
 
     Raises:
         MlflowException: if the store refuses the condition or does not answer.
@@ -165,13 +170,13 @@ def search(
             list(experiments),
             condition,
             ViewType.ALL if deleted else ViewType.ACTIVE_ONLY,
-            max_results=PAGE,
+            max_results=min(PAGE, most or PAGE),
             order_by=[f"attributes.start_time {'DESC' if newest_first else 'ASC'}"],
             page_token=token,
         )
         found += map(run_of, page)
         token = page.token
-        if not token:
+        if not token or len(found) == most:
             break
     return found
 

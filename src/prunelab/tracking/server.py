@@ -28,8 +28,8 @@ class ServerError(PrunelabError):
     """The MLflow server cannot be started."""
 
 
-ENVIRONMENT = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-"""Of the server, which else reports to MLflow's makers, and starts twenty helpers."""
+ENVIRONMENT = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+"""Set for the server, which otherwise starts twenty helper processes."""
 
 
 def command(uri: str, host: str, port: int, workers: int = 1) -> list[str]:

@@ -54,9 +54,10 @@ class Store:
 
     def newest(self) -> Store:
         """The experiment with the newest sweep; without a sweep, that with the newest job, or the first."""
-        found = self.find(Kind.SWEEP) or self.find(Kind.JOB)
-        first = dict([*self.experiments.items()][:1])
-        return self.of(found[0]) if found else Store(self.tracking, self.client, first)
+        for kind in (Kind.SWEEP, Kind.JOB):
+            for run in self._search(runs_where(kind, None, None, {}), most=1):
+                return self.of(run)
+        return Store(self.tracking, self.client, dict([*self.experiments.items()][:1]))
 
     @property
     def address(self) -> str:
@@ -207,9 +208,9 @@ class Store:
         """
         return self._search(runs_where(Kind.JOB, status, None, {names.PARENT: sweep_id}, ended_since))
 
-    def _search(self, condition: str) -> list[Run]:
+    def _search(self, condition: str, most: int | None = None) -> list[Run]:
         try:
-            return search(self.client, list(self.experiments), condition, newest_first=True)
+            return search(self.client, list(self.experiments), condition, newest_first=True, most=most)
         except MlflowException as error:
             raise StoreError(f"the store cannot be asked for runs where {condition}: {error}") from error
 
