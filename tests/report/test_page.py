@@ -188,6 +188,8 @@ def test_on_paper_plots_are_dark_on_white_and_fit(browser: Browser, file: Path) 
         assert len(boxes) == 9
         assert all(box is not None and box["width"] <= 680 and box["height"] > 100 for box in boxes)
         assert opened.page.get_by_text("percentage: 20.0").is_visible()
+        opened.page.set_viewport_size({"width": 688, "height": 1017})  # A4 less its margins
+        assert opened.page.evaluate("document.querySelector('#results table').scrollWidth") <= 688
         assert opened.page.pdf(prefer_css_page_size=True).startswith(b"%PDF")
 
 
